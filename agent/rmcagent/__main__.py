@@ -1,0 +1,6 @@
+"""Lets `python -m rmcagent` be the command."""
+import sys
+
+from rmcagent.cli import main
+
+sys.exit(main())

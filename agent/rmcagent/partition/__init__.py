@@ -1,0 +1,1 @@
+"""Eyes and hands: the only room that touches the machine."""

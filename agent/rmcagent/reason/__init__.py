@@ -1,0 +1,1 @@
+"""The mind: pure functions of values; imports nothing but model and config."""

@@ -1,0 +1,1 @@
+"""The simulated partition: backs demo, rehearse and the tests; nothing else imports it."""
