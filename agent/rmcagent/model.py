@@ -434,6 +434,7 @@ class Step:
     timeout: float                        # seconds; past it a changing command is reported and waited for, not killed
     needed: bool = False
     always: bool = False                  # runs whatever failed before it: RMC must end up started
+    mends: bool = False                   # runs only when a needed step failed
     tries: int = 1
 
 
