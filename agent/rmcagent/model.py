@@ -458,3 +458,28 @@ class Progress:
     failed: Tuple[str, ...] = ()          # "rmcctrl -A: exit 1"
     notes: Mapping[str, str] = field(default_factory=dict)      # node_id before and after, the archive's path
     ended_at: Optional[float] = None      # monotonic seconds
+
+
+@dataclass(frozen=True)
+class ClusterVerdict:
+    """What section 6's table comes to; `evidence` has a sentence for each row that spoke."""
+
+    state: str = "unknown"                # absent | present | unknown
+    recycle: bool = False
+    recfgct: bool = False
+    evidence: Tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class View:
+    """One look and what was made of it: all that status, plan, why and the metrics may say."""
+
+    verdict: str                          # healthy | degraded | healing | needs-human | paused | blind | unknown
+    because: str                          # one sentence
+    taken_at: datetime
+    snapshot: Optional[Snapshot]
+    findings: Tuple[Finding, ...]
+    decisions: Tuple[Decision, ...]       # the gravest finding's first; never empty
+    history: History
+    cluster: ClusterVerdict = ClusterVerdict()
+    next_look: Optional[datetime] = None
