@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import time
 from datetime import datetime, timedelta, timezone
-from typing import Protocol
+from typing import Optional, Protocol
 
 
 class Clock(Protocol):
@@ -18,6 +18,11 @@ class Clock(Protocol):
 
 
 class SystemClock:
+    """`wake` is a descriptor that a signal handler makes readable: it ends a sleep early."""
+
+    def __init__(self, wake: Optional[int] = None) -> None:
+        self.wake = wake
+
     def now(self) -> datetime:
         return datetime.now(timezone.utc)
 
@@ -25,7 +30,9 @@ class SystemClock:
         return time.monotonic()
 
     def sleep(self, seconds: float) -> None:
-        time.sleep(max(0.0, seconds))
+        import select
+
+        select.select([self.wake] if self.wake is not None else [], [], [], max(0.0, seconds))
 
 
 class Steady:

@@ -109,7 +109,8 @@ class How(str, Enum):
 
     SEEN = "seen"          # answered and understood
     MISSING = "missing"    # its command is not installed here: an answer
-    UNASKED = "unasked"    # not applicable, or deliberately not asked this time: not a gap
+    INAPPLICABLE = "inapplicable"   # cannot be here (no such row, another platform): an answer
+    UNASKED = "unasked"    # deliberately not asked this time: not a gap
     GAP = "gap"            # timed out, cut, or unreadable: could not tell
 
 
@@ -262,7 +263,7 @@ class ClusterFacts:
     peer_domains: Fact[Tuple[PeerDomain, ...]] = Fact()   # lsrpdomain; () is none
     caa: Fact[str] = Fact()                               # lscluster -m: "" or the telling line
     caavg: Fact[str] = Fact()                             # lspv: "" or the disk that holds caavg_private
-    powerha: Fact[str] = Fact()                           # lssrc -ls clstrmgrES: its state; UNASKED without the row
+    powerha: Fact[str] = Fact()                           # lssrc -ls clstrmgrES: its state; INAPPLICABLE without the row
     powerha_odm: Fact[str] = Fact()                       # HACMPcluster: "" or the cluster's name
     ssp: Fact[str] = Fact()                               # ioscli cluster -list: "" or the name
 
@@ -282,6 +283,7 @@ class Snapshot:
     taken_at: datetime
     platform: Platform
     subsystems: Fact[Mapping[str, Subsystem]] = Fact()
+    lssrc_took: float = 0.0               # seconds; a slow lssrc means a loaded partition
     required: Tuple[str, ...] = ()        # subsystems that should be active, of those on file here
     status: Fact[DomainStatus] = Fact()
     mcp: Fact[Tuple[ManagementServer, ...]] = Fact()
@@ -295,13 +297,19 @@ class Snapshot:
     logs: Fact[LogGrowth] = Fact()
     var: Fact[Space] = Fact()
     vitals: Vitals = Vitals()
+    local_time: Optional[datetime] = None # naive: what the wall clock of this place shows, for windows
     maintenance: bool = False
     fresh: bool = False                   # gathered between decision and deed: UNASKED no longer excuses
     gaps: Tuple[Gap, ...] = ()
 
     @property
     def complete(self) -> bool:
-        return not self.gaps
+        """Everything that diagnosis reads was told; a gap about the cluster concerns only the guards."""
+        needed = (self.subsystems, self.status, self.mcp)
+        told = (self.servers, self.in_band, self.logs, self.var)
+        return self.subsystems.seen and not any(
+            [fact.how in (How.GAP, How.MISSING) for fact in needed] + [fact.how is How.GAP for fact in told]
+        )
 
     def state_of(self, name: str) -> Optional[State]:
         """None: no such row, or lssrc could not tell."""
@@ -394,10 +402,11 @@ class History:
     answering_since: Mapping[str, datetime] = field(default_factory=dict)   # address: since when without a break
     hung_looks: int = 0
     empty_looks: int = 0                  # looks in a row that showed no HMC anywhere
+    caavg_absent_at: Optional[datetime] = None      # lspv last showed no caavg_private, this boot
     domains_allowed_at: Optional[datetime] = None   # lsrpdomain last showed no objection, this boot, no cthags since
-    goals: Tuple[Optional[bool], ...] = ()          # looks since the settle of the attempt now being judged
+    goals: Tuple[Optional[str], ...] = ()           # what the looks since its settle say of the attempt being judged
     blind_since: Optional[datetime] = None
-    spent: bool = False                   # the ledger cannot be read: every budget counts as spent
+    spent_at: Optional[datetime] = None   # a ledger was lost then: every budget counts as spent at that moment
     crash_loop: bool = False
 
 

@@ -1,10 +1,28 @@
 """The seam between the agent and the machine: the Host protocol and SystemHost, which is the machine itself."""
 from __future__ import annotations
 
+import os
+import stat
+import sys
+import time
 from dataclasses import dataclass
-from typing import Mapping, Optional, Protocol, Sequence, Tuple
+from datetime import timedelta
+from typing import Callable, Dict, List, Mapping, Optional, Protocol, Sequence, Set, Tuple
 
 from rmcagent.model import Answer, Deed, Progress, Space, Vitals
+from rmcagent.partition.run import Runner, answer_id, limit_files, process_fields
+
+__all__ = ("FileStat", "Host", "SystemHost", "answer_id", "limit_files")
+
+MOST_LISTED = 256
+MOST_WALKED = 4096           # of a pattern, before sorting
+ASK_SECONDS = 5.0            # for uname, who and ps, where there is no /proc
+IDENTITY_SECONDS = 600.0     # how long a costly identity is taken as still true: a migration changes it under us
+COMMAND_LINE = 4096
+DEVICE_TREES = ("/proc/device-tree", "/sys/firmware/devicetree/base")
+INTERPRETERS = ("sh", "ksh", "ksh93", "bash", "dash", "perl", "python", "env")
+LINUX = sys.platform.startswith("linux")
+AIX = sys.platform.startswith("aix")
 
 
 @dataclass(frozen=True)
@@ -54,3 +72,300 @@ class Host(Protocol):
 
     def progress(self, attempt: int, folder: str) -> Optional[Progress]:
         """How far the helper of `attempt` has come; None when it left no trace."""
+
+    def forget(self, attempt: int, folder: str) -> None:
+        """Drop the traces of a deed that was read to its end."""
+
+    def locked(self, path: str) -> Optional[bool]:
+        """True when another process holds a write lock on the file; False when none does or there is no such file; None: could not tell."""
+
+
+class SystemHost:
+    """The machine we run on; owns the commands it could not kill, and what it need not ask twice."""
+
+    def __init__(self) -> None:
+        self._runner = Runner()
+        self._known: Dict[str, Tuple[float, str]] = {}
+
+    def run(self, argv: Sequence[str], timeout: float, keep: int = 1 << 20) -> Answer:
+        return self._runner.run(argv, timeout, keep)
+
+    @property
+    def abandoned(self) -> int:
+        """How many commands hang in the kernel, unkillable."""
+        return self._runner.abandoned
+
+    def exists(self, path: str) -> bool:
+        return os.path.lexists(path)
+
+    def read_from(self, path: str, offset: int, limit: int) -> Optional[bytes]:
+        try:
+            number = os.open(path, os.O_RDONLY | os.O_NONBLOCK)    # a FIFO of that name must not hold us
+            try:
+                if not stat.S_ISREG(os.fstat(number).st_mode):
+                    return None
+                os.lseek(number, offset, os.SEEK_SET)
+                return _read(number, limit)
+            finally:
+                os.close(number)
+        except (OSError, ValueError):
+            return None
+
+    def files(self, pattern: str) -> Tuple[FileStat, ...]:
+        from glob import iglob
+        from itertools import islice
+
+        found: List[FileStat] = []
+        for path in sorted(islice(iglob(pattern), MOST_WALKED)):
+            try:
+                seen = os.stat(path)
+            except OSError:
+                continue
+            if stat.S_ISREG(seen.st_mode):
+                found.append(FileStat(path, seen.st_size, seen.st_dev, seen.st_ino))
+        return tuple(found[:MOST_LISTED])
+
+    def space(self, path: str) -> Optional[Space]:
+        try:
+            seen = os.statvfs(path)
+        except OSError:
+            return None
+        return Space(path, seen.f_blocks * seen.f_frsize, seen.f_bavail * seen.f_frsize)
+
+    def alive(self, pid: int) -> Optional[bool]:
+        if pid <= 0:
+            return None
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return False
+        except PermissionError:
+            pass
+        except (OSError, OverflowError):
+            return None
+        return not _is_zombie(pid)
+
+    def reach(self, addresses: Sequence[str], ports: Sequence[int], timeout: float) -> Mapping[str, Optional[bool]]:
+        from rmcagent.partition.reach import reach
+
+        return reach(addresses, ports, timeout)
+
+    def vitals(self, rmcctrl: str) -> Vitals:
+        return Vitals(
+            boot=_line("/proc/sys/kernel/random/boot_id") or self._remember("boot", self._boot),
+            identity=_identity_linux() if LINUX else self._remember("identity", self._identity_asked, IDENTITY_SECONDS),
+            up_for=self._up_for(),
+            may_act=_may_act(rmcctrl),
+            in_wpar=AIX and self._remember("wpar", lambda: self._ask("/usr/bin/uname", "-W")) not in ("", "0"),
+        )
+
+    def processes(self) -> Optional[Tuple[str, ...]]:
+        lines = _command_lines_linux() if LINUX else self._command_lines_ps()
+        if lines is None:
+            return None
+        names: Set[str] = set()
+        for words in lines:
+            names.update(_names(words))
+        return tuple(sorted(names))
+
+    def begin(self, deed: Deed, folder: str) -> None:
+        from rmcagent.partition.perform import begin
+
+        begin(deed, folder, self.run)
+
+    def progress(self, attempt: int, folder: str) -> Optional[Progress]:
+        from rmcagent.partition.perform import progress
+
+        return progress(attempt, folder)
+
+    def locked(self, path: str) -> Optional[bool]:
+        import fcntl
+        import struct
+
+        layout = "hhqqi4x"      # Linux's struct flock: type, whence, start, length, pid
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK)
+        except FileNotFoundError:
+            return False
+        except OSError:
+            return None
+        try:
+            told = fcntl.fcntl(descriptor, fcntl.F_GETLK, struct.pack(layout, fcntl.F_WRLCK, 0, 0, 0, 0))
+            return bool(struct.unpack(layout, told)[0] != fcntl.F_UNLCK)
+        except (OSError, struct.error):
+            return None
+        finally:
+            os.close(descriptor)
+
+    def forget(self, attempt: int, folder: str) -> None:
+        """Remove what a finished helper wrote; its archive stays."""
+        from rmcagent.partition.perform import forget
+
+        forget(attempt, folder)
+
+    def _remember(self, what: str, ask: Callable[[], str], seconds: float = float("inf")) -> str:
+        """An answer that costs a command, asked again after `seconds`, or when there was none."""
+        asked_at, known = self._known.get(what, (0.0, ""))
+        now = time.monotonic()
+        if not known or now - asked_at > seconds:
+            known = ask()
+            self._known[what] = (now, known)
+        return known
+
+    def _boot(self) -> str:
+        """The boot's recorded time, which a clock set later does not move, as the age of init would."""
+        recorded = _boot_time() or self._ask("/usr/bin/who", "-b")
+        if recorded:
+            return recorded
+        age = self._init_age()
+        return "" if age is None else f"{round((time.time() - age) / 60) * 60}"
+
+    def _up_for(self) -> Optional[timedelta]:
+        seconds = _line("/proc/uptime").partition(" ")[0]
+        if seconds:
+            return timedelta(seconds=float(seconds))
+        began = self._remember("init", self._init_began)
+        return timedelta(seconds=time.monotonic() - float(began)) if began else None
+
+    def _init_began(self) -> str:
+        age = self._init_age()
+        return "" if age is None else str(time.monotonic() - age)
+
+    def _init_age(self) -> Optional[float]:
+        return _elapsed(self._ask("/usr/bin/ps", "-o", "etime=", "-p", "1"))
+
+    def _identity_asked(self) -> str:
+        """The machine's and the partition's numbers [my inference: uname -m names the machine, -L the partition,
+        os_uuid of sys0 is the partition's UUID]; a part that cannot be had is left out."""
+        number = self._ask("/usr/bin/uname", "-L").partition(" ")[0] if AIX else ""
+        uuid = self._ask("/usr/sbin/lsattr", "-El", "sys0", "-a", "os_uuid", "-F", "value") if AIX else ""
+        machine = os.uname().machine if AIX else _line("/etc/machine-id")
+        return _joined(system=machine, partition=number, uuid=uuid)
+
+    def _ask(self, *argv: str) -> str:
+        answer = self.run(argv, ASK_SECONDS, 4096)
+        return " ".join(answer.stdout.split()) if answer.exit_code == 0 and not answer.cut else ""
+
+    def _command_lines_ps(self) -> Optional[List[List[str]]]:
+        answer = self.run(("/usr/bin/ps", "-A", "-o", "pid=", "-o", "args="), ASK_SECONDS)
+        if answer.exit_code != 0 or answer.cut:
+            return None
+        rows = [line.split(None, 4) for line in answer.stdout.splitlines()]
+        return [["", *row[1:4]] for row in rows if len(row) > 1 and row[0] != str(os.getpid())]
+
+
+def _read(number: int, limit: int) -> bytes:
+    """Up to `limit` bytes, however few the system hands out at a time."""
+    read = bytearray()
+    while len(read) < limit:
+        more = os.read(number, min(limit - len(read), 1 << 20))
+        if not more:
+            break
+        read += more
+    return bytes(read)
+
+
+def _line(path: str) -> str:
+    """A small file's printable text; "" when there is none."""
+    try:
+        with open(path, "rb") as opened:
+            text = opened.read(512).decode("ascii", "replace")
+    except OSError:
+        return ""
+    return "".join(letter for letter in text if letter.isprintable()).strip()
+
+
+def _is_zombie(pid: int) -> bool:
+    if LINUX:
+        fields = process_fields(pid)
+        return bool(fields) and fields[0] in "ZX"
+    try:
+        import psutil
+    except ImportError:
+        return False
+    try:
+        return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+    except (psutil.Error, RuntimeError, OSError):
+        return False         # psutil on AIX fails at times for a process that is just fine
+
+
+def _boot_time() -> str:
+    try:
+        import psutil
+    except ImportError:
+        return ""
+    try:
+        return f"{round(psutil.boot_time() / 10) * 10}"
+    except (psutil.Error, RuntimeError, OSError):
+        return ""
+
+
+def _elapsed(text: str) -> Optional[float]:
+    """Seconds of what ps calls etime: [[days-]hours:]minutes:seconds."""
+    days, dash, rest = text.strip().rpartition("-")
+    parts = rest.split(":")
+    if not 2 <= len(parts) <= 3 or not all(part.isdigit() for part in parts) or (dash and not days.isdigit()):
+        return None
+    seconds = 0.0
+    for part in parts:
+        seconds = seconds * 60 + int(part)
+    return seconds + (int(days) * 86400 if dash else 0)
+
+
+def _identity_linux() -> str:
+    for tree in DEVICE_TREES:
+        system = _line(f"{tree}/system-id")
+        if system:
+            return _joined(system=system, partition=_number(f"{tree}/ibm,partition-no"), uuid=_line(f"{tree}/ibm,partition-uuid"))
+    return _joined(system=_line("/etc/machine-id"))
+
+
+def _number(path: str) -> str:
+    """A device tree's cell: four bytes, big-endian on every machine."""
+    try:
+        with open(path, "rb") as opened:
+            cell = opened.read(4)
+    except OSError:
+        return ""
+    return str(int.from_bytes(cell, "big")) if len(cell) == 4 else ""
+
+
+def _joined(**parts: str) -> str:
+    return " ".join(f"{name}={value.replace(' ', '_')}" for name, value in parts.items() if value)
+
+
+def _may_act(rmcctrl: str) -> bool:
+    if os.geteuid() == 0:
+        return True
+    try:
+        return os.stat(rmcctrl).st_uid == os.geteuid()
+    except OSError:
+        return False
+
+
+def _command_lines_linux() -> Optional[List[List[str]]]:
+    """For each process: the kernel's name for it (at most 15 letters), its command and two arguments."""
+    try:
+        pids = [name for name in os.listdir("/proc") if name.isdigit() and int(name) != os.getpid()]
+    except OSError:
+        return None
+    lines = []
+    for pid in pids:
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as opened:
+                words = opened.read(COMMAND_LINE).decode("utf-8", "replace").split("\0")
+        except OSError:
+            continue         # it has ended since
+        if words[0]:         # kernel threads and zombies have none
+            lines.append([_line(f"/proc/{pid}/comm"), *words[:3]])
+    return lines
+
+
+def _names(words: Sequence[str]) -> Set[str]:
+    """Of (the kernel's name, command, two arguments): the base name of the command, and of the script when it is an
+    interpreter; not of a file that somebody merely reads."""
+    command = os.path.basename(words[1]).lstrip("-")
+    names = {words[0], command}
+    if command in INTERPRETERS or command.rstrip("0123456789.") in INTERPRETERS:
+        names.update(os.path.basename(word) for word in words[2:4] if not word.startswith("-"))
+    return names - {""}

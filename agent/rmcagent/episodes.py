@@ -1,0 +1,161 @@
+"""What is said of an episode and when: problem and gone in pairs, refusals once, then reminders at a falling rate."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Callable, Dict, List, Mapping, Sequence, Tuple
+
+from rmcagent.config import Settings
+from rmcagent.ledger import Ledger
+from rmcagent.model import Decision, Fault, Finding, History, Kind, Outcome, Side, Snapshot
+from rmcagent.reason.guards import span_text
+from rmcagent.reason.ladder import LADDER
+from rmcagent.report import Event
+
+WEEK = timedelta(days=7)
+# While a remedy settles these are expected to be wrong for a while; they are news only when it has been judged.
+AFTERMATH = (Fault.LINK_DOWN, Fault.LINK_PENDING, Fault.NO_HMC, Fault.LINK_PARTIAL, Fault.HMC_UNREACHABLE, Fault.MANAGER_DOWN)
+
+
+@dataclass
+class Problem:
+    """One fault within the episode: how many looks saw it, and how many clean ones since did not."""
+
+    finding: Finding
+    looks: int = 0
+    clean: int = 0
+    told: bool = False
+
+
+@dataclass
+class Said:
+    at: datetime
+    times: int = 1
+
+
+class Episodes:
+    """Opens and closes episodes, and turns what changes in them into events."""
+
+    def __init__(self, ledger: Ledger, emit: Callable[[Event], None]) -> None:
+        self.ledger = ledger
+        self.emit = emit
+        self.problems: Dict[str, Problem] = {}
+        self.said: Dict[Tuple[str, ...], Said] = {}
+        self.clean_looks = 0
+        for key, evidence in (ledger.facts.get("problems") or {}).items():
+            fault, _, subject = key.partition(":")
+            if fault in {known.value for known in Fault}:
+                self.problems[key] = Problem(Finding(Fault(fault), Side.HERE, str(evidence), subject=subject), looks=2, told=True)
+
+    def follow(self, findings: Sequence[Finding], seen: Snapshot, settling: bool, now: datetime) -> None:
+        """Take a look's findings: open an episode, tell problems, tell what is gone, close the episode."""
+        if findings and self.ledger.episode is None:
+            self.ledger.open_episode()
+        found = {finding.key: finding for finding in findings}
+        for key, finding in found.items():
+            problem = self.problems.setdefault(key, Problem(finding))
+            problem.finding, problem.looks, problem.clean = finding, problem.looks + 1, 0
+            self._tell_problem(problem, settling)
+        for key in [key for key in self.problems if key not in found and seen.complete]:
+            problem = self.problems[key]
+            problem.clean += 1
+            if problem.clean >= 2 or not problem.told:
+                self._tell_gone(problem)
+                del self.problems[key]
+        self.ledger.remember("problems", {key: problem.finding.evidence[:300] for key, problem in self.problems.items() if problem.told} or None)
+        if seen.complete:
+            self.clean_looks = 0 if findings else self.clean_looks + 1
+        if self.ledger.episode is not None and self.clean_looks >= 2 and not findings and seen.complete:
+            self.ledger.close_episode()
+            self.said.clear()
+
+    def tell_decisions(self, decisions: Sequence[Decision], settings: Settings, entries: Mapping[str, Dict[str, Any]], now: datetime) -> None:
+        """Refusals, exhaustion and causes elsewhere: once, then reminded; and each new decision into the ledger for `why`."""
+        for decision in decisions:
+            finding = decision.finding
+            if finding is None or decision.kind not in (Kind.REFUSE, Kind.ESCALATE, Kind.APPLY):
+                continue
+            problem = self.problems.get(finding.key)
+            if problem is None or not (problem.told or decision.kind is Kind.APPLY):
+                continue
+            guards = tuple(sorted({refusal.guard for refusal in decision.refused_by}))
+            key = (finding.key, decision.kind.value, decision.remedy.value if decision.remedy else "", *guards)
+            if decision.kind is Kind.APPLY or key not in self.said:
+                self.ledger.decided(entries[finding.key])
+            if decision.kind is not Kind.APPLY and self._due(key, settings.report.remind, now):
+                self.emit(self._decision_event(decision, finding))
+
+    def episode_id(self) -> str:
+        return self.ledger.episode.id if self.ledger.episode else "none"
+
+    def _due(self, key: Tuple[str, ...], remind: timedelta, now: datetime) -> bool:
+        said = self.said.get(key)
+        if said is None:
+            self.said[key] = Said(now)
+            return True
+        if now - said.at < min(remind * 2 ** (said.times - 1), WEEK):
+            return False
+        self.said[key] = Said(now, min(said.times + 1, 16))
+        return True
+
+    def _tell_problem(self, problem: Problem, settling: bool) -> None:
+        finding = problem.finding
+        enough = 1 if finding.fault is Fault.RMC_DOWN else 2
+        if problem.told or problem.looks < enough or (settling and finding.fault in AFTERMATH):
+            return
+        problem.told = True
+        self.emit(Event("RMCA2001W", "problem found", (
+            ("fault", finding.fault.value), *((("subject", finding.subject),) if finding.subject else ()), ("side", finding.side.value),
+            ("episode", self.episode_id()), ("evidence", finding.evidence),
+        )))
+
+    def _tell_gone(self, problem: Problem) -> None:
+        if not problem.told:
+            return
+        finding = problem.finding
+        self.emit(Event("RMCA2002N", "problem gone", (
+            ("fault", finding.fault.value), *((("subject", finding.subject),) if finding.subject else ()), ("episode", self.episode_id()),
+            ("healed", self._by_whom(finding)),
+        )))
+
+    def _by_whom(self, finding: Finding) -> str:
+        mine: List[str] = [
+            attempt.remedy.value for attempt in self.ledger.attempts.values()
+            if attempt.fault is finding.fault and attempt.episode == self.episode_id() and not attempt.shadow
+            and attempt.outcome in (None, Outcome.HEALED)
+        ]
+        return f"after {mine[-1]}" if mine else "by itself"
+
+    def _decision_event(self, decision: Decision, finding: Finding) -> Event:
+        episode = ("episode", self.episode_id())
+        fault = ("fault", finding.fault.value)
+        if decision.kind is Kind.REFUSE:
+            guards = ",".join(dict.fromkeys(refusal.guard for refusal in decision.refused_by))
+            return Event("RMCA3004W", "refused", (
+                ("remedy", decision.remedy.value if decision.remedy else ""), ("guard", guards), fault, episode, ("because", decision.because),
+                ("unblock", decision.unblock),
+            ))
+        if LADDER[finding.fault] or finding.side is Side.HERE:
+            return Event("RMCA4001E", "needs a human", (fault, episode, ("because", decision.because), ("evidence", finding.evidence), ("unblock", decision.unblock)))
+        return Event("RMCA4002W", "cause is elsewhere", (fault, ("side", finding.side.value), episode, ("evidence", finding.evidence), ("do", decision.unblock)))
+
+
+def entry(decision: Decision, alternatives: Sequence[Decision], episode: str, at: datetime, history: History) -> Dict[str, Any]:
+    """A decision as `why` tells it: evidence, rules asked, alternatives, what would unblock."""
+    finding = decision.finding
+    return {
+        "at": at.isoformat(timespec="seconds"), "episode": episode, "kind": decision.kind.value,
+        "fault": finding.fault.value if finding else "", "subject": finding.subject if finding else "",
+        "evidence": finding.evidence[:500] if finding else "", "remedy": decision.remedy.value if decision.remedy else None,
+        "because": decision.because[:500], "unblock": decision.unblock[:500],
+        "refused_by": [{"guard": refusal.guard, "because": refusal.because[:300], "unblock": refusal.unblock[:300]} for refusal in decision.refused_by[:12]],
+        "alternatives": [f"{other.remedy.value}: {other.kind.value}, {other.because}"[:300] for other in alternatives if other.remedy],
+    }
+
+
+def remedy_fields(remedy: str, attempt: int, episode: str, finding: Finding) -> Tuple[Tuple[str, str], ...]:
+    return (("remedy", remedy), ("attempt", str(attempt)), ("episode", episode), ("fault", finding.fault.value),
+            *((("subject", finding.subject),) if finding.subject else ()))
+
+
+__all__ = ("Episodes", "entry", "remedy_fields", "span_text")

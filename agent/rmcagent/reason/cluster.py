@@ -1,0 +1,200 @@
+"""Is this node, or may it be, in a cluster? Section 6's table, row by row, and what it comes to for recycle and recfgct.
+
+What the rows say when rmcd does not run is inferred, never seen on a real partition; each such cell fails closed or has no vote.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum
+from typing import Any, Callable, Iterator, List, Optional, Tuple
+
+from rmcagent.config import Settings
+from rmcagent.model import ClusterVerdict, Fact, Fault, Finding, History, How, Platform, Refusal, Remedy, Snapshot, State
+
+GROUP_SERVICES = ("cthags", "cthats", "grpsvcs", "topsvcs")
+ALLOWED_FOR = timedelta(hours=48)       # an earlier lsrpdomain of this boot still vouches for recycle
+LSPV_FOR = timedelta(hours=24)          # and an earlier lspv
+
+PROCEDURE = (
+    "bring the cluster down first (clmgr offline cluster NAME STOP_CAA=yes), run recfgct and rmcctrl -p by hand, "
+    "then clmgr online cluster NAME START_CAA=yes"
+)
+PROVE = "make the command answer, or take the node out of its cluster"
+
+
+class Vote(Enum):
+    OBJECTS = "objects"
+    ABSENT = "absent"       # no objection
+    SILENT = "silent"       # no vote
+    BLOCKS = "blocks"       # unknown, forbids
+
+
+@dataclass(frozen=True)
+class Ballot:
+    probe: str
+    vote: Vote
+    because: str = ""
+
+
+def refusals(remedy: Remedy, seen: Snapshot, history: History, settings: Settings, now: datetime) -> Tuple[Refusal, ...]:
+    """The cluster's objections to recycle or recfgct, and what is unknown; one refusal a row."""
+    if remedy is Remedy.RECYCLE and settings.remedies["recycle"].in_cluster == "allow":
+        return _at_rest(seen, settings, now)
+    ballots = list(_ballots(remedy, seen, history, settings, now))
+    spoken = [
+        Refusal("cluster", ballot.because, PROCEDURE if ballot.vote is Vote.OBJECTS else PROVE, lasting=True)
+        for ballot in ballots if ballot.vote in (Vote.OBJECTS, Vote.BLOCKS)
+    ]
+    if seen.fresh and not spoken:
+        spoken.extend(_proven_absent(remedy, seen, history, now))
+    return tuple(spoken)
+
+
+def connected_hmc(remedy: Remedy, finding: Finding, seen: Snapshot, settings: Settings, now: datetime) -> Tuple[Refusal, ...]:
+    """An HMC that is connected now would be cut off; one that cannot be asked about may be connected."""
+    unblock = "none needed: the connection works" if finding.fault is not Fault.LOG_STORM else "treat the cause of the noise; RMC works"
+    silent = Vote.SILENT if remedy is Remedy.RECYCLE and finding.fault in (Fault.RMC_DOWN, Fault.RMC_HUNG) else Vote.BLOCKS
+    rows = (
+        _judge("rmcdomainstatus", seen.status, lambda status: _up(seen), Vote.BLOCKS, silent, seen, settings, now),
+        _judge("lssrc -ls mcproxy", seen.in_band, lambda names: f"{names[0]} is connected in-band" if names else None,
+               Vote.ABSENT, Vote.BLOCKS, seen, settings, now),
+    )
+    return tuple(
+        Refusal("hmc-connected", row.because, unblock if row.vote is Vote.OBJECTS else "make the command answer", lasting=True)
+        for row in rows if row.vote in (Vote.OBJECTS, Vote.BLOCKS)
+    )
+
+
+def verdict(seen: Snapshot, history: History, settings: Settings, now: datetime) -> ClusterVerdict:
+    """The table for status: what is known now, however it was learned."""
+    evidence: List[str] = []
+    states = []
+    allowed = {}
+    for remedy in (Remedy.RECYCLE, Remedy.RECFGCT):
+        ballots = list(_ballots(remedy, seen, history, settings, now))
+        against = [ballot for ballot in ballots if ballot.vote in (Vote.OBJECTS, Vote.BLOCKS)]
+        evidence += [ballot.because for ballot in ballots if ballot.because and ballot.because not in evidence]
+        unproven = [] if against else _proven_absent(remedy, seen, history, now)
+        evidence += [refusal.because for refusal in unproven if refusal.because not in evidence]
+        allowed[remedy] = not against and not unproven
+        if remedy is Remedy.RECYCLE:
+            states = [ballot.vote for ballot in ballots]
+    if remedy_allowed_in_cluster(settings) and not _at_rest(seen, settings, now):
+        allowed[Remedy.RECYCLE] = True
+    state = "present" if Vote.OBJECTS in states else "unknown" if Vote.BLOCKS in states else "absent"
+    if Remedy.RECFGCT in allowed and not (seen.state_of("ctrmc") is State.ACTIVE and seen.status.seen):
+        allowed[Remedy.RECFGCT] = False
+    return ClusterVerdict(state, allowed[Remedy.RECYCLE], allowed[Remedy.RECFGCT], tuple(evidence))
+
+
+def remedy_allowed_in_cluster(settings: Settings) -> bool:
+    return settings.remedies["recycle"].in_cluster == "allow"
+
+
+def _ballots(remedy: Remedy, seen: Snapshot, history: History, settings: Settings, now: datetime) -> Iterator[Ballot]:
+    facts = seen.cluster
+    recfgct = remedy is Remedy.RECFGCT
+    no_peers_here = seen.subsystems.seen and not any(seen.state_of(name) for name in ("cthags", "IBM.RecoveryRM"))
+    on_aix = seen.platform is not Platform.LINUX
+
+    def judge(probe: str, fact: Fact[Any], objects: Callable[[Any], Optional[str]], missing: Vote, unreadable: Vote) -> Ballot:
+        return _judge(probe, fact, objects, missing, unreadable, seen, settings, now)
+
+    yield judge("lssrc -a", seen.subsystems, lambda rows: _services(seen), Vote.BLOCKS, Vote.BLOCKS)
+    yield judge("lssrc -ls clstrmgrES", facts.powerha, _powerha, Vote.ABSENT, Vote.BLOCKS)
+    yield judge("odmget HACMPcluster", facts.powerha_odm, lambda name: f"the PowerHA cluster {name} is defined" if name else None,
+                Vote.ABSENT, Vote.BLOCKS)
+    yield judge("ct_clusterinfo -c", facts.ct_cluster, lambda name: f"this node is in the RSCT cluster {name}" if name not in ("", "IW") else None,
+                Vote.SILENT, Vote.SILENT)
+    yield judge("lsrpdomain", facts.peer_domains, lambda domains: _domains(domains, any_row=recfgct),
+                Vote.ABSENT if no_peers_here else Vote.BLOCKS, Vote.BLOCKS if recfgct else Vote.SILENT)
+    yield judge("lscluster -m", facts.caa, lambda line: f"CAA is active ({line})" if line else None, Vote.ABSENT, Vote.BLOCKS)
+    yield judge("lspv", facts.caavg, lambda disk: f"CAA is configured (caavg_private on {disk})" if disk else None,
+                Vote.BLOCKS if on_aix else Vote.ABSENT,
+                Vote.SILENT if not recfgct and _recent(history.caavg_absent_at, LSPV_FOR, now) else Vote.BLOCKS)
+    yield judge("ioscli cluster -list", facts.ssp, lambda name: f"this VIOS is in the shared storage pool cluster {name}" if name else None,
+                Vote.BLOCKS if seen.platform is Platform.VIOS else Vote.ABSENT, Vote.BLOCKS)
+    yield judge("IBM.MCP ActivePeerDomain", seen.mcp, lambda servers: _active_domain(servers), Vote.SILENT, Vote.SILENT)
+    yield judge("Peer Domain Status", seen.status,
+                lambda status: f"rmcdomainstatus lists the peer {status.peers[0]}" if status.peers else None, Vote.SILENT, Vote.SILENT)
+
+
+def _judge(probe: str, fact: Fact[Any], objects: Callable[[Any], Optional[str]], missing: Vote, unreadable: Vote,
+           seen: Snapshot, settings: Settings, now: datetime) -> Ballot:
+    if fact.seen:
+        if seen.fresh and not _recent(fact.at, settings.guards.evidence, now):
+            return Ballot(probe, unreadable, f"{probe}: its answer is older than {settings.guards.evidence}")
+        objection = objects(fact.value)
+        return Ballot(probe, Vote.OBJECTS, objection) if objection else Ballot(probe, Vote.ABSENT)
+    if fact.how is How.INAPPLICABLE:
+        return Ballot(probe, Vote.ABSENT)
+    if fact.how is How.MISSING:
+        return Ballot(probe, missing, f"{probe}: {fact.because or 'not installed'}" if missing is Vote.BLOCKS else "")
+    if fact.how is How.UNASKED and not seen.fresh:
+        return Ballot(probe, Vote.SILENT)
+    return Ballot(probe, unreadable, f"{probe} could not tell: {fact.because or 'not asked'}" if unreadable is Vote.BLOCKS else "")
+
+
+def _proven_absent(remedy: Remedy, seen: Snapshot, history: History, now: datetime) -> List[Refusal]:
+    """No objection is not enough: something must have said that there is no cluster."""
+    facts = seen.cluster
+    domains_absent = facts.peer_domains.how is How.MISSING      # a missing one that blocks has spoken before
+    if remedy is Remedy.RECFGCT:
+        if domains_absent or (facts.peer_domains.seen and not facts.peer_domains.value):
+            return []
+        return [Refusal("cluster", "nothing proves that no peer domain is defined: lsrpdomain did not answer", PROVE, lasting=True)]
+    if (facts.ct_cluster.value == "IW" or facts.peer_domains.seen or domains_absent
+            or _recent(history.domains_allowed_at, ALLOWED_FOR, now)):
+        return []
+    return [Refusal("cluster", "nothing proves that this node is in no cluster: neither ct_clusterinfo nor lsrpdomain told", PROVE, lasting=True)]
+
+
+def _at_rest(seen: Snapshot, settings: Settings, now: datetime) -> Tuple[Refusal, ...]:
+    """`in_cluster: allow` lifts the guard from recycle only while the cluster is at rest on this node: stopping
+    IBM.ConfigRM under a live Group Services can halt it."""
+    facts = seen.cluster
+    because: List[str] = []
+    if not seen.subsystems.seen:
+        because.append(f"lssrc could not tell: {seen.subsystems.because}")
+    because += [f"{name} is {state.value}" for name in ("cthags", "cthats")
+                for state in [seen.state_of(name)] if state not in (None, State.INOPERATIVE)]
+    powerha = _judge("lssrc -ls clstrmgrES", facts.powerha, lambda state: None if state in ("ST_INIT", "NOT_CONFIGURED") else f"PowerHA is in {state}",
+                     Vote.ABSENT, Vote.BLOCKS, seen, settings, now)
+    domains = _judge("lsrpdomain", facts.peer_domains, lambda rows: _domains(rows, any_row=False), Vote.ABSENT, Vote.BLOCKS, seen, settings, now)
+    because += [ballot.because for ballot in (powerha, domains) if ballot.vote in (Vote.OBJECTS, Vote.BLOCKS)]
+    return tuple(Refusal("cluster", reason, "stop the cluster services on this node first", lasting=True) for reason in because)
+
+
+def _services(seen: Snapshot) -> Optional[str]:
+    busy = [f"{name} is {state.value}" for name in (*GROUP_SERVICES, "clconfd")
+            for state in [seen.state_of(name)] if state not in (None, State.INOPERATIVE)]
+    return f"a cluster's services run here: {', '.join(busy)}" if busy else None
+
+
+def _powerha(state: str) -> Optional[str]:
+    return f"PowerHA is in {state}" if state.startswith("ST_") or state == "RP_FAILED" else None
+
+
+def _domains(domains: Tuple[Any, ...], any_row: bool) -> Optional[str]:
+    for domain in domains:
+        if any_row or domain.state.lower() != "offline":
+            return f"the peer domain {domain.name} is {domain.state}"
+    return None
+
+
+def _active_domain(servers: Tuple[Any, ...]) -> Optional[str]:
+    names = [server.active_peer_domain for server in servers if server.active_peer_domain]
+    return f"IBM.MCP names the active peer domain {names[0]}" if names else None
+
+
+def _up(seen: Snapshot) -> Optional[str]:
+    points = seen.status.value.control_points if seen.status.value else ()
+    for point in points:
+        if point.link.value == "up":
+            return f"the HMC {point.address} is connected"
+    return None
+
+
+def _recent(moment: Optional[datetime], age: timedelta, now: datetime) -> bool:
+    return moment is not None and now - moment <= age

@@ -1,0 +1,184 @@
+"""(snapshot, findings, history, policy, now) -> Decisions: what to do about each finding, and why not something else."""
+from __future__ import annotations
+
+from datetime import datetime
+from typing import List, Optional, Sequence, Tuple
+
+from rmcagent.config import Settings
+from rmcagent.model import (
+    Attempt, Decision, Fault, Finding, History, Kind, Link, Outcome, Refusal, Remedy, Snapshot,
+)
+from rmcagent.reason.guards import Case, grace_of, refusals
+from rmcagent.reason.ladder import LINK_FAULTS, REPEATABLE, remedies_for
+
+# Refusals that only say how often this may be done; they end a rung, not the partition's case.
+SPENT = ("budget", "off")
+
+
+def decide(seen: Snapshot, findings: Sequence[Finding], history: History, settings: Settings, now: datetime) -> Tuple[Decision, ...]:
+    """One decision a finding, the gravest first; never empty. At most one of them is APPLY or JUDGE."""
+    open_attempt = _unjudged(history, settings)
+    if open_attempt is not None:
+        return _judge(open_attempt, findings, settings, now)
+    if not findings:
+        return (Decision(Kind.REST, "nothing is wrong"),)
+    decisions: List[Decision] = []
+    for finding in findings:
+        decision = _decide_one(finding, seen, history, settings, now)
+        if decision.kind is Kind.APPLY and any(earlier.kind is Kind.APPLY for earlier in decisions):
+            decision = Decision(Kind.WAIT, "one remedy at a time", finding, decision.remedy)
+        decisions.append(decision)
+    return tuple(decisions)
+
+
+def alternatives(finding: Finding, seen: Snapshot, history: History, settings: Settings, now: datetime) -> Tuple[Decision, ...]:
+    """What each rung of the fault's ladder would come to, asked by itself: for `why`."""
+    return tuple(_consider(Case(remedy, finding, seen, history, settings, now)) for remedy in _rungs(finding, seen, settings))
+
+
+def verdict(seen: Optional[Snapshot], findings: Sequence[Finding], decisions: Sequence[Decision], history: History,
+            settings: Settings, now: datetime) -> Tuple[str, str]:
+    """(word, sentence) for status: the first that matches."""
+    blind = history.blind_since is not None
+    if seen is None or (blind and now - history.blind_since < settings.faults.blind and not findings):   # type: ignore[operator]
+        return "unknown", _gaps(seen) if seen else "no look has been completed yet"
+    if blind and not findings:
+        return "blind", _gaps(seen)
+    if history.pause is not None and now < history.pause.until:
+        return "paused", f"paused: {history.pause.reason}"
+    for decision in decisions:
+        if decision.kind in (Kind.ESCALATE, Kind.REFUSE):
+            return "needs-human", decision.finding.evidence if decision.finding else decision.because
+    for decision in decisions:
+        if decision.kind in (Kind.APPLY, Kind.JUDGE) or decision.attempt is not None:
+            return "healing", decision.because
+    if findings:
+        return "degraded", findings[0].evidence
+    if blind:
+        return "blind", _gaps(seen)
+    return "healthy", "RMC runs and its management connection works" if _managed(seen) else "RMC runs; no HMC manages it"
+
+
+def _managed(seen: Snapshot) -> bool:
+    return any(hmc.link is Link.UP for hmc in seen.hmcs)
+
+
+def _gaps(seen: Snapshot) -> str:
+    return "; ".join(f"{gap.about}: {gap.because}" for gap in seen.gaps[:3]) or "could not observe"
+
+
+def _unjudged(history: History, settings: Settings) -> Optional[Attempt]:
+    """The attempt that is under way or settling. A shadow one changed nothing, so it holds back only other shadows."""
+    for attempt in history.attempts:
+        if attempt.outcome is None and not attempt.shadow:
+            return attempt
+    for attempt in history.attempts:
+        if attempt.outcome is None:
+            return attempt
+    return None
+
+
+def _judge(attempt: Attempt, findings: Sequence[Finding], settings: Settings, now: datetime) -> Tuple[Decision, ...]:
+    finding = next((found for found in findings if found.fault is attempt.fault and found.subject == attempt.subject), None)
+    finding = finding or (findings[0] if findings else None)
+    name = f"{attempt.remedy.value} (attempt {attempt.id})"
+    if attempt.ended_at is None:
+        first = Decision(Kind.WAIT, f"{name} is under way", finding, attempt.remedy, attempt=attempt.id)
+    else:
+        until = attempt.ended_at + settings.remedies[attempt.remedy.value].settle
+        if now < until:
+            first = Decision(Kind.WAIT, f"{name} settles before it is judged", finding, attempt.remedy, until=until, attempt=attempt.id)
+        else:
+            first = Decision(Kind.JUDGE, f"{name} has settled", finding, attempt.remedy, attempt=attempt.id)
+    rest = [Decision(Kind.WAIT, f"{name} comes first", other) for other in findings if other is not finding]
+    return (first, *rest)
+
+
+def _decide_one(finding: Finding, seen: Snapshot, history: History, settings: Settings, now: datetime) -> Decision:
+    rungs = _rungs(finding, seen, settings)
+    if not rungs:
+        return Decision(Kind.ESCALATE, f"{finding.fault.value} has no remedy here", finding, unblock=finding.advice)
+    if finding.fault is Fault.RMC_STOPPED and settings.remedies["start"].after_stop is None:
+        return Decision(Kind.ESCALATE, "an operator stopped RMC; the policy never starts it again", finding, unblock=finding.advice)
+    tries = {remedy: _tries(remedy, finding, history, settings) for remedy in rungs}
+    held: List[Decision] = []
+    for remedy in sorted(rungs, key=lambda rung: (tries[rung], rungs.index(rung))):
+        forbidden = [decision for decision in held if _forbidden(decision.refused_by)]
+        if tries[remedy] and (remedy not in REPEATABLE or (forbidden and remedy is Remedy.REFRESH)):
+            continue        # a second refresh does not replace the stronger remedy that is refused
+        decision = _consider(Case(remedy, finding, seen, history, settings, now))
+        if decision.kind is Kind.APPLY:
+            return decision
+        if decision.kind is Kind.WAIT:
+            return forbidden[0] if forbidden else decision
+        held.append(decision)
+    return _stuck(finding, held)
+
+
+def _rungs(finding: Finding, seen: Snapshot, settings: Settings) -> Tuple[Remedy, ...]:
+    rungs = remedies_for(finding.fault, settings)
+    if finding.fault is Fault.LOG_STORM and any(hmc.link is Link.UP for hmc in seen.hmcs):
+        return ()           # noise beside a working connection is reported, never treated
+    if finding.fault is Fault.LINK_DOWN and not any(hmc.reachable for hmc in seen.hmcs):
+        return rungs[:1]    # whether an HMC can be reached could not be asked: refresh only
+    return rungs
+
+
+def _tries(remedy: Remedy, finding: Finding, history: History, settings: Settings) -> int:
+    """How often this remedy was judged UNCHANGED for this fault's kind in this episode."""
+    episode = history.episode.id if history.episode else ""
+    shadow = "shadow" in (settings.mode, settings.remedies[remedy.value].mode)
+    return sum(
+        1 for attempt in history.attempts
+        if attempt.remedy is remedy and attempt.episode == episode and attempt.outcome is Outcome.UNCHANGED
+        and attempt.shadow == shadow and attempt.by != "finish" and _same_kind(attempt, finding)
+    )
+
+
+def _same_kind(attempt: Attempt, finding: Finding) -> bool:
+    if attempt.fault in LINK_FAULTS and finding.fault in LINK_FAULTS:
+        return True
+    return attempt.fault is finding.fault and attempt.subject == finding.subject
+
+
+def _consider(case: Case) -> Decision:
+    """One rung: apply it, wait for it, or say what holds it."""
+    name = case.remedy.value
+    grace = grace_of(case)
+    sighting = case.history.sightings.get(case.finding.key)
+    since = sighting.since if sighting else case.now
+    if grace is None:
+        return Decision(Kind.REFUSE, f"the policy never lets {name} treat this", case.finding, case.remedy)
+    spoken = refusals(case)
+    lasting = tuple(refusal for refusal in spoken if refusal.lasting or refusal.guard in SPENT)
+    if lasting:
+        return Decision(
+            Kind.REFUSE, f"{name} is held: {lasting[0].because}", case.finding, case.remedy, spoken, lasting[0].unblock,
+            until=max((refusal.until for refusal in lasting if refusal.until), default=None),
+        )
+    if case.now < since + grace:
+        return Decision(
+            Kind.WAIT, f"{case.finding.fault.value} may pass on its own; {name} is next", case.finding, case.remedy, spoken, until=since + grace,
+        )
+    if spoken:
+        until = max((refusal.until for refusal in spoken if refusal.until), default=None)
+        return Decision(Kind.WAIT, f"{name} waits: {spoken[0].because}", case.finding, case.remedy, spoken, spoken[0].unblock, until)
+    return Decision(Kind.APPLY, f"{name} is due: {case.finding.evidence}", case.finding, case.remedy, shadow=case.shadow)
+
+
+def _stuck(finding: Finding, held: Sequence[Decision]) -> Decision:
+    """Every rung was tried, or is forbidden: say which guard forbids what, or that nothing is left."""
+    refused = [decision for decision in held if _forbidden(decision.refused_by)]
+    if refused:
+        return refused[0]
+    until = min((decision.until for decision in held if decision.until), default=None)
+    spoken: Tuple[Refusal, ...] = tuple(refusal for decision in held for refusal in decision.refused_by)
+    return Decision(
+        Kind.ESCALATE, f"every remedy for {finding.fault.value} was tried or is spent", finding, refused_by=spoken,
+        unblock=finding.advice or "find the cause by hand: rmcagent why shows what was tried", until=until,
+    )
+
+
+def _forbidden(spoken: Sequence[Refusal]) -> bool:
+    """True when a guard other than the budget, or recfgct's place in the order, forbids the rung."""
+    return any(refusal.lasting and refusal.guard not in (*SPENT, "order") for refusal in spoken)

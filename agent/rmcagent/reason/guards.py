@@ -1,0 +1,321 @@
+"""Reasons not to act: each a sentence saying why not and what would unblock it; all of them speak, not only the first.
+
+The cluster's rows are in cluster.py; this is everything else, and the list of all.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Callable, List, Mapping, Optional, Tuple
+
+from rmcagent.config import Budget, RemedyPolicy, Settings
+from rmcagent.model import Attempt, Finding, History, Outcome, Refusal, Remedy, Snapshot, State
+from rmcagent.reason import cluster
+from rmcagent.reason.ladder import DISRUPTIVE, IDENTITY_FAULTS, LINK_FAULTS
+
+# Commands whose running means: not now. Bare names, as ps shows them.
+OTHERS_AT_WORK = ("rmcctrl", "recfgct", "forcerpoffline", "startrpdomain", "stoprpdomain", "clmgr")
+INSTALLERS = ("installp", "geninstall", "emgr", "lvupdate", "rpm", "dnf", "yum", "zypper", "dpkg", "apt-get")
+LEAVING = ("shutdown", "reboot", "halt", "poweroff")
+# Their transitions are RSCT's or the cluster's own; others (sendmail, nfsd) do not concern us.
+OURS = ("ctrmc", "IBM.", "cth", "cl", "mcproxy", "grpsvcs", "topsvcs")
+
+
+@dataclass(frozen=True)
+class Case:
+    """One remedy considered for one finding: everything a guard may look at."""
+
+    remedy: Remedy
+    finding: Finding
+    seen: Snapshot
+    history: History
+    settings: Settings
+    now: datetime
+
+    @property
+    def policy(self) -> RemedyPolicy:
+        return self.settings.remedies[self.remedy.value]
+
+    @property
+    def shadow(self) -> bool:
+        return "shadow" in (self.settings.mode, self.policy.mode)
+
+    @property
+    def disruptive(self) -> bool:
+        return self.remedy in DISRUPTIVE
+
+    @property
+    def link_fault(self) -> bool:
+        return self.finding.fault in LINK_FAULTS
+
+
+def refusals(case: Case) -> Tuple[Refusal, ...]:
+    """Everything that holds this remedy now, in the order of GUARDS."""
+    spoken: List[Refusal] = []
+    for guard in GUARDS:
+        spoken.extend(guard(case))
+    return tuple(spoken)
+
+
+def grace_of(case: Case) -> Optional[timedelta]:
+    """How long the fault must have been seen before this remedy; None: never."""
+    if case.remedy is Remedy.START and case.finding.side.value == "operator":
+        return case.policy.after_stop
+    if case.remedy is Remedy.START and case.finding.caused_by_crash is None and case.finding.fault.value == "rmc-down":
+        return max(case.policy.grace, case.policy.cause_unknown or case.policy.grace)
+    return case.policy.grace
+
+
+def splay_of(case: Case) -> timedelta:
+    """This partition's own share of the splay: stable for an episode, spread over a fleet."""
+    if not case.disruptive or case.settings.guards.splay <= timedelta(0):
+        return timedelta(0)
+    episode = case.history.episode.id if case.history.episode else ""
+    digest = sha256(f"{case.seen.vitals.identity} {case.seen.vitals.boot} {episode}".encode()).digest()
+    return case.settings.guards.splay * (int.from_bytes(digest[:4], "big") / 2**32)
+
+
+def budget_left(attempts: Tuple[Attempt, ...], budget: Budget, now: datetime) -> Tuple[int, Optional[datetime]]:
+    """(left, when the next one is free again) of one sliding budget."""
+    inside = sorted(attempt.begun_at for attempt in attempts if attempt.begun_at > now - budget.span)
+    left = budget.times - len(inside)
+    return (left, None) if left > 0 else (0, inside[len(inside) - budget.times] + budget.span if budget.times else None)
+
+
+def spending(case: Case) -> Tuple[Attempt, ...]:
+    """The attempts that count against this remedy's budget: shadow ones have a budget of their own."""
+    return tuple(
+        attempt for attempt in case.history.attempts
+        if attempt.remedy is case.remedy and attempt.shadow == case.shadow and attempt.by != "finish"
+    )
+
+
+Guard = Callable[[Case], Tuple[Refusal, ...]]
+
+
+def _no(guard: str, because: str, unblock: str, lasting: bool = False, until: Optional[datetime] = None) -> Tuple[Refusal, ...]:
+    return (Refusal(guard, because, unblock, lasting, until),)
+
+
+def off(case: Case) -> Tuple[Refusal, ...]:
+    if case.policy.mode == "off":
+        return _no("off", f"the policy switches {case.remedy.value} off", f"remedies.{case.remedy.value}.mode: act", lasting=True)
+    return ()
+
+
+def observing(case: Case) -> Tuple[Refusal, ...]:
+    if case.settings.mode == "observe":
+        return _no("observe", "the policy only observes", "mode: act", lasting=True)
+    return ()
+
+
+def not_root(case: Case) -> Tuple[Refusal, ...]:
+    if not case.seen.vitals.may_act:
+        return _no("not-root", "the agent runs neither as root nor as the owner of rmcctrl", "run it as root", lasting=True)
+    return ()
+
+
+def wpar(case: Case) -> Tuple[Refusal, ...]:
+    if case.seen.vitals.in_wpar:
+        return _no("wpar", "this is a workload partition; RMC belongs to the global environment", "run the agent there", lasting=True)
+    return ()
+
+
+def paused(case: Case) -> Tuple[Refusal, ...]:
+    pause = case.history.pause
+    if pause is not None and case.now < pause.until:
+        return _no("paused", f"paused: {pause.reason}", "rmcagent resume", until=pause.until)
+    return ()
+
+
+def maintenance(case: Case) -> Tuple[Refusal, ...]:
+    if case.seen.maintenance:
+        return _no("maintenance", "a file `maintenance` stands beside the configuration", "remove that file")
+    return ()
+
+
+def window(case: Case) -> Tuple[Refusal, ...]:
+    opening = case.policy.window
+    if opening is None:
+        return ()
+    if case.seen.local_time is None or not opening.open_at(case.seen.local_time):
+        return _no("window", f"outside the window of {case.remedy.value}", "wait for the window, or widen it in the policy")
+    return ()
+
+
+def crash_loop(case: Case) -> Tuple[Refusal, ...]:
+    if case.history.crash_loop:
+        return _no("crash-loop", "the agent itself crashed repeatedly and only observes", "one quiet hour; report the traceback in the log")
+    return ()
+
+
+def stale(case: Case) -> Tuple[Refusal, ...]:
+    age = case.now - case.seen.taken_at
+    if age > 3 * case.settings.cadence.look + case.settings.timeout:
+        return _no("stale", f"the look is {age} old", "the next look")
+    return ()
+
+
+def blind(case: Case) -> Tuple[Refusal, ...]:
+    if not case.seen.subsystems.seen:
+        return _no("blind", f"lssrc could not tell: {case.seen.subsystems.because}", "make lssrc -a answer")
+    return ()
+
+
+def booting(case: Case) -> Tuple[Refusal, ...]:
+    # Without an uptime the agent's own start is the latest the boot can have been.
+    until = (case.history.booted_at or case.history.started_at) + case.settings.guards.boot
+    if case.now < until:
+        return _no("boot", "the partition has only just booted", "wait", until=until)
+    return ()
+
+
+def in_transition(case: Case) -> Tuple[Refusal, ...]:
+    moving = [row.name for row in (case.seen.subsystems.value or {}).values()
+              if row.state in (State.STARTING, State.STOPPING) and row.name.startswith(OURS)]
+    if moving:
+        return _no("transition", f"{', '.join(moving)} is starting or stopping", "wait until it has settled")
+    return ()
+
+
+def others_at_work(case: Case) -> Tuple[Refusal, ...]:
+    running = case.seen.busy.processes
+    if running.value is None:
+        return _no("busy", "which commands run here could not be told", "make ps answer") if case.seen.fresh else ()
+    for guard, names, unblock in (
+        ("busy", OTHERS_AT_WORK, "wait until it has ended"),
+        ("install", INSTALLERS, "wait until the installation has ended"),
+        ("shutdown", LEAVING, "none: the partition is going down"),
+    ):
+        found = sorted(set(running.value) & set(names))
+        if found:
+            return _no(guard, f"{', '.join(found)} is running", unblock)
+    return ()
+
+
+def migrating(case: Case) -> Tuple[Refusal, ...]:
+    if not (case.disruptive or case.remedy is Remedy.LPARMGR):
+        return ()
+    fact = case.seen.busy.migration
+    if fact.seen:
+        return _no("migration", str(fact.value), "wait until it is over") if fact.value else ()
+    if case.seen.fresh and fact.how.value in ("gap", "unasked", "missing"):
+        return _no("migration", f"whether a migration or DLPAR is under way could not be told: {fact.because}", "make errpt answer", lasting=True)
+    return ()
+
+
+def hmc_connected(case: Case) -> Tuple[Refusal, ...]:
+    if not case.disruptive:
+        return ()
+    return cluster.connected_hmc(case.remedy, case.finding, case.seen, case.settings, case.now)
+
+
+def no_hmc_reachable(case: Case) -> Tuple[Refusal, ...]:
+    if not (case.disruptive and case.link_fault) or any(hmc.reachable for hmc in case.seen.hmcs):
+        return ()
+    return _no("no-hmc-reachable", "no known HMC answers on its RMC ports", "an HMC that answers on TCP 657 or 12601", lasting=True)
+
+
+def hmc_back(case: Case) -> Tuple[Refusal, ...]:
+    if not (case.disruptive and case.link_fault):
+        return ()
+    since = [case.history.answering_since[hmc.address] for hmc in case.seen.hmcs if hmc.address in case.history.answering_since]
+    if not since:
+        return ()       # no_hmc_reachable says so
+    until = min(since) + case.settings.guards.hmc_back
+    if case.now < until:
+        return _no("hmc-back", "no HMC has answered for long enough: one that restarts brings its links back itself", "wait", until=until)
+    return ()
+
+
+def var_full(case: Case) -> Tuple[Refusal, ...]:
+    if not case.disruptive:
+        return ()
+    space = case.seen.var.value
+    if space is None:
+        return _no("var-full", "free space of /var could not be told", "make /var answer") if case.seen.fresh else ()
+    if space.used_share >= case.settings.faults.var_full:
+        return _no("var-full", f"{space.path} is {space.used_share:.0%} full", f"free space in {space.path}", lasting=True)
+    return ()
+
+
+def clustered(case: Case) -> Tuple[Refusal, ...]:
+    if not case.disruptive:
+        return ()
+    return cluster.refusals(case.remedy, case.seen, case.history, case.settings, case.now)
+
+
+def order(case: Case) -> Tuple[Refusal, ...]:
+    """recfgct deletes RSCT's identity: only after a recycle was seen to change nothing, or where the identity is the fault."""
+    if case.remedy is not Remedy.RECFGCT or case.finding.fault in IDENTITY_FAULTS:
+        return ()
+    episode = case.history.episode.id if case.history.episode else ""
+    for attempt in case.history.attempts:
+        if (attempt.remedy is Remedy.RECYCLE and attempt.episode == episode and attempt.outcome is Outcome.UNCHANGED
+                and attempt.fault in LINK_FAULTS and attempt.shadow == case.shadow):
+            return ()
+    return _no("order", "no recycle was judged unchanged in this episode", "a recycle that ran and changed nothing", lasting=True)
+
+
+def rmc_answers(case: Case) -> Tuple[Refusal, ...]:
+    if case.remedy is Remedy.RECFGCT and not (case.seen.state_of("ctrmc") is State.ACTIVE and case.seen.status.seen):
+        return _no("rmc-silent", "RMC does not run and answer; a cluster could not be ruled out", "a running ctrmc that answers rmcdomainstatus", lasting=True)
+    return ()
+
+
+def budget(case: Case) -> Tuple[Refusal, ...]:
+    lost = case.history.spent_at
+    longest = max(allowance.span for allowance in case.policy.budget)
+    if lost is not None and case.now < lost + longest:
+        return _no("budget", "the ledger was lost, so every budget counts as spent", "see RMCA1009E in the log", until=lost + longest)
+    for allowance in case.policy.budget:
+        left, until = budget_left(spending(case), allowance, case.now)
+        if left == 0:
+            return _no("budget", f"{case.remedy.value} was begun {allowance.times} times within {span_text(allowance.span)}", "wait", until=until)
+    return ()
+
+
+def cooldown(case: Case) -> Tuple[Refusal, ...]:
+    ends = [attempt.ended_at for attempt in spending(case) if attempt.ended_at and attempt.outcome is not Outcome.INTERRUPTED]
+    until = max(ends) + case.policy.cooldown if ends else case.now
+    if case.now < until:
+        return _no("cooldown", f"{case.remedy.value} was done not long ago", "wait", until=until)
+    return ()
+
+
+def settling(case: Case) -> Tuple[Refusal, ...]:
+    for attempt in case.history.attempts:
+        if attempt.outcome is None and attempt.shadow == case.shadow:
+            settle = case.settings.remedies[attempt.remedy.value].settle
+            until = attempt.ended_at + settle if attempt.ended_at else None
+            return _no("settle", f"{attempt.remedy.value} (attempt {attempt.id}) is not judged yet", "wait", until=until)
+    return ()
+
+
+def splayed(case: Case) -> Tuple[Refusal, ...]:
+    sighting = case.history.sightings.get(case.finding.key)
+    grace = grace_of(case)
+    if not case.disruptive or sighting is None or grace is None:
+        return ()
+    until = sighting.since + grace + splay_of(case)
+    if sighting.since + grace <= case.now < until:
+        return _no("splay", "its turn comes a little later, so that a fleet does not act in step", "wait", until=until)
+    return ()
+
+
+GUARDS: Tuple[Guard, ...] = (
+    off, observing, not_root, wpar, paused, maintenance, window, crash_loop, stale, blind, booting, in_transition, others_at_work,
+    migrating, clustered, hmc_connected, rmc_answers, no_hmc_reachable, hmc_back, var_full, order, budget, cooldown, settling, splayed,
+)
+
+
+def span_text(span: timedelta) -> str:
+    """90 s, 5 m, 24 h, 30 d: the largest unit that divides it."""
+    seconds = span.total_seconds()
+    units: Mapping[str, int] = {"d": 86400, "h": 3600, "m": 60}
+    for unit, size in units.items():
+        if seconds >= 2 * size or (seconds == size and unit != "d"):
+            if seconds % size == 0:
+                return f"{int(seconds // size)} {unit}"
+    return f"{seconds:g} s"

@@ -1,0 +1,105 @@
+"""Simulated time: a clock that moves only when told to, and one that follows the machine's; both keep an agenda."""
+from __future__ import annotations
+
+import heapq
+from datetime import datetime, timedelta, timezone
+from itertools import count
+from typing import Callable, List, Optional, Protocol, Tuple
+
+from rmcagent.clock import SystemClock
+
+NEW_YEAR = datetime(2026, 1, 1, tzinfo=timezone.utc)
+
+
+class Timekeeper(Protocol):
+    """What the simulated partition asks of time."""
+
+    def now(self) -> datetime:
+        """Wall time, aware, UTC."""
+
+    def monotonic(self) -> float:
+        """Seconds since the boot."""
+
+    def at(self, seconds: float, callback: Callable[[], None]) -> None:
+        """Call back `seconds` from now; of two that fall due together, the one asked for first."""
+
+    def rebooted(self) -> None:
+        """Begin the monotonic seconds again, where that is ours to say."""
+
+
+class VirtualClock:
+    """A Clock in which a day takes no time: sleeping moves it on and runs what falls due on the way."""
+
+    def __init__(self, start: datetime = NEW_YEAR, monotonic: float = 3600.0) -> None:
+        self._wall = start
+        self._since = 0.0             # all seconds ever slept: the agenda's time, which no reboot resets
+        self._boot_at = -monotonic    # the boot, in the agenda's time
+        self._agenda = Agenda()
+
+    def now(self) -> datetime:
+        return self._wall
+
+    def monotonic(self) -> float:
+        return self._since - self._boot_at
+
+    def sleep(self, seconds: float) -> None:
+        end = self._since + max(0.0, seconds)
+        while self._agenda.next_at is not None and self._agenda.next_at <= end:
+            self._move_to(max(self._agenda.next_at, self._since))
+            self._agenda.pop()()
+        self._move_to(max(end, self._since))
+
+    def at(self, seconds: float, callback: Callable[[], None]) -> None:
+        self._agenda.add(self._since + max(0.0, seconds), callback)
+
+    def jump(self, by: timedelta) -> None:
+        """Set the wall clock forward or back; nothing falls due by it."""
+        self._wall += by
+
+    def rebooted(self) -> None:
+        self._boot_at = self._since
+
+    def _move_to(self, since: float) -> None:
+        self._wall += timedelta(seconds=since - self._since)
+        self._since = since
+
+
+class FollowingClock(SystemClock):
+    """The machine's own time, with an agenda that somebody's loop runs."""
+
+    def __init__(self) -> None:
+        self._agenda = Agenda()
+
+    def at(self, seconds: float, callback: Callable[[], None]) -> None:
+        self._agenda.add(self.monotonic() + max(0.0, seconds), callback)
+
+    def rebooted(self) -> None:
+        """The machine did not."""
+
+    def run_due(self) -> None:
+        """Call back everything that is due by now."""
+        now = self.monotonic()
+        while self._agenda.next_at is not None and self._agenda.next_at <= now:
+            self._agenda.pop()()
+
+    def until_next(self) -> Optional[float]:
+        """Seconds until something falls due; None when nothing is to come."""
+        return None if self._agenda.next_at is None else max(0.0, self._agenda.next_at - self.monotonic())
+
+
+class Agenda:
+    """What is to come, in order of time, then of asking."""
+
+    def __init__(self) -> None:
+        self._entries: List[Tuple[float, int, Callable[[], None]]] = []
+        self._numbers = count()
+
+    @property
+    def next_at(self) -> Optional[float]:
+        return self._entries[0][0] if self._entries else None
+
+    def add(self, at: float, callback: Callable[[], None]) -> None:
+        heapq.heappush(self._entries, (at, next(self._numbers), callback))
+
+    def pop(self) -> Callable[[], None]:
+        return heapq.heappop(self._entries)[2]

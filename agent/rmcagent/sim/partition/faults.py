@@ -1,0 +1,270 @@
+"""Partition: the machine, and everything a scenario may do to it."""
+from __future__ import annotations
+
+from typing import Optional
+
+from rmcagent.sim import voices
+from rmcagent.sim.partition.machine import Machine
+from rmcagent.sim.partition.nouns import LOG, MENDERS, SimLog, Trick
+
+GROUP_SERVICES = ("cthags", "cthats", "IBM.ConfigRM")
+BURST = 5.0      # seconds between two bursts of log lines, as in the captured log
+
+
+class Partition(Machine):
+    """One simulated partition; each method is an event, and what cannot be is refused by Impossible."""
+
+    def manager_crash(self, name: str = "IBM.DRM", mended_by: str = "manager") -> None:
+        """A resource manager dies, and mended by "recycle" only, dies again a second after every start."""
+        if mended_by == "recycle":
+            self.sick[name] = mended_by
+        self.crash(name)
+
+    def stop_cleanly(self) -> None:
+        """An operator stops RMC on purpose."""
+        self.stop_rmc()
+        self.changed()
+
+    def hung_rmc(self) -> None:
+        """rmcd runs on and answers nobody until it is started again."""
+        self.hung = self.active("ctrmc")
+        self.changed()
+
+    def ctrmc_wont_start(self, times: int = 1) -> None:
+        """So many times rmcctrl -A succeeds, and ctrmc is gone again a second later."""
+        self.wont_start = times
+
+    def disable_remote(self) -> None:
+        """Somebody ran rmcctrl -P."""
+        self.remote_enabled = False
+        self.changed()
+
+    def disable_at_boot(self) -> None:
+        """Somebody removed the inittab entry, or disabled the unit."""
+        self.at_boot = False
+
+    def hmc(self, address: Optional[str] = None, **what: object) -> None:
+        """Set what is true of one HMC, or of all: reachable, up, suspended, stuck, known, delay."""
+        hmcs = [hmc for hmc in self.hmcs if address in (None, hmc.address)]
+        if not hmcs and address:
+            known = ", ".join(hmc.address for hmc in self.hmcs)
+            raise ValueError(f"cannot find an HMC at {address}: there are {known or 'none'}")
+        for hmc in hmcs:
+            for key, value in what.items():
+                if not hasattr(hmc, key):
+                    raise ValueError(f"cannot set {key}: an HMC has no such thing")
+                setattr(hmc, key, value)
+        self.changed()
+
+    def hmc_down(self, address: Optional[str] = None) -> None:
+        """An HMC reboots: neither its port nor its RMC answers."""
+        self.hmc(address, up=False, reachable=False)
+
+    def hmc_up(self, address: Optional[str] = None) -> None:
+        self.hmc(address, up=True, reachable=True)
+
+    def hmc_unreachable(self, address: Optional[str] = None) -> None:
+        """The network between fails; the HMC itself is well."""
+        self.hmc(address, reachable=False)
+
+    def hmc_reachable(self, address: Optional[str] = None) -> None:
+        self.hmc(address, reachable=True)
+
+    def hmc_sick(self, address: Optional[str] = None) -> None:
+        """Its port answers, its RMC does not work."""
+        self.hmc(address, up=False)
+
+    def stick_session(self, hmc: Optional[str] = None, mended_by: Optional[str] = "recycle") -> None:
+        """The link is down until refresh, recycle or recfgct; None: nothing done here mends it."""
+        if mended_by not in (None, *MENDERS):
+            raise ValueError(f"cannot be mended by {mended_by}: choose from {', '.join(MENDERS)} or none")
+        self.hmc(hmc, stuck=mended_by or "never")
+
+    def forget_hmcs(self, mended_by: Optional[str] = "refresh") -> None:
+        """IBM.MCP is empty."""
+        self.hmc(None, known=False, stuck=mended_by or "never")
+
+    def break_identity(self) -> None:
+        """Message authentication fails: i, until recfgct."""
+        self.identity_broken = True
+        self.changed()
+
+    def clash_identity(self) -> None:
+        """The two files with the node id disagree, and so do this node and its HMCs."""
+        self.node_id_copy = self._new_node_id()
+        self.break_identity()
+
+    def flap(self) -> None:
+        """Another node has our node id: Z, until recfgct."""
+        self.flapping = True
+        self.changed()
+
+    def clone(self) -> None:
+        """This partition is a copy of another, booted for the first time; the original has the same node id."""
+        self.machine = "IBM,9009-42A*7854321/7/c0ffee00-0000-4000-8000-000000000007"
+        self.flapping = True
+        self.reboot()
+
+    def fill_var(self, share: float) -> None:
+        self.var_free = int(self.var_size * (1 - share))
+        self.changed()
+
+    def storm(self, per_second: float = 10.0, kind: str = "hmc") -> None:
+        """IBM.MgmtDomainRM writes so many lines a second, of kind slots, hmc or network, until end_storm."""
+        if kind not in voices.STORMS:
+            raise ValueError(f"cannot storm of {kind}: choose from {', '.join(voices.STORMS)}")
+        token = self._storm = object()
+        seconds = BURST * self.pace
+
+        def burst() -> None:
+            if self._storm is token:
+                if self.active("IBM.MgmtDomainRM"):
+                    self.write_log(kind, max(1, round(per_second * seconds)))
+                self.clock.at(seconds, burst)
+
+        burst()
+
+    def end_storm(self) -> None:
+        self._storm = None
+
+    def rotate_log(self) -> None:
+        """The log becomes NAME.last, and a new one begins."""
+        path = f"{self.log_folder}/{LOG}"
+        if path in self.logs:
+            self.logs[f"{path}.last"] = self.logs[path]
+            self.logs[path] = SimLog(self.inode())
+
+    def start_caa(self, name: str = "caa_cl", disk: str = "hdisk2") -> None:
+        """The node joins a CAA cluster: Group Services run, the repository disk is taken."""
+        self.caa, self.caa_name, self.caa_disk = "active", name, disk
+        self._group_services(*GROUP_SERVICES, "clcomd", "clconfd")
+        self.changed()
+
+    def stop_caa(self) -> None:
+        """The cluster is stopped here, and stays configured."""
+        self.caa = "stopped"
+        for name in ("cthags", "cthats", "clconfd"):
+            self.end(name)
+        self.changed()
+
+    def start_powerha(self, state: str = "ST_STABLE", name: str = "ha_cl") -> None:
+        """PowerHA is configured, its cluster manager in the given state."""
+        self.powerha, self.powerha_name = state, name
+        self.put_on_file("clstrmgrES", "cluster")
+        self.start("clstrmgrES")
+        self.changed()
+
+    def start_ssp(self, name: str = "ssp_cl", disk: str = "hdisk2") -> None:
+        """A VIOS joins a shared storage pool's cluster."""
+        self.ssp = name
+        self.start_caa(name, disk)
+
+    def define_peer_domain(self, name: str = "pd1", state: str = "Online") -> None:
+        """A peer domain in the given OpState; an Online one runs Group Services."""
+        self.domains[name] = state
+        if state == "Online":
+            self._group_services(*GROUP_SERVICES)
+        elif not self.cluster_name:
+            for subsystem in ("cthags", "cthats"):
+                self.end(subsystem)
+        self.changed()
+
+    def _group_services(self, *names: str) -> None:
+        groups = {"IBM.ConfigRM": "rsct_rm", "clcomd": "caa", "clconfd": "caa"}
+        for name in names:
+            self.put_on_file(name, groups.get(name, name))
+            self.start(name)
+
+    def in_band(self, host: str = "hmc1") -> None:
+        """An HMC connected through the hypervisor."""
+        self.put_on_file("mcproxy", "rsct")
+        self.start("mcproxy")
+        self.in_band_hosts.append(host)
+        self.changed()
+
+    def start_migration(self) -> None:
+        self.migrating = True
+        self.note("CLIENT_PMIG_STARTED")
+        self.busy.append("drmgr")
+
+    def end_migration(self, aborted: bool = False) -> None:
+        """Completed, the partition stands on another machine: another serial, the same UUID."""
+        self.migrating = False
+        self.note("CLIENT_PMIG_ABORTED" if aborted else "CLIENT_PMIG_DONE")
+        self.busy.remove("drmgr")
+        if not aborted:
+            self.machine = self.machine.replace("7812345", "7899999")
+
+    def run_program(self, name: str) -> None:
+        """Somebody runs installp, clmgr, rmcctrl ..."""
+        self.busy.append(name)
+
+    def end_program(self, name: str) -> None:
+        self.busy.remove(name)
+
+    def stick_lparmgr(self) -> None:
+        self.lparmgr_stuck = True
+
+    def slow_down(self, factor: float = 1.0) -> None:
+        """A loaded partition: every command takes so many times longer."""
+        self.slowness = factor
+
+    def reboot(self) -> None:
+        """Everything ends; what belongs at boot starts, in a new boot."""
+        for label in ("REBOOT_ID", "ERRLOG_OFF", "ERRLOG_ON"):
+            self.note(label)
+        running = [row.name for row in self.subsystems.values() if row.pid is not None and row not in self.rmc_rows()]
+        online = dict(self.domains)
+        for row in self.subsystems.values():
+            self.end(row.name)
+        self.boot = f"boot-{int(self.boot[5:]) + 1}"
+        self.clock.rebooted()
+        self.booted_at = self.clock.monotonic()
+        self.ended_by_crash, self.underway, self.busy, self.migrating = False, [], [], False
+        for name in running:
+            self.start(name)
+        self.domains = online
+        if self.at_boot:
+            self.start("ctrmc")
+        if self.cluster_name:
+            self.start("IBM.ConfigRM")
+        self.changed()
+
+    # --- what is wrong with a command; the words of `name` may go on with arguments ("lssrc -ls")
+
+    def hang_command(self, name: str, until: Optional[float] = None, stubborn: bool = False, forks: bool = False) -> None:
+        """It never ends, or not until so many seconds from now; a stubborn one ignores SIGTERM."""
+        self.trick(name, Trick("hang", stubborn=stubborn, forks=forks))
+        if until is not None:
+            self.later(until, lambda: self.mend_command(name))
+
+    def garble_command(self, name: str, text: str = "\x1b[2J?? \xff\n") -> None:
+        self.trick(name, Trick("garble", text))
+
+    def cut_command(self, name: str) -> None:
+        """Its answer stops in the middle of a line."""
+        self.trick(name, Trick("cut"))
+
+    def localise(self, name: str) -> None:
+        """It speaks another language."""
+        self.trick(name, Trick("localise"))
+
+    def empty_command(self, name: str) -> None:
+        """It says nothing and exits 0."""
+        self.trick(name, Trick("empty"))
+
+    def remove_command(self, name: str) -> None:
+        """It is not installed."""
+        self.trick(name, Trick("remove"))
+
+    def fail_command(self, name: str, rc: int = 1, text: str = "") -> None:
+        """It does nothing, says `text` on stderr and exits `rc`."""
+        self.trick(name, Trick("fail", text, rc))
+
+    def mend_command(self, name: str) -> None:
+        self.tricks.pop(tuple(name.split()), None)
+
+    def trick(self, name: str, trick: Trick) -> None:
+        if name.split()[0] not in self.commands:
+            raise ValueError(f"cannot change {name}: {self.platform.value} has no such command")
+        self.tricks[tuple(name.split())] = trick

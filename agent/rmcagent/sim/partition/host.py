@@ -1,0 +1,201 @@
+"""SimHost: a simulated partition behind the Host protocol, in virtual time; commands cost what they cost there."""
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from fnmatch import fnmatchcase
+from ipaddress import ip_address
+from typing import Dict, Generator, List, Mapping, Optional, Sequence, Tuple
+
+from rmcagent.model import Answer, Deed, Platform, Progress, Space, Step, Vitals
+from rmcagent.partition.act import RECORD, performing
+from rmcagent.partition.host import FileStat
+from rmcagent.partition.run import answer_id
+from rmcagent.sim import voices
+from rmcagent.sim.clock import VirtualClock
+from rmcagent.sim.partition.faults import Partition
+from rmcagent.sim.partition.nouns import Reply
+
+VAR_CT = "/var/ct"
+BIN = "/sim/bin"
+APSOCK = "/var/adm/lpm/apsock"
+PORTS = (657, 12601)
+RETRY_SECONDS = 2.0
+
+
+class SimHost:
+    """Everything the agent can ask of a partition or do to it. `state_files` are further files by path."""
+
+    def __init__(self, partition: Partition, clock: VirtualClock, state_files: Optional[Mapping[str, bytes]] = None) -> None:
+        self.partition = partition
+        self.clock = clock
+        self.state_files: Dict[str, bytes] = dict(state_files or {})
+        self.asked: List[str] = []            # every reading command's line, for tests
+        self._helpers: Dict[Tuple[str, int], Helper] = {}
+
+    def commands(self) -> Mapping[str, str]:
+        """The path of each command this platform has."""
+        gone = [words[0] for words, trick in self.partition.tricks.items() if trick.kind == "remove" and len(words) == 1]
+        return {name: f"{BIN}/{name}" for name in self.partition.commands if name not in gone}
+
+    def run(self, argv: Sequence[str], timeout: float, keep: int = 1 << 20) -> Answer:
+        name = _name(argv)
+        known = argv[0] == f"{BIN}/{name}"
+        reply = self.partition.command(name, argv[1:]) if known else Reply(exit_code=127, seconds=0.0, missing=True)
+        self.asked.append(" ".join((name, *argv[1:])))
+        self.clock.sleep(min(reply.seconds, timeout))
+        late = reply.seconds > timeout
+        stdout = "" if late else reply.stdout.encode("utf-8", "replace")[:keep].decode("utf-8", "replace")
+        return Answer(
+            id=answer_id(argv), exit_code=None if late else reply.exit_code, stdout=stdout,
+            stderr="" if late else reply.stderr[:keep], timed_out=late, cut=not late and len(reply.stdout.encode()) > keep,
+            missing=reply.missing, ended_at=self.clock.monotonic(), took=min(reply.seconds, timeout))
+
+    def exists(self, path: str) -> bool:
+        return path in self._files() or path in self.commands().values() or any(path == log.path for log in self._logs())
+
+    def read_from(self, path: str, offset: int, limit: int) -> Optional[bytes]:
+        if path.startswith(f"{VAR_CT}/") and path[len(VAR_CT) + 1:] in self.partition.logs:
+            return self.partition.logs[path[len(VAR_CT) + 1:]].read(offset, limit)
+        text = self._files().get(path)
+        return None if text is None else text[offset:offset + limit]
+
+    def files(self, pattern: str) -> Tuple[FileStat, ...]:
+        return tuple(sorted((log for log in self._logs() if _matches(log.path, pattern)), key=lambda log: log.path))[:256]
+
+    def space(self, path: str) -> Optional[Space]:
+        return Space(path, self.partition.var_size, self.partition.var_free) if path.startswith("/") else None
+
+    def alive(self, pid: int) -> Optional[bool]:
+        return any(row.pid == pid for row in self.partition.subsystems.values())
+
+    def reach(self, addresses: Sequence[str], ports: Sequence[int], timeout: float) -> Mapping[str, Optional[bool]]:
+        answers = {address: self._answers(address) and bool(set(ports) & set(PORTS)) if _literal(address) else None
+                   for address in addresses}
+        self.clock.sleep(timeout if False in answers.values() else 0.05)
+        return answers
+
+    def vitals(self, rmcctrl: str) -> Vitals:
+        return Vitals(boot=self.partition.boot, identity=self.partition.machine, may_act=True,
+                      up_for=timedelta(seconds=self.clock.monotonic() - self.partition.booted_at))
+
+    def processes(self) -> Optional[Tuple[str, ...]]:
+        partition = self.partition
+        names = [row.name for row in partition.subsystems.values() if row.pid is not None] + partition.busy + partition.underway
+        if partition.platform is Platform.VIOS:
+            names += ["lparmgr", "accessprocess"]
+        return tuple(sorted(set(names)))
+
+    def begin(self, deed: Deed, folder: str) -> None:
+        self._helpers[folder, deed.attempt] = Helper(self.partition, self.clock, deed)
+
+    def progress(self, attempt: int, folder: str) -> Optional[Progress]:
+        helper = self._helpers.get((folder, attempt))
+        return helper.progress() if helper else None
+
+    def forget(self, attempt: int, folder: str) -> None:
+        """What a helper wrote down is removed."""
+        self._helpers.pop((folder, attempt), None)
+
+    def kill_helper(self, attempt: int) -> None:
+        """The helper dies: the command it waits for goes on and takes effect, no further step is taken."""
+        for (_, number), helper in self._helpers.items():
+            if number == attempt:
+                helper.killed = True
+
+    def _answers(self, address: str) -> bool:
+        if address in ("127.0.0.1", "::1"):
+            return self.partition.active("ctrmc") and self.partition.remote_enabled
+        return any(hmc.reachable for hmc in self.partition.hmcs if hmc.address == address)
+
+    def _logs(self) -> Tuple[FileStat, ...]:
+        return tuple(FileStat(f"{VAR_CT}/{path}", log.size, 1, log.inode) for path, log in self.partition.logs.items())
+
+    def _files(self) -> Dict[str, bytes]:
+        files = {"/etc/ct_node_id": voices.node_id_file(self.partition.node_id).encode(),
+                 f"{VAR_CT}/cfg/ct_node_id": voices.node_id_file(self.partition.node_id_copy).encode(), **self.state_files}
+        if self.partition.platform is Platform.VIOS and not self.partition.lparmgr_stuck:
+            files[APSOCK] = b""
+        return files
+
+
+@dataclass
+class Helper:
+    """The process that performs a deed: its steps begin and end in virtual time, whatever becomes of the agent."""
+
+    partition: Partition
+    clock: VirtualClock
+    deed: Deed
+    killed: bool = False
+    done: bool = False
+    steps: List[str] = field(default_factory=list)
+    failed: Tuple[str, ...] = ()
+    notes: Dict[str, str] = field(default_factory=dict)
+    ended_at: Optional[float] = None
+    busy: bool = False                        # a command it started still runs
+
+    def __post_init__(self) -> None:
+        self.boot = self.partition.boot
+        self._steps: Generator[Step, Answer, Tuple[str, ...]] = performing(self.deed)
+        self._advance(None)
+
+    def progress(self) -> Progress:
+        same_boot = self.partition.boot == self.boot
+        alive = same_boot and (self.busy or not (self.killed or self.done))
+        return Progress(self.deed.attempt, alive, self.done, tuple(self.steps), self.failed, dict(self.notes), self.ended_at)
+
+    def _advance(self, answer: Optional[Answer]) -> None:
+        """Hand the last step's answer over and begin the next step."""
+        self.ended_at = self.clock.monotonic()
+        if self.killed or self.partition.boot != self.boot:
+            return
+        try:
+            step = next(self._steps) if answer is None else self._steps.send(answer)
+        except StopIteration as end:
+            self.done, self.failed = True, end.value
+            return
+        self.steps.append(step.name)
+        self._begin(step, step.tries)
+
+    def _begin(self, step: Step, tries: int) -> None:
+        if self.killed or self.partition.boot != self.boot:
+            return
+        if step.argv[0].startswith("@"):
+            self._advance(self._own(step))
+            return
+        reply = self.partition.command(_name(step.argv), step.argv[1:])
+        self.busy = True
+        if reply.seconds < float("inf"):
+            self.clock.at(reply.seconds, lambda: self._end(step, reply, tries))
+
+    def _end(self, step: Step, reply: Reply, tries: int) -> None:
+        self.busy = False
+        again = reply.exit_code != 0 and tries > 1 and not reply.missing
+        if again and not self.killed and self.partition.boot == self.boot:
+            self.clock.at(RETRY_SECONDS, lambda: self._begin(step, tries - 1))
+            return
+        self._advance(Answer(answer_id(step.argv), reply.exit_code, reply.stdout, reply.stderr, missing=reply.missing,
+                             ended_at=self.clock.monotonic(), took=reply.seconds))
+
+    def _own(self, step: Step) -> Answer:
+        """A step the helper does itself, without a command of RSCT's; it succeeds at once."""
+        if step.argv[0] == RECORD:
+            self.notes[f"node_id_{step.argv[1]}"] = self.partition.node_id
+        return Answer(step.name, 0, ended_at=self.clock.monotonic())
+
+
+def _name(argv: Sequence[str]) -> str:
+    return argv[0].rsplit("/", 1)[-1]
+
+
+def _matches(path: str, pattern: str) -> bool:
+    """A glob's star stops at a slash, fnmatch's does not."""
+    parts, wanted = path.split("/"), pattern.split("/")
+    return len(parts) == len(wanted) and all(fnmatchcase(part, want) for part, want in zip(parts, wanted))
+
+
+def _literal(address: str) -> bool:
+    try:
+        return bool(ip_address(address.split("%")[0]))
+    except ValueError:
+        return False

@@ -1,0 +1,899 @@
+"""host.py and what it is made of (run, reach, perform, archive): real processes, and nothing of them left behind."""
+from __future__ import annotations
+
+import errno
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tarfile
+import time
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+from typing import Callable, Dict, Iterator, List, Optional, Sequence, TypeVar
+
+import pytest
+
+from rmcagent.model import Answer, Deed, Progress, Remedy, Step
+from rmcagent.partition import host as host_module
+from rmcagent.partition import perform
+from rmcagent.partition.archive import Archive, prune, redacted
+from rmcagent.partition.host import SystemHost, answer_id
+from rmcagent.partition.run import PATH, Runner, change, process_fields
+
+SH = "/bin/sh"
+AGENT = str(Path(host_module.__file__).parents[2])
+LINUX = sys.platform.startswith("linux")
+T = TypeVar("T")
+
+
+def until(seen: Callable[[], Optional[T]], seconds: float = 10) -> T:
+    """Wait on a condition, with a bound."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        value = seen()
+        if value:
+            return value
+        time.sleep(0.01)
+    raise AssertionError(f"cannot wait any longer: {seen()!r} after {seconds} seconds")
+
+
+def runs(pid: int) -> bool:
+    return SystemHost().alive(pid) is True
+
+
+def pids_in(path: Path, number: int) -> List[int]:
+    """The process ids that a script has written down, once there are `number` of them."""
+    return until(lambda: [int(word) for word in path.read_text().split()] if path.exists()
+                 and len(path.read_text().split()) == number and path.read_text().endswith("\n") else None)
+
+
+def script(path: Path, text: str) -> str:
+    path.write_text(f"#!{SH}\n{text}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+@pytest.fixture
+def host() -> SystemHost:
+    return SystemHost()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "deeds"
+
+
+# Commands that only read.
+
+@pytest.mark.real
+def test_an_answer_has_its_streams_its_code_and_its_name(host: SystemHost, tmp_path: Path) -> None:
+    answer = host.run((script(tmp_path / "lssrc", "echo out; echo err >&2; exit 3"), "-ls", "ctrmc"), 10)
+
+    assert (answer.id, answer.exit_code, answer.stdout, answer.stderr) == ("lssrc-ls-ctrmc", 3, "out\n", "err\n")
+    assert not (answer.timed_out or answer.cut or answer.missing)
+    assert answer.ended_at == pytest.approx(time.monotonic(), abs=1) and 0 < answer.took < 10
+
+
+@pytest.mark.parametrize("argv, name", [
+    (("/usr/bin/lssrc", "-a"), "lssrc-a"),
+    (("/usr/bin/lssrc", "-ls", "clstrmgrES"), "lssrc-ls-clstrmgrES"),
+    (("/usr/sbin/rsct/bin/rmcdomainstatus", "-s", "ctrmc"), "rmcdomainstatus-s-ctrmc"),
+    (("/opt/rsct/bin/lsrsrc", "IBM.MCP"), "lsrsrc-IBM.MCP"),
+    (("/usr/sbin/rsct/bin/lsrpdomain",), "lsrpdomain"),
+    (("/usr/ios/cli/ioscli", "cluster", "-list"), "ioscli-cluster-list"),
+    (("/usr/bin/x", "../../etc/passwd", "a b\n"), "x-.._.._etc_passwd-a_b_"),
+    (("/usr/bin/x", "y" * 500), "x-" + "y" * 118),
+])
+def test_an_answers_name_is_that_of_its_file_in_a_bundle(argv: Sequence[str], name: str) -> None:
+    assert answer_id(argv) == name
+
+
+def test_a_command_that_is_not_there_is_missing(host: SystemHost) -> None:
+    answer = host.run(("/usr/bin/no-such-command",), 10)
+
+    assert answer.missing and answer.exit_code is None and not answer.timed_out
+
+
+@pytest.mark.real
+def test_a_command_that_is_there_and_cannot_be_run_is_not_missing(host: SystemHost, tmp_path: Path) -> None:
+    plain = tmp_path / "plain"
+    plain.write_text("text")
+    rubbish = tmp_path / "rubbish"
+    rubbish.write_bytes(b"\x00\x01\x02")
+    rubbish.chmod(0o755)
+    lost = tmp_path / "lost"
+    lost.write_text("#!/no/such/interpreter\n")
+    lost.chmod(0o755)
+    dangling = tmp_path / "dangling"
+    dangling.symlink_to("/no/such/file")
+
+    for path in (plain, rubbish, lost, dangling, tmp_path):
+        answer = host.run((str(path),), 10)
+
+        assert (answer.exit_code, answer.timed_out, answer.missing) == (126, True, False), path
+        assert answer.stderr.startswith(f"cannot run {path}: ")
+
+
+def test_a_relative_path_and_a_nul_byte_are_refused(host: SystemHost) -> None:
+    assert host.run(("ls",), 10).stderr == "cannot run ls: give its absolute path"
+    assert host.run(("/bin/ls", "a\0b"), 10).exit_code == 126
+    assert host.run((), 10).timed_out
+
+
+@pytest.mark.real
+def test_a_script_that_lacks_a_command_counts_as_a_time_out(host: SystemHost) -> None:
+    assert host.run((SH, "-c", "exit 127"), 10).timed_out
+
+
+@pytest.mark.real
+def test_a_command_that_dies_by_a_signal_has_ended(host: SystemHost) -> None:
+    assert host.run((SH, "-c", "kill -SEGV $$"), 10).exit_code == 128 + signal.SIGSEGV
+
+
+@pytest.mark.real
+def test_a_hung_command_dies_with_its_grandchildren(host: SystemHost, tmp_path: Path) -> None:
+    noted = tmp_path / "pids"
+    stubborn = "import os, signal, time; signal.signal(15, signal.SIG_IGN); signal.signal(1, signal.SIG_IGN); "
+    note = f"f = open({str(noted)!r}, 'a'); f.write(str(os.getpid()) + '\\n'); f.close(); time.sleep(300)"
+    plain, own = f"{stubborn}{note}", f"{stubborn}os.setsid(); {note}"
+    hung = f"trap '' TERM; '{sys.executable}' -c \"{plain}\" & '{sys.executable}' -c \"{own}\" & echo $$ >> '{noted}'; wait"
+
+    answer = host.run((SH, "-c", hung), 3)
+
+    assert (answer.exit_code, answer.timed_out) == (None, True)
+    assert answer.took < 4.5
+    for pid in pids_in(noted, 3):
+        until(lambda pid=pid: not runs(pid))      # type: ignore[misc]
+    assert host.abandoned == 0
+
+
+@pytest.mark.real
+def test_a_flood_is_cut_and_its_writer_killed(host: SystemHost) -> None:
+    answer = host.run(("/usr/bin/yes",), 10, keep=100_000)
+
+    assert answer.cut and answer.exit_code is None and not answer.timed_out
+    assert len(answer.stdout) == 100_000
+    assert answer.took < 5
+
+
+@pytest.mark.real
+def test_an_answer_as_long_as_we_keep_is_whole(host: SystemHost) -> None:
+    answer = host.run((SH, "-c", "printf 12345; printf 123456 >&2"), 10, keep=6)
+
+    assert (answer.stdout, answer.stderr, answer.cut) == ("12345", "123456", False)
+
+
+@pytest.mark.real
+def test_a_grandchild_that_holds_the_pipe_keeps_nobody_waiting(host: SystemHost, tmp_path: Path) -> None:
+    noted = tmp_path / "pids"
+
+    answer = host.run((SH, "-c", f"sleep 300 & echo $! > {noted}; echo done; exit 4"), 60)
+
+    assert (answer.exit_code, answer.stdout, answer.timed_out) == (4, "done\n", False)
+    assert answer.took < 5
+    until(lambda: not runs(pids_in(noted, 1)[0]))
+
+
+@pytest.mark.real
+def test_a_command_that_closes_its_pipes_is_still_waited_for(host: SystemHost) -> None:
+    assert host.run((SH, "-c", "exec >&- 2>&-; sleep 0.2; exit 5"), 10).exit_code == 5
+    assert host.run((SH, "-c", "exec >&- 2>&-; sleep 300"), 0.3).timed_out
+
+
+@pytest.mark.real
+def test_bytes_that_are_no_text_are_replaced(host: SystemHost) -> None:
+    assert host.run((SH, "-c", r"printf 'a\377b'"), 10).stdout == "a\ufffdb"
+
+
+@pytest.mark.real
+def test_a_command_is_told_nothing_but_where_to_find_things(host: SystemHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("CT_CONTACT", "CT_IP_AUTHENT", "CT_MANAGEMENT_SCOPE", "LIBPATH", "LD_LIBRARY_PATH", "PYTHONPATH", "HOME"):
+        monkeypatch.setenv(name, "/elsewhere")
+    monkeypatch.setenv("TZ", "EST5EDT")
+
+    told = dict(line.split("=", 1) for line in host.run(("/usr/bin/env",), 10).stdout.splitlines())
+
+    assert told == {"PATH": PATH, "LC_ALL": "C", "LANG": "C", "ODMDIR": "/etc/objrepos", "TZ": "EST5EDT"}
+
+
+@pytest.mark.real
+def test_a_command_has_no_input_no_file_of_ours_and_a_session_of_its_own(host: SystemHost, tmp_path: Path) -> None:
+    with open(tmp_path / "ours", "w") as ours:
+        os.set_inheritable(ours.fileno(), True)
+
+        answer = host.run((SH, "-c", f"cat; pwd; [ -e /dev/fd/{ours.fileno()} ] && echo leaked; umask"), 10)
+
+    assert answer.stdout.split() == ["/", "0022"]
+
+
+@pytest.mark.real
+def test_commands_that_cannot_be_killed_are_counted_and_bounded() -> None:
+    runner = Runner()
+    stuck = [subprocess.Popen(["/bin/sleep", "300"]) for _ in range(8)]
+    runner._stuck = list(stuck)
+    try:
+        refused = runner.run(("/bin/echo", "x"), 10)
+        stuck[0].kill()
+        stuck[0].wait()
+        answered = runner.run(("/bin/echo", "x"), 10)
+    finally:
+        for process in stuck:
+            process.kill()
+            process.wait()
+
+    assert refused.timed_out and refused.stderr.startswith("cannot run /bin/echo: 8 earlier commands hang")
+    assert answered.stdout == "x\n"
+    assert runner.abandoned == 0
+
+
+@pytest.mark.real
+def test_the_limit_of_open_files_is_lowered_and_never_raised() -> None:
+    told = ("import resource, sys; from rmcagent.partition.host import limit_files; "
+            "resource.setrlimit(resource.RLIMIT_NOFILE, (int(sys.argv[1]), resource.getrlimit(resource.RLIMIT_NOFILE)[1])); "
+            "limit_files(); print(resource.getrlimit(resource.RLIMIT_NOFILE)[0])")
+
+    def limited(soft: int) -> str:
+        return subprocess.run([sys.executable, "-c", told, str(soft)], env={"PYTHONPATH": AGENT}, capture_output=True,
+                              text=True, check=True).stdout
+
+    assert (limited(4000), limited(512)) == ("2048\n", "512\n")
+
+
+# Files, processes, the network.
+
+def test_a_log_is_read_from_where_it_is_asked(host: SystemHost, tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    path.write_bytes(b"0123456789")
+
+    assert host.read_from(str(path), 3, 4) == b"3456"
+    assert host.read_from(str(path), 10, 4) == b""
+    assert host.read_from(str(path), 99, 4) == b""
+    assert host.read_from(str(path), -1, 4) is None
+
+
+def test_what_is_no_regular_file_is_not_read(host: SystemHost, tmp_path: Path) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+
+    assert host.read_from(str(fifo), 0, 4) is None
+    assert host.read_from(str(tmp_path), 0, 4) is None
+    assert host.read_from("/dev/zero", 0, 4) is None
+    assert host.read_from(str(tmp_path / "none"), 0, 4) is None
+
+
+def test_files_are_listed_regular_sorted_and_bounded(host: SystemHost, tmp_path: Path) -> None:
+    for number in range(300):
+        (tmp_path / f"IBM.MgmtDomainRM.{number:03}").write_text("x" * number)
+    os.mkfifo(tmp_path / "IBM.MgmtDomainRM.00fifo")
+
+    seen = host.files(f"{tmp_path}/IBM.MgmtDomainRM*")
+
+    assert len(seen) == 256
+    assert [(Path(file.path).name[-3:], file.size) for file in seen[:2]] == [("000", 0), ("001", 1)]
+    assert seen[0].inode == os.stat(seen[0].path).st_ino
+    assert host.files(f"{tmp_path}/no*") == ()
+
+
+def test_a_dangling_link_is_something(host: SystemHost, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("/no/such/file")
+
+    assert host.exists(str(tmp_path / "link"))
+    assert not host.exists(str(tmp_path / "none"))
+
+
+def test_space_is_told_or_none(host: SystemHost, tmp_path: Path) -> None:
+    seen = host.space(str(tmp_path))
+
+    assert seen is not None and 0 < seen.free <= seen.size
+    assert host.space("/no/such/place") is None
+
+
+@pytest.mark.real
+def test_a_zombie_is_dead_and_a_number_that_is_none_cannot_be_told(host: SystemHost) -> None:
+    with subprocess.Popen(["/bin/sleep", "300"]) as child:
+        assert host.alive(child.pid) is True
+        child.kill()
+        until(lambda: host.alive(child.pid) is False)
+        assert child.returncode is None
+    assert host.alive(child.pid) is False
+    assert host.alive(os.getpid()) is True
+    assert host.alive(0) is None
+    assert host.alive(-1) is None
+    assert host.alive(1 << 80) is None
+
+
+@pytest.mark.real
+def test_a_script_is_among_the_processes_by_its_own_name(host: SystemHost, tmp_path: Path) -> None:
+    shell = subprocess.Popen([script(tmp_path / "rmcctrl", "sleep 300; :")], start_new_session=True)
+    reader = subprocess.Popen(["/usr/bin/tail", "-f", script(tmp_path / "installp", "")], start_new_session=True)
+    (tmp_path / "recfgct").write_text("import time; time.sleep(300)")
+    python = subprocess.Popen([sys.executable, str(tmp_path / "recfgct")], start_new_session=True)
+    try:
+        until(lambda: {"rmcctrl", "recfgct", "tail"} <= set(host.processes() or ()))
+        names = host.processes() or ()
+    finally:
+        for process in (shell, python, reader):
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+    assert "installp" not in names
+    assert host_module._names(["python3", "/usr/bin/python3.9", "-u", "/usr/sbin/recfgct"]) == {"python3", "python3.9", "recfgct"}
+
+
+def test_the_same_is_told_by_ps(host: SystemHost) -> None:
+    lines = host._command_lines_ps()
+
+    assert lines is not None and any("ps" in host_module._names(line) for line in lines)
+
+
+def test_vitals_are_those_of_this_boot(host: SystemHost, tmp_path: Path) -> None:
+    (tmp_path / "rmcctrl").write_text("")
+
+    first, second = host.vitals(str(tmp_path / "rmcctrl")), SystemHost().vitals(str(tmp_path / "rmcctrl"))
+
+    assert first.boot and first.boot == second.boot
+    assert first.identity == second.identity
+    assert first.up_for is not None and second.up_for is not None and second.up_for >= first.up_for > timedelta(0)
+    assert first.may_act and first.on_time and not first.in_wpar
+
+
+def test_boot_and_age_can_be_had_without_proc(host: SystemHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = host.vitals("/bin/sh").up_for
+    monkeypatch.setattr(host_module, "_line", lambda path: "")
+    monkeypatch.setattr(host_module, "_boot_time", lambda: "")
+
+    seen = host.vitals("/bin/sh")
+
+    assert seen.boot and seen.boot == SystemHost().vitals("/bin/sh").boot
+    assert real is not None and seen.up_for is not None and abs(seen.up_for - real) < timedelta(days=3)
+
+
+@pytest.mark.parametrize("text, seconds", [
+    ("      05:07\n", 307), ("01:02:03", 3723), ("12-01:02:03", 12 * 86400 + 3723),
+    ("", None), ("-", None), ("x-01:02", None), ("7", None),
+])
+def test_the_age_that_ps_tells_is_understood(text: str, seconds: Optional[float]) -> None:
+    assert host_module._elapsed(text) == seconds
+
+
+def test_the_partitions_own_numbers_come_from_the_device_tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "system-id").write_bytes(b"IBM,0278ABCDE\0")
+    (tmp_path / "ibm,partition-no").write_bytes(b"\0\0\0\x0c")
+    (tmp_path / "ibm,partition-uuid").write_bytes(b"1234-5678\0")
+    monkeypatch.setattr(host_module, "DEVICE_TREES", ("/no/such/tree", str(tmp_path)))
+
+    assert host_module._identity_linux() == "system=IBM,0278ABCDE partition=12 uuid=1234-5678"
+
+
+@pytest.fixture
+def listening() -> Iterator[socket.socket]:
+    with closing(socket.create_server(("127.0.0.1", 0))) as server:
+        yield server
+
+
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    with closing(socket.socket()) as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield taken.getsockname()[1]
+
+
+@pytest.mark.real
+def test_one_port_that_accepts_is_enough(host: SystemHost, listening: socket.socket, closed_port: int) -> None:
+    open_port = listening.getsockname()[1]
+
+    seen = host.reach(["127.0.0.1", "127.0.0.1"], [closed_port, open_port, open_port], 2)
+
+    assert seen == {"127.0.0.1": True}
+    accepted, _ = listening.accept()
+    with closing(accepted):
+        assert accepted.recv(1) == b""         # nothing was sent
+
+
+@pytest.mark.real
+def test_a_refusal_is_an_answer(host: SystemHost, closed_port: int) -> None:
+    assert host.reach(["127.0.0.1"], [closed_port], 5) == {"127.0.0.1": False}
+
+
+@pytest.mark.real
+@pytest.mark.skipif(not LINUX, reason="other systems answer for a full queue")
+def test_silence_is_an_answer_too_after_one_time_out_for_all(host: SystemHost) -> None:
+    with closing(socket.socket()) as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen(0)
+        queue = [socket.socket() for _ in range(4)]
+        for waiting in queue:
+            waiting.setblocking(False)
+            waiting.connect_ex(server.getsockname())
+        began = time.monotonic()
+
+        seen = host.reach(["127.0.0.1"], [server.getsockname()[1]] * 3, 0.3)
+
+        for waiting in queue:
+            waiting.close()
+    assert seen == {"127.0.0.1": False}
+    assert 0.25 < time.monotonic() - began < 2
+
+
+def test_a_name_a_wrong_address_and_no_port_at_all_cannot_be_asked(host: SystemHost) -> None:
+    wrong = ["hmc1.example.com", "localhost", "", "1", "256.1.1.1", "fe80::1%no-such-link", "::zz", "a\0b"]
+
+    assert host.reach(wrong, [657], 1) == dict.fromkeys(wrong)
+    assert host.reach(["127.0.0.1"], [], 1) == {"127.0.0.1": None}
+    assert host.reach(["127.0.0.1"], [99999], 1) == {"127.0.0.1": None}
+    assert host.reach([], [657], 1) == {}
+
+
+@pytest.mark.real
+def test_ipv6_literals_are_asked(host: SystemHost) -> None:
+    try:
+        server = socket.create_server(("::1", 0), family=socket.AF_INET6)
+    except OSError:
+        pytest.skip("no IPv6 here")
+    with closing(server):
+        assert host.reach(["::1"], [server.getsockname()[1]], 2) == {"::1": True}
+
+
+# Commands that change something.
+
+def heard(argv: Sequence[str], timeout: float = 30) -> Dict[str, object]:
+    late: List[bool] = []
+    pids: List[int] = []
+    answer = change(argv, timeout, lambda: late.append(True), pids.append)
+    return {"answer": answer, "late": len(late), "pids": pids}
+
+
+@pytest.mark.real
+def test_a_change_that_is_late_is_told_once_and_waited_for() -> None:
+    told = heard((SH, "-c", "sleep 0.6; echo done; exit 2"), timeout=0.2)
+
+    answer = told["answer"]
+    assert isinstance(answer, Answer)
+    assert (answer.exit_code, answer.stdout, answer.timed_out) == (2, "done\n", False)
+    assert told["late"] == 1
+
+
+@pytest.mark.real
+def test_a_daemon_that_a_change_started_keeps_nobody_waiting(tmp_path: Path) -> None:
+    noted = tmp_path / "pids"
+
+    told = heard((SH, "-c", f"sleep 300 & echo $! > {noted}; echo started"))
+
+    daemon = pids_in(noted, 1)[0]
+    lives = runs(daemon)
+    os.kill(daemon, signal.SIGKILL)
+    answer = told["answer"]
+    assert isinstance(answer, Answer) and answer.stdout == "started\n" and answer.took < 5
+    assert lives
+    assert told["late"] == 0
+
+
+@pytest.mark.real
+def test_what_a_change_says_is_bounded_in_memory_and_on_disk() -> None:
+    answer = heard((SH, "-c", "yes | head -c 30000000; sleep 1.2; exit 0"))["answer"]
+
+    assert isinstance(answer, Answer)
+    assert answer.cut and answer.exit_code == 0 and len(answer.stdout) == 64 << 10
+
+
+def test_a_change_that_is_not_there_is_missing() -> None:
+    told = heard(("/usr/sbin/rsct/bin/no-such-command",))
+
+    answer = told["answer"]
+    assert isinstance(answer, Answer) and answer.missing
+    assert told["pids"] == []
+
+
+# The helper.
+
+def deed(*steps: Step, attempt: int = 1) -> Deed:
+    return Deed(attempt, Remedy.RECYCLE, steps)
+
+
+def shell(name: str, text: str, timeout: float = 30, tries: int = 1, needed: bool = False) -> Step:
+    return Step(name, (SH, "-c", text), timeout, tries=tries, needed=needed)
+
+
+def finished(host: SystemHost, folder: Path, attempt: int = 1) -> Progress:
+    def seen() -> Optional[Progress]:
+        progress = host.progress(attempt, str(folder))
+        return progress if progress is not None and progress.done and not progress.alive else None
+
+    return until(seen)
+
+
+def lines_of(folder: Path, attempt: int = 1) -> List[Dict[str, object]]:
+    path = folder / f"deed-{attempt}.jsonl"
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def performed(folder: Path, *steps: Step, attempt: int = 1) -> Progress:
+    """Take the steps in this process, for what needs no helper of its own."""
+    folder.mkdir(exist_ok=True)
+    (folder / f"deed-{attempt}.json").touch()
+    perform.perform(deed(*steps, attempt=attempt), str(folder))
+    progress = perform.progress(attempt, str(folder))
+    assert progress is not None and progress.done
+    return progress
+
+
+@pytest.mark.real
+def test_a_helper_takes_all_steps_and_says_what_failed(host: SystemHost, folder: Path, tmp_path: Path) -> None:
+    host.begin(deed(shell("one", f"echo 1 >> {tmp_path}/done"), shell("two", "echo no >&2; exit 7"),
+                    shell("three", f"echo 3 >> {tmp_path}/done")), str(folder))
+
+    progress = finished(host, folder)
+
+    assert progress.steps == ("one", "two", "three")
+    assert progress.failed == ("two: exit 7, no",)
+    assert (tmp_path / "done").read_text() == "1\n3\n"
+    assert progress.ended_at == pytest.approx(time.monotonic(), abs=10)
+    assert {oct(path.stat().st_mode)[-3:] for path in folder.iterdir()} == {"600"}
+    assert oct(folder.stat().st_mode)[-3:] == "700"
+
+
+@pytest.mark.real
+def test_a_helper_is_alive_from_the_moment_it_is_begun(host: SystemHost, folder: Path, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+
+    host.begin(deed(shell("wait", f"cat {gate}")), str(folder))
+    seen = host.progress(1, str(folder))
+    with pytest.raises(OSError, match="cannot begin attempt 1: its helper still runs"):
+        host.begin(deed(shell("again", "true")), str(folder))
+    host.forget(1, str(folder))               # not while it runs
+    still = host.progress(1, str(folder))
+    gate.write_text("go")
+
+    assert seen is not None and seen.alive and not seen.done
+    assert still is not None and still.alive
+    assert finished(host, folder).failed == ()
+
+
+@pytest.mark.real
+def test_a_helper_outlives_the_whole_session_of_its_starter(host: SystemHost, folder: Path, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    told = ("import sys, time; from rmcagent.partition.host import SystemHost; from rmcagent.model import *; "
+            f"SystemHost().begin(Deed(1, Remedy.RECYCLE, (Step('a', ('/bin/cat', {str(gate)!r}), 30), "
+            f"Step('b', ('/bin/echo',), 30))), {str(folder)!r}); print('begun', flush=True); time.sleep(300)")
+    with subprocess.Popen([sys.executable, "-c", told], env={"PYTHONPATH": AGENT}, stdout=subprocess.PIPE,
+                          start_new_session=True) as starter:
+        assert starter.stdout is not None and starter.stdout.readline() == b"begun\n"
+
+        os.killpg(starter.pid, signal.SIGKILL)
+        starter.wait()
+
+    helper = int(str(until(lambda: lines_of(folder))[0]["helper"]))
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        os.kill(helper, number)
+    assert process_fields(helper)[1] != str(starter.pid) if LINUX else True
+    gate.write_text("go")
+    assert finished(host, folder).steps == ("a", "b")
+
+
+@pytest.mark.real
+def test_commands_are_not_deaf_though_their_helper_is(host: SystemHost, folder: Path, tmp_path: Path) -> None:
+    noted = tmp_path / "pid"
+    host.begin(deed(shell("sleep", f"echo $$ > {noted}; exec sleep 300")), str(folder))
+
+    os.kill(pids_in(noted, 1)[0], signal.SIGTERM)
+
+    assert finished(host, folder).failed == ("sleep: exit 143",)
+
+
+@pytest.mark.real
+def test_a_dead_helper_is_neither_alive_nor_done_once_its_command_has_ended(host: SystemHost, folder: Path) -> None:
+    host.begin(deed(Step("rmcctrl -z", ("/bin/sleep", "300"), 300), shell("rmcctrl -A", "true")), str(folder))
+    until(lambda: len(lines_of(folder)) >= 3)
+    helper, command = int(str(lines_of(folder)[0]["helper"])), int(str(lines_of(folder)[2]["pid"]))
+
+    os.kill(helper, signal.SIGKILL)
+    until(lambda: not runs(helper))
+    while_it_runs = host.progress(1, str(folder))
+    os.kill(command, signal.SIGKILL)
+    until(lambda: not runs(command))
+    after = host.progress(1, str(folder))
+
+    assert while_it_runs is not None and while_it_runs.alive and not while_it_runs.done
+    assert after is not None and not after.alive and not after.done
+    assert after.steps == ("rmcctrl -z",)
+    host.forget(1, str(folder))
+    assert host.progress(1, str(folder)) is None and list(folder.iterdir()) == []
+
+
+@pytest.mark.skipif(not LINUX, reason="start times are told by /proc")
+def test_a_process_that_got_the_commands_number_is_not_the_command(folder: Path) -> None:
+    folder.mkdir()
+    (folder / "deed-1.json").touch()
+    begun = {"begin": "rmcctrl -z", "at": 1.0}
+
+    def seen(started: str) -> Optional[Progress]:
+        lines = (begun, {"pid": os.getpid(), "started": started, "at": 1.0})
+        (folder / "deed-1.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+        return perform.progress(1, str(folder))
+
+    ours, others = seen(process_fields(os.getpid())[19]), seen("1")
+
+    assert ours is not None and ours.alive
+    assert others is not None and not others.alive
+
+
+def test_a_torn_last_line_and_a_moment_of_another_boot_are_no_trouble(folder: Path) -> None:
+    folder.mkdir()
+    (folder / "deed-1.json").touch()
+    (folder / "deed-1.jsonl").write_text('{"begin": "a", "at": 1.0}\n{"end": "a", "exit": 3, "at": 1e12}\n[]\n{"begin": "b", "a')
+
+    progress = perform.progress(1, str(folder))
+
+    assert progress == Progress(1, alive=False, done=False, steps=("a",), failed=("a: exit 3",), ended_at=None)
+
+
+def test_an_attempt_without_a_trace_is_none(host: SystemHost, folder: Path) -> None:
+    assert host.progress(1, str(folder)) is None
+
+
+@pytest.mark.real
+def test_a_helper_that_does_not_start_is_told_and_leaves_nothing_to_finish(
+        host: SystemHost, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+
+    with pytest.raises(OSError, match="cannot begin attempt 1: its helper did not start"):
+        host.begin(deed(shell("a", "true")), str(folder))
+
+    assert host.progress(1, str(folder)) is None
+
+
+@pytest.mark.real
+def test_a_helper_that_comes_too_late_finds_nothing_to_do(folder: Path, tmp_path: Path) -> None:
+    folder.mkdir()
+    (folder / "deed-1.json").write_text("{}")
+    (folder / "deed-1.lock").touch()
+
+    withdrawn = perform._withdrawn(1, str(folder))
+    late = subprocess.run([sys.executable, "-I", "-c", perform.BOOT, AGENT, str(folder), "1", "stay"], capture_output=True)
+
+    assert withdrawn
+    assert late.returncode == 1 and late.stderr == b""
+    assert lines_of(folder) == []
+
+
+def test_what_has_begun_is_not_withdrawn(folder: Path) -> None:
+    performed(folder, shell("a", "true"))
+    (folder / "deed-1.lock").touch()
+
+    assert not perform._withdrawn(1, str(folder))
+
+
+def test_a_disk_too_full_to_write_the_deed_begins_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(number: int, content: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "write", full)
+
+    with pytest.raises(OSError, match="No space left"):
+        perform.begin(deed(shell("a", "true")), str(folder), SystemHost().run)
+
+    assert perform.progress(1, str(folder)) is None and list(folder.iterdir()) == []
+
+
+@pytest.mark.real
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
+def test_a_disk_too_full_to_write_progress_stops_no_step(folder: Path, tmp_path: Path) -> None:
+    folder.mkdir()
+    (folder / "deed-1.jsonl").symlink_to("/dev/full")
+
+    perform.perform(deed(shell("a", f"echo a >> {tmp_path}/done"), shell("b", f"echo b >> {tmp_path}/done")), str(folder))
+
+    assert (tmp_path / "done").read_text() == "a\nb\n"
+
+
+def test_a_line_after_a_torn_one_can_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "deed-1.jsonl"
+    notes = perform.Notes(str(path))
+    whole = os.write
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", lambda number, text: whole(number, text[:9]))
+        notes.write(begin="torn")
+
+    notes.write(begin="whole")
+
+    assert [line["begin"] for line in perform._lines(str(path))] == ["whole"]
+    os.close(notes._number or 0)
+
+
+@pytest.mark.real
+def test_a_step_is_tried_again_as_often_as_it_may(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(perform, "RETRY_SECONDS", (0.01, 0.02))
+    flaky = f"echo x >> {tmp_path}/tries; [ $(wc -l < {tmp_path}/tries) -ge 3 ]"
+
+    healed = performed(folder, shell("flaky", flaky, tries=3))
+    hopeless = performed(folder, shell("hopeless", f"echo y >> {tmp_path}/hopeless; exit 1", tries=2),
+                         Step("gone", ("/no/such/command",), 10, tries=3), attempt=2)
+
+    assert healed.failed == () and healed.steps == ("flaky",)
+    assert hopeless.failed == ("hopeless: exit 1", "gone: not found")
+    assert (tmp_path / "hopeless").read_text() == "y\ny\n"
+
+
+@pytest.mark.real
+def test_without_tenacity_a_step_has_one_try(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "tenacity", None)
+
+    progress = performed(folder, shell("hopeless", f"echo y >> {tmp_path}/tries; exit 1", tries=3))
+
+    assert progress.failed == ("hopeless: exit 1",)
+    assert (tmp_path / "tries").read_text() == "y\n"
+
+
+@pytest.mark.real
+def test_a_late_step_is_noted(folder: Path) -> None:
+    assert performed(folder, shell("rmcctrl -z", "sleep 0.3", timeout=0.1)).notes == {"late": "rmcctrl -z"}
+
+
+def test_under_systemd_the_helper_gets_a_unit_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(perform, "_in_unit", lambda: True)
+
+    argv = perform._command(7, "/state")
+
+    assert argv[0] == "/usr/bin/systemd-run" and "--property=KillMode=process" in argv
+    assert [word for word in argv if word.startswith("--unit=rmcagent-remedy-7-")]
+    assert argv[argv.index("--") + 1] == sys.executable and argv[-3:] == ("/state", "7", "stay")
+
+
+@pytest.mark.real
+def test_a_helper_whose_unit_is_its_own_stays_where_it_is(host: SystemHost, folder: Path) -> None:
+    folder.mkdir()
+    (folder / "deed-1.lock").touch()
+    perform._write(str(folder / "deed-1.json"), json.dumps(
+        {"attempt": 1, "remedy": "recycle", "steps": [{"name": "a", "argv": [SH, "-c", "exit 0"], "timeout": 5.0}]}).encode())
+
+    subprocess.run([sys.executable, "-I", "-c", perform.BOOT, AGENT, str(folder), "1", "stay"], check=True, timeout=30)
+
+    assert finished(host, folder).steps == ("a",)
+
+
+# What the helper does itself.
+
+MCP = """\
+Resource Persistent Attributes for IBM.MCP
+resource 1:
+        MNName        = "10.1.1.5"
+        RMCKey        = "0x8a1f
+QUJD==
+00ffee"
+        HMCIPAddr     = "10.1.1.9"
+resource 2:
+\tRMCKey = 0xdead
+\tHMCIPAddr = "10.1.1.8"
+"""
+
+
+def test_no_rmckey_is_kept_however_it_is_wrapped() -> None:
+    seen = redacted(MCP)
+
+    assert not [secret for secret in ("8a1f", "QUJD", "00ffee", "dead") if secret in seen]
+    assert [line.split("=")[0].strip() for line in seen.splitlines()[2:]] == [
+        "MNName", "RMCKey", "HMCIPAddr", "resource 2:", "RMCKey", "HMCIPAddr"]
+    assert redacted("nothing\n secret = x\n") == "nothing\n secret = x\n"
+
+
+@pytest.mark.real
+def test_an_output_is_saved_without_its_key(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "mcp").write_text(MCP)
+
+    progress = performed(folder, Step("save", ("@save", "lsrsrc.txt", "/bin/cat", str(tmp_path / "mcp")), 10),
+                         Step("gone", ("@save", "x.txt", "/no/such/command"), 10),
+                         Step("odd", ("@save", "../../escape", "/bin/echo", "x"), 10))
+
+    saved = folder / "archive-1" / "lsrsrc.txt"
+    assert "10.1.1.9" in saved.read_text() and "dead" not in saved.read_text()
+    assert oct(saved.stat().st_mode)[-3:] == "600" and oct(saved.parent.stat().st_mode)[-3:] == "700"
+    assert progress.failed == ("gone: not found",)
+    assert (folder / "archive-1" / "escape").exists()
+
+
+@pytest.fixture
+def cfg(tmp_path: Path) -> Path:
+    cfg = tmp_path / "ct" / "cfg"
+    (cfg / "sub").mkdir(parents=True)
+    (cfg / "ct_node_id").write_text("0123456789abcdef\n")
+    (cfg / "sub" / "ctsec").write_bytes(b"\0" * 3000)
+    (cfg / "link").symlink_to("ct_node_id")
+    os.link(cfg / "ct_node_id", cfg / "hard")
+    os.mkfifo(cfg / "fifo")
+    return cfg
+
+
+def test_the_configuration_is_archived_whole_but_for_what_is_no_file(
+        folder: Path, cfg: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(cfg)
+    with closing(socket.socket(socket.AF_UNIX)) as bound:
+        bound.bind("socket")
+
+        progress = performed(folder, Step("archive", ("@archive", str(cfg)), 10, needed=True))
+
+    path = folder / "archive-1" / "cfg.tar"
+    assert progress.failed == () and progress.notes == {"archive": str(path)}
+    assert oct(path.stat().st_mode)[-3:] == "600"
+    assert b"PaxHeader" not in path.read_bytes()
+    with tarfile.open(path) as tar:
+        assert sorted(tar.getnames()) == ["cfg", "cfg/ct_node_id", "cfg/hard", "cfg/link", "cfg/sub", "cfg/sub/ctsec"]
+        node_id = tar.extractfile("cfg/ct_node_id")
+        assert node_id is not None and node_id.read() == b"0123456789abcdef\n"
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("hindrance, because", [
+    ("space", "KiB must be free"), ("bytes", "it holds over"), ("number", "it holds over"), ("none", "No such file"),
+])
+def test_what_cannot_be_archived_is_not_deleted(
+        folder: Path, cfg: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hindrance: str, because: str) -> None:
+    from rmcagent.partition import archive
+
+    if hindrance == "space":
+        monkeypatch.setattr(archive, "SPARE_BYTES", 1 << 60)
+    elif hindrance == "bytes":
+        monkeypatch.setattr(archive, "MOST_BYTES", 2000)
+    elif hindrance == "number":
+        monkeypatch.setattr(archive, "MOST_ENTRIES", 2)
+    source = tmp_path / "none" if hindrance == "none" else cfg
+
+    progress = performed(folder, Step("archive", ("@archive", str(source)), 10, needed=True),
+                         shell("recfgct", f"touch {tmp_path}/deleted"))
+
+    assert len(progress.failed) == 1 and because in progress.failed[0]
+    assert not (tmp_path / "deleted").exists()
+    assert not list(folder.glob("archive-*/cfg.tar*"))
+
+
+def test_three_archives_are_kept_and_the_newest_whatever_the_clock_says(folder: Path, cfg: Path) -> None:
+    for attempt in range(1, 6):
+        performed(folder, Step("archive", ("@archive", str(cfg)), 10), attempt=attempt)
+        os.utime(folder / f"archive-{attempt}", (attempt, attempt))
+    again = performed(folder, Step("archive", ("@archive", str(cfg)), 10), attempt=5)
+
+    assert sorted(path.name for path in folder.glob("archive-*")) == ["archive-4", "archive-5", "archive-5.1"]
+    assert again.notes["archive"] == str(folder / "archive-5.1" / "cfg.tar")
+    os.utime(folder / "archive-5.1", (1, 1))
+    prune(str(folder), str(folder / "archive-5.1"))
+    assert (folder / "archive-5.1").exists()
+
+
+def test_the_node_id_is_noted_before_and_after(folder: Path, tmp_path: Path) -> None:
+    node_id = tmp_path / "ct_node_id"
+    node_id.write_text("# generated\n\n0123456789abcdef\nfeedfacefeedface\n")
+    empty = tmp_path / "empty"
+    empty.write_text("# nothing\n")
+
+    progress = performed(folder, Step("record before", ("@record", "before", str(node_id)), 10),
+                         Step("record after", ("@record", "after", str(empty)), 10),
+                         Step("unheard of", ("@nothing",), 10))
+
+    assert progress.notes == {"node_id_before": "0123456789abcdef"}
+    assert [failed.split(",")[0] for failed in progress.failed] == ["record after: exit 1", "unheard of: exit 1"]
+
+
+def test_an_archive_never_follows_a_file_that_became_a_link(cfg: Path, tmp_path: Path) -> None:
+    from rmcagent.partition.archive import _tar
+
+    (tmp_path / "secret").write_text("secret")
+    listed = [str(cfg), str(cfg / "ct_node_id")]
+    (cfg / "ct_node_id").unlink()
+    (cfg / "ct_node_id").symlink_to(tmp_path / "secret")
+
+    _tar(str(cfg), listed, str(tmp_path / "cfg.tar"))
+
+    with tarfile.open(tmp_path / "cfg.tar") as tar:
+        assert tar.getmember("cfg/ct_node_id").issym()
+
+
+def test_archive_knows_only_its_own_steps(tmp_path: Path) -> None:
+    own = Archive(str(tmp_path), 1, SystemHost().run, lambda name, value: None)
+
+    assert own.take(Step("save", ("@save",), 1)).exit_code == 1
+    assert list(tmp_path.iterdir()) == []
