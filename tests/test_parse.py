@@ -9,6 +9,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from rmcagent.model import Answer, ControlPoint, DomainStatus, Link, ManagementServer, PeerDomain, State, Subsystem
 from rmcagent.partition import parse
 from rmcagent.partition.lines import MOST_LINES
@@ -362,7 +363,7 @@ def test_a_listing_with_a_line_out_of_place_is_unreadable(text: str) -> None:
     ('IPAddresses = {"192.0.2.3","192.0.2.4"}\n', "192.0.2.3", ("192.0.2.3", "192.0.2.4")),
     ('HMCIPAddr = ""\nIPAddresses = {}\nMNName = "192.0.2.9"\n', "", ()),
     ('HMCIPAddr = "192.0.2.1"\nHMCAddIPs = "192.0.2.2 192.0.2.1,192.0.2.5"\n', "192.0.2.1",
-    ("192.0.2.1", "192.0.2.2", "192.0.2.5")),
+     ("192.0.2.1", "192.0.2.2", "192.0.2.5")),
     ('HMCIPAddr = "0.0.0.0"\nHMCAddIPv6s = "::,fe80::9%en1"\n', "", ("fe80::9%en1",)),
     ('HMCIPAddr = "-x;reboot"\nIPAddresses = {"192.0.2.3"}\n', "192.0.2.3", ("192.0.2.3",)),
 ])
@@ -380,8 +381,9 @@ def test_a_node_id_joins_as_hex(text: str, node_id: str) -> None:
     assert mcp(said(f"{TITLE}resource 1:\n\tNodeID = {text}\n"))[0].node_id == node_id
 
 
-@pytest.mark.parametrize("kind, known", [('ManagerType = "HMC"\n', True), ('ManagerType = "hmc"\n', True), ("", True),
-        ('ManagerType = "CSM"\n', False)])
+@pytest.mark.parametrize("kind, known", [
+    ('ManagerType = "HMC"\n', True), ('ManagerType = "hmc"\n', True), ("", True), ('ManagerType = "CSM"\n', False),
+])
 def test_a_management_server_that_is_no_hmc_is_left_out(kind: str, known: bool) -> None:
     text = f'Resource Persistent Attributes for IBM.ManagementServer\nresource 1:\n{kind}Name = "192.0.2.1"\n'
 
@@ -396,8 +398,9 @@ def test_a_management_server_that_is_no_hmc_is_left_out(kind: str, known: bool) 
 def test_the_rmckey_survives_nowhere(key: str) -> None:
     answers = [said(f"{TITLE}resource 1:\n\tHMCName = \"a\"\n\t{key}\n", "", code) for code in (0, 1, 6)]
 
-    assert not [result for answer in answers for parser in PARSERS if KEY in repr(result := attempt(parser,
-    answer)) + str(result)]
+    results = [attempt(parser, answer) for answer in answers for parser in PARSERS]
+
+    assert not [result for result in results if KEY in repr(result) or KEY in str(result)]
 
 
 # ---- clusters ----------------------------------------------------------------------------------------------------------
@@ -408,8 +411,9 @@ def test_ct_clusterinfo_names_a_cluster_or_none(text: str, name: str) -> None:
     assert parse.ct_clusterinfo(said(text)) == name
 
 
-@pytest.mark.parametrize("answer", [said(""), said("IW\n", "", 1), said("no idea\n"), said("IW\nIW\n"),
-        said("", "ct_clusterinfo: 2\n")])
+@pytest.mark.parametrize("answer", [
+    said(""), said("IW\n", "", 1), said("no idea\n"), said("IW\nIW\n"), said("", "ct_clusterinfo: 2\n"),
+])
 def test_ct_clusterinfo_that_says_no_single_word_is_unreadable(answer: Answer) -> None:
     with pytest.raises(Unreadable):
         parse.ct_clusterinfo(answer)
@@ -422,7 +426,7 @@ DOMAINS = "Name OpState RSCTActiveVersion MixedVersions TSPort GSPort\n"
     (said(""), ()), (said(DOMAINS), ()), (said("", "lsrpdomain: 2612-023 Resource not found.\n", 1), ()),
     (said("a_very_long_name_of_a_domain Online 3.2.3.2 Yes 1 2\nb Pending offline 3.1 No 1 2\n"), None),
     (said("a Online 3.2.3.2 Yes 1 2\nb Pending offline 3.1.0.0 No 1 2\n"),
-    (PeerDomain("a", "Online"), PeerDomain("b", "Pending offline"))),
+     (PeerDomain("a", "Online"), PeerDomain("b", "Pending offline"))),
 ])
 def test_lsrpdomain_lists_every_domain(answer: Answer, domains: Optional[Tuple[PeerDomain, ...]]) -> None:
     if domains is None:
@@ -522,11 +526,10 @@ def test_a_vios_that_could_not_be_asked_is_unreadable(answer: Answer) -> None:
 
 @pytest.mark.parametrize("text, node_id", [
     ("ef889c809d9618d9\n# do not edit\n", "ef889c809d9618d9"), ("# a\n\nEF889C809D9618D9", "ef889c809d9618d9"),
-    ("0xef889c809\n", "0000000ef889c809"[-16:]),
-    ("123456789", "0000000123456789"),
+    ("0xef889c809\n", "0000000ef889c809"), ("123456789", "0000000123456789"),
 ])
 def test_a_node_id_is_sixteen_lower_hex_digits(text: str, node_id: str) -> None:
-    assert parse.node_id(text).endswith(node_id.lstrip("0")) and len(parse.node_id(text)) == 16
+    assert parse.node_id(text) == node_id
 
 
 @pytest.mark.parametrize("text", ["", "# only\n", "12345678\n", "xyz\n", "ef889c809d9618d9 0\n", "ef889c809d9618d900\n"])
@@ -581,7 +584,7 @@ def test_properties_that_are_no_pairs_are_unreadable(text: str) -> None:
 
 
 def test_nouns_hold_no_control_characters_and_are_short() -> None:
-    (server,) = mcp(said(f'{TITLE}resource 1:\nHMCName = "a\x1b[2Jb\u202e{"c" * 5000}"\n'.replace('c"\n', 'c"\n')[:3000] + '"\n'))
+    (server,) = mcp(said(f'{TITLE}resource 1:\nHMCName = "a\x1b[2Jb\u202e{"c" * 3000}"\n'))
 
     assert server.name[:7] == "a?[2Jb?" and len(server.name) == 255
 
@@ -589,10 +592,10 @@ def test_nouns_hold_no_control_characters_and_are_short() -> None:
 # ---- properties --------------------------------------------------------------------------------------------------------
 
 TEXTS = {name: capture(name).stdout for name in READ}
-PIECES = st.one_of(st.text(max_size=12), st.sampled_from(["\n", " ", "\t", '"', "{", "}", "=", ":", "0x", "active", "0513-085",
-"2612-023", "\x00",
-                                                          "\ud800", "9" * 5000, "#", "/", "resource 1:\n", POINTS, HEADER,
-                                                          TITLE]))
+PIECES = st.one_of(st.text(max_size=12), st.sampled_from([
+    "\n", " ", "\t", '"', "{", "}", "=", ":", "0x", "active", "0513-085", "2612-023", "\x00", "\ud800", "9" * 5000, "#", "/",
+    "resource 1:\n", POINTS, HEADER, TITLE,
+]))
 
 
 @FEW
@@ -633,7 +636,7 @@ def test_blanks_and_blank_lines_mean_nothing(name: str, data: st.DataObject) -> 
     lines = TEXTS[name].split("\n")[:-1]
     spaced = "".join(line + gaps[at % len(gaps)] for at, line in enumerate(lines))
 
-    assert parser(said("\n" * (parser is not parse.ct_clusterinfo) + spaced)) == nouns
+    assert parser(said("\n" + spaced)) == nouns
 
 
 @FEW

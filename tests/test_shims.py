@@ -166,7 +166,8 @@ def test_a_platform_has_its_own_commands_and_never_the_machines(tmp_path: Path):
         assert set(config["commands"]) == set(NAMES)
         assert all(place.startswith(str(tmp_path)) for place in config["commands"].values())
         assert not Path(config["commands"]["lspv"]).exists()
-        assert parse.systemctl_show(SystemHost().run((path(world, "systemctl"), "show", "ctrmc.service"), BOUND))["Result"] == "success"
+        unit = SystemHost().run((path(world, "systemctl"), "show", "ctrmc.service"), BOUND)
+        assert parse.systemctl_show(unit)["Result"] == "success"
         assert run(world, "lssrc", "-a")[1].startswith("Subsystem         Group            PID     Status \n")
 
 
@@ -177,8 +178,9 @@ def test_arguments_arrive_as_they_were_given(world: World):
 
 
 def test_what_the_world_refuses_comes_back_as_a_sentence(world: World):
-    for event, arguments, complaint in (("start_ssp", (), "outside a VIOS"), ("fly", (), "cannot do fly"), ("_later", (), "cannot do"),
-                                        ("crash", ("nobody",), "cannot find subsystem nobody"), ("crash", (1, 2, 3), "TypeError")):
+    refused = (("start_ssp", (), "outside a VIOS"), ("fly", (), "cannot do fly"), ("_appoint", (), "cannot do _appoint"),
+               ("crash", ("nobody",), "cannot find subsystem nobody"), ("crash", (1, 2, 3), "TypeError"))
+    for event, arguments, complaint in refused:
         with pytest.raises(ValueError, match=complaint):
             world.do(event, *arguments)
 

@@ -211,16 +211,16 @@ def _status_once(asked: Asked, path: str) -> int:
 def _plan(asked: Asked) -> int:
     from rmcagent import daemon
 
-    document = daemon.plan(_load(asked))
+    document = daemon.plan(_load(asked), asked.config)
     sys.stdout.write(_json(document) + "\n" if asked.json else show.plan_text(document, _columns(), _colour()))
     return show.plan_code(document)
 
 
 def _why(asked: Asked) -> int:
     document = _read(_public(asked))
-    if document is None:
+    if document is None or (document["verdict"] == "not-running" and not document.get("why")):
         raise Cannot(NOT_RUNNING, "cannot tell why: the agent is not running, start it or use rmcagent plan")
-    entries = [entry for entry in document.get("why", ()) if isinstance(entry, dict)]
+    entries = [entry for entry in document.get("why") or () if isinstance(entry, dict)]
     episode = asked.words[0] if asked.words else None
     chosen = [entry for entry in entries if entry.get("episode") == episode] if episode else entries
     if episode and not chosen:
@@ -235,7 +235,10 @@ def _start(asked: Asked) -> int:
     loaded = _load(asked)
     from rmcagent import daemon
 
-    return daemon.run(loaded, asked.config)
+    try:
+        return daemon.run(loaded, asked.config)
+    except daemon.Locked as reason:
+        raise Cannot(FAILED, str(reason)) from None
 
 
 def _pause(asked: Asked) -> int:
@@ -262,7 +265,7 @@ def _ask(asked: Asked, request: Dict[str, Any]) -> int:
 
     answer = daemon.ask(_load(asked).settings, request)
     if not answer["ok"]:
-        raise Cannot(answer["exit"], answer["text"])
+        raise Cannot(answer["exit"], f"cannot {asked.verb}: {answer['text']}")
     print(show.clean(answer["text"]))
     return int(answer["exit"])
 

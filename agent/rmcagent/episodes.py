@@ -8,7 +8,6 @@ from typing import Any, Callable, Dict, List, Mapping, Sequence, Tuple
 from rmcagent.config import Settings
 from rmcagent.ledger import Ledger
 from rmcagent.model import Decision, Fault, Finding, History, Kind, Outcome, Side, Snapshot
-from rmcagent.reason.guards import span_text
 from rmcagent.reason.ladder import LADDER
 from rmcagent.report import Event
 
@@ -78,8 +77,8 @@ class Episodes:
             problem = self.problems.get(finding.key)
             if problem is None or not (problem.told or decision.kind is Kind.APPLY):
                 continue
-            guards = tuple(sorted({refusal.guard for refusal in decision.refused_by}))
-            key = (finding.key, decision.kind.value, decision.remedy.value if decision.remedy else "", *guards)
+            # A passing reason beside a lasting one is no news.
+            key = (finding.key, decision.kind.value, *((decision.remedy.value, *lasting_guards(decision)) if decision.remedy else ()))
             if decision.kind is Kind.APPLY or key not in self.said:
                 self.ledger.decided(entries[finding.key])
             if decision.kind is not Kind.APPLY and self._due(key, settings.report.remind, now):
@@ -130,7 +129,7 @@ class Episodes:
         episode = ("episode", self.episode_id())
         fault = ("fault", finding.fault.value)
         if decision.kind is Kind.REFUSE:
-            guards = ",".join(dict.fromkeys(refusal.guard for refusal in decision.refused_by))
+            guards = ",".join(lasting_guards(decision))
             return Event("RMCA3004W", "refused", (
                 ("remedy", decision.remedy.value if decision.remedy else ""), ("guard", guards), fault, episode, ("because", decision.because),
                 ("unblock", decision.unblock),
@@ -153,9 +152,11 @@ def entry(decision: Decision, alternatives: Sequence[Decision], episode: str, at
     }
 
 
+def lasting_guards(decision: Decision) -> Tuple[str, ...]:
+    return tuple(dict.fromkeys(refusal.guard for refusal in decision.refused_by if refusal.lasting))
+
+
 def remedy_fields(remedy: str, attempt: int, episode: str, finding: Finding) -> Tuple[Tuple[str, str], ...]:
     return (("remedy", remedy), ("attempt", str(attempt)), ("episode", episode), ("fault", finding.fault.value),
             *((("subject", finding.subject),) if finding.subject else ()))
 
-
-__all__ = ("Episodes", "entry", "remedy_fields", "span_text")

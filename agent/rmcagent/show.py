@@ -188,7 +188,9 @@ def as_of(document: Document, alive: Optional[bool], age: Optional[float]) -> Do
     """The document as it must be read now: with its age, and another verdict where nobody stands behind it any more."""
     now = dict(document, age_seconds=None if age is None else round(age))
     code = status_code(document, alive, age)
-    if code == 1:
+    if code == 3:
+        now.setdefault("because", "the daemon was stopped")
+    elif code == 1:
         now.update(verdict="not-running", because=f"the daemon (pid {document.get('pid')}) ended without a clean stop")
     elif code == 4 and stale(document, age):
         now.update(verdict="unknown", because="the last look is too old: the daemon hangs, or cannot write what it sees")
@@ -211,7 +213,7 @@ def status_text(document: Document, columns: int = 80, colour: bool = False) -> 
     screen.rows("Cluster", _cluster(document))
     screen.rows("Findings", _findings(document))
     _next(screen, document)
-    screen.rows("Not told", _gaps(document))
+    screen.rows("Not told", _sentences(document.get("gaps")))
     screen.rows("Budgets left", ["; ".join(_budget(remedy, document) for remedy in sorted(_map(document, "budgets")))])
     return screen.text()
 
@@ -226,7 +228,7 @@ def plan_text(document: Document, columns: int = 80, colour: bool = False) -> st
     screen.rows("Findings", _findings(document))
     _next(screen, document)
     screen.rows("Cluster", _cluster(document))
-    screen.rows("Not told", _gaps(document))
+    screen.rows("Not told", _sentences(document.get("gaps")))
     return screen.text()
 
 
@@ -238,7 +240,7 @@ def why_text(entries: Sequence[Document], episode: Optional[str] = None, columns
 
 def _reasons(entry: Document, columns: int) -> str:
     screen = Screen(columns)
-    screen.head(_words(entry, "at episode"), _words(entry, "fault kind remedy"))
+    screen.head(_words(entry, "at episode"), _words(entry, "fault subject kind remedy"))
     screen.rows("Because", _sentences(entry.get("because")))
     screen.rows("Evidence", _sentences(entry.get("evidence")))
     screen.rows("Held by", _refusals(entry, "refused_by", entry))
@@ -248,7 +250,7 @@ def _reasons(entry: Document, columns: int) -> str:
 
 
 def _sentences(value: Any) -> List[str]:
-    """Strings as they are, {remedy, because} as `remedy: because`."""
+    """Strings as they are, tables as their values: a gap's are `about: because`."""
     items = value if isinstance(value, (list, tuple)) else [value] if value else []
     return [": ".join(str(part) for part in item.values() if part) if isinstance(item, dict) else str(item) for item in items]
 
@@ -298,10 +300,6 @@ def _findings(document: Document) -> List[str]:
         + (f" -> {finding['advice']}" if finding.get("advice") else "")
         for finding in _rows(document, "findings")
     ]
-
-
-def _gaps(document: Document) -> List[str]:
-    return [f"{gap.get('about')}: {gap.get('because')}" for gap in _rows(document, "gaps")]
 
 
 def _next(screen: Screen, document: Document) -> None:

@@ -41,7 +41,7 @@ ECHOED = re.compile(r"(?:\S*/)?(?:lssrc|lsrsrc|lsrsrc-api|rmcdomainstatus|lsrpdo
 def lines_of(answer: Answer, text: Optional[str] = None, most: Optional[int] = MOST_LINES, echoes: bool = False) -> List[str]:
     """Lines that say something, cleaned and bounded; too many are Unreadable, for the one that matters may be among the rest."""
     said = answer.stdout if text is None else text
-    clipped = (UNPRINTABLE.sub("?", line.rstrip("\r")[:LONGEST_LINE]) for line in said.split("\n"))
+    clipped = (UNPRINTABLE.sub("?", line.rstrip()[:LONGEST_LINE]) for line in said.split("\n"))
     kept = [line for line in clipped if line.strip() and (echoes or not is_echo(line))]
     if most and len(kept) > most:
         raise cannot(answer, f"it has more than {most} lines")

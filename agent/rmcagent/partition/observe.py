@@ -23,6 +23,9 @@ MIGRATION_FORGOTTEN = timedelta(hours=4)    # a migration whose end was never lo
 CLUSTER_ROWS = ("cthags", "cthats", "clconfd", "clstrmgrES", "grpsvcs", "topsvcs")
 
 
+Servers = Fact[Tuple[ManagementServer, ...]]
+
+
 class Observer:
     """Looks at one partition; remembers log cursors, the cluster's last answers and when ctrmc was last seen alive."""
 
@@ -42,21 +45,22 @@ class Observer:
     def look(self, known: Sequence[KnownHmc] = (), suspicious: bool = False) -> Snapshot:
         """One ordinary look. `suspicious`: a disruptive remedy is on the table, so the cluster's answers should be recent."""
         rows, took = self._subsystems()
-        running = _running(rows, self._ctrmc_alive(rows))
+        running = self._runs(rows)
         rows_now = tuple(_state(rows, name) for name in CLUSTER_ROWS)
         if self._cluster_due(rows_now, suspicious):
-            self._cluster = self._ask_cluster(rows, running)
-            self._cluster_at, self._cluster_rows = self.steady.now(), rows_now
-        return self._assemble(rows, took, self._cluster, BusyFacts(), known, fresh=False)
+            self._keep_cluster(self._ask_cluster(rows, self._domains(running)), rows_now)
+        return self._assemble(rows, took, self._hmc_resources(running), self._cluster, BusyFacts(), known, fresh=False)
 
     def evidence(self, known: Sequence[KnownHmc] = ()) -> Snapshot:
-        """A look between decision and deed: the slow cluster probes first, lssrc and rmcdomainstatus last."""
+        """A look between decision and deed: what may hang with rmcd first, then the slow probes, lssrc and rmcdomainstatus last."""
         rows, _ = self._subsystems()
-        cluster = self._ask_cluster(rows, _running(rows, self._ctrmc_alive(rows)))
-        self._cluster, self._cluster_at = cluster, self.steady.now()
+        running = self._runs(rows)
+        domains, resources = self._domains(running), self._hmc_resources(running)
+        cluster = self._ask_cluster(rows, domains)
+        self._keep_cluster(cluster, tuple(_state(rows, name) for name in CLUSTER_ROWS))
         busy = BusyFacts(self._migration(), self._processes())
         rows, took = self._subsystems()
-        return self._assemble(rows, took, cluster, busy, known, fresh=True)
+        return self._assemble(rows, took, resources, cluster, busy, known, fresh=True)
 
     def crowd(self, seen: Snapshot) -> Snapshot:
         """The same look, with what else runs here: enough before a gentle remedy."""
@@ -64,14 +68,14 @@ class Observer:
 
     # -- the parts of a look
 
-    def _assemble(self, rows: Fact[Mapping[str, Subsystem]], took: float, cluster: ClusterFacts, busy: BusyFacts,
-                  known: Sequence[KnownHmc], fresh: bool) -> Snapshot:
+    def _assemble(self, rows: Fact[Mapping[str, Subsystem]], took: float, resources: Tuple[Servers, Servers], cluster: ClusterFacts,
+                  busy: BusyFacts, known: Sequence[KnownHmc], fresh: bool) -> Snapshot:
         clock = self.steady.clock
         local = clock.now().astimezone().replace(tzinfo=None)
         rows, required, gaps = self._required(rows)
         alive = self._ctrmc_alive(rows)
         running = _running(rows, alive)
-        mcp, servers = self._hmc_resources(running)
+        mcp, servers = resources
         in_band = self._in_band(rows, running)
         space = self.host.space(self.place.paths["var"])
         var: Fact[Space] = Fact(How.SEEN, space, source="df", at=self.steady.now()) if space else Fact(
@@ -134,7 +138,10 @@ class Observer:
         row = (rows.value or {}).get("ctrmc")
         return self.host.alive(row.pid) if row is not None and row.pid else None
 
-    def _hmc_resources(self, running: bool) -> Tuple[Fact[Tuple[ManagementServer, ...]], Fact[Tuple[ManagementServer, ...]]]:
+    def _runs(self, rows: Fact[Mapping[str, Subsystem]]) -> bool:
+        return _running(rows, self._ctrmc_alive(rows))
+
+    def _hmc_resources(self, running: bool) -> Tuple[Servers, Servers]:
         """IBM.MCP; the older IBM.ManagementServer only where that one shows nothing."""
         if not running:
             return Fact(because="ctrmc does not run"), Fact(because="ctrmc does not run")
@@ -170,20 +177,21 @@ class Observer:
         if self._cluster_at is None or rows_now != self._cluster_rows:
             return True
         age = self.steady.now() - self._cluster_at
-        return age >= (min(10 * self.settings.cadence.look, CLUSTER_EVERY) if suspicious else CLUSTER_EVERY)
+        untold = any(getattr(self._cluster, field.name).how in (How.GAP, How.UNASKED) for field in fields(self._cluster))
+        return age >= (min(10 * self.settings.cadence.look, CLUSTER_EVERY) if suspicious or untold else CLUSTER_EVERY)
 
-    def _ask_cluster(self, rows: Fact[Mapping[str, Subsystem]], running: bool) -> ClusterFacts:
+    def _keep_cluster(self, cluster: ClusterFacts, rows_now: Tuple[Optional[State], ...]) -> None:
+        self._cluster, self._cluster_at, self._cluster_rows = cluster, self.steady.now(), rows_now
+
+    def _ask_cluster(self, rows: Fact[Mapping[str, Subsystem]], domains: Fact[Any]) -> ClusterFacts:
+        """In the order asked: slow ones first, so that none is stale when the last has answered."""
+        caavg = self._ask("lspv", (), parse.lspv)
+        ssp = self._ask_twice("ioscli", ("cluster", "-list", "-field", "cluster_name", "-fmt", ","), parse.ioscli_cluster)
+        caa = self._ask("lscluster", ("-m",), parse.lscluster)
+        odm = self._ask("odmget", ("HACMPcluster",), parse.odm_hacmpcluster)
         has_manager = _state(rows, "clstrmgrES") is not None or not rows.seen
         powerha: Fact[str] = self._ask("lssrc", ("-ls", "clstrmgrES"), parse.clstrmgr) if has_manager else Fact(How.INAPPLICABLE)
-        return ClusterFacts(
-            caavg=self._ask("lspv", (), parse.lspv),
-            ssp=self._ask_twice("ioscli", ("cluster", "-list", "-field", "cluster_name", "-fmt", ","), parse.ioscli_cluster),
-            caa=self._ask("lscluster", ("-m",), parse.lscluster),
-            powerha_odm=self._ask("odmget", ("HACMPcluster",), parse.odm_hacmpcluster),
-            powerha=powerha,
-            ct_cluster=self._ask("ct_clusterinfo", ("-c",), parse.ct_clusterinfo),
-            peer_domains=self._domains(running),
-        )
+        return ClusterFacts(self._ask("ct_clusterinfo", ("-c",), parse.ct_clusterinfo), domains, caa, caavg, powerha, odm, ssp)
 
     def _domains(self, running: bool) -> Fact[Any]:
         if not running and self.host.exists(self.place.commands.get("lsrpdomain", "")):

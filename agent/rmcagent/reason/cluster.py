@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any, Callable, Iterator, List, Optional, Tuple
 
-from rmcagent.config import Settings
+from rmcagent.config import Settings, spell
 from rmcagent.model import ClusterVerdict, Fact, Fault, Finding, History, How, Platform, Refusal, Remedy, Snapshot, State
 
 GROUP_SERVICES = ("cthags", "cthats", "grpsvcs", "topsvcs")
@@ -101,6 +101,10 @@ def _ballots(remedy: Remedy, seen: Snapshot, history: History, settings: Setting
     def judge(probe: str, fact: Fact[Any], objects: Callable[[Any], Optional[str]], missing: Vote, unreadable: Vote) -> Ballot:
         return _judge(probe, fact, objects, missing, unreadable, seen, settings, now)
 
+    yield judge("lscluster -m", facts.caa, lambda line: f"CAA is active ({line})" if line else None, Vote.ABSENT, Vote.BLOCKS)
+    yield judge("lspv", facts.caavg, lambda disk: f"CAA is configured (caavg_private on {disk})" if disk else None,
+                Vote.BLOCKS if on_aix else Vote.ABSENT,
+                Vote.SILENT if not recfgct and _recent(history.caavg_absent_at, LSPV_FOR, now) else Vote.BLOCKS)
     yield judge("lssrc -a", seen.subsystems, lambda rows: _services(seen), Vote.BLOCKS, Vote.BLOCKS)
     yield judge("lssrc -ls clstrmgrES", facts.powerha, _powerha, Vote.ABSENT, Vote.BLOCKS)
     yield judge("odmget HACMPcluster", facts.powerha_odm, lambda name: f"the PowerHA cluster {name} is defined" if name else None,
@@ -109,10 +113,6 @@ def _ballots(remedy: Remedy, seen: Snapshot, history: History, settings: Setting
                 Vote.SILENT, Vote.SILENT)
     yield judge("lsrpdomain", facts.peer_domains, lambda domains: _domains(domains, any_row=recfgct),
                 Vote.ABSENT if no_peers_here else Vote.BLOCKS, Vote.BLOCKS if recfgct else Vote.SILENT)
-    yield judge("lscluster -m", facts.caa, lambda line: f"CAA is active ({line})" if line else None, Vote.ABSENT, Vote.BLOCKS)
-    yield judge("lspv", facts.caavg, lambda disk: f"CAA is configured (caavg_private on {disk})" if disk else None,
-                Vote.BLOCKS if on_aix else Vote.ABSENT,
-                Vote.SILENT if not recfgct and _recent(history.caavg_absent_at, LSPV_FOR, now) else Vote.BLOCKS)
     yield judge("ioscli cluster -list", facts.ssp, lambda name: f"this VIOS is in the shared storage pool cluster {name}" if name else None,
                 Vote.BLOCKS if seen.platform is Platform.VIOS else Vote.ABSENT, Vote.BLOCKS)
     yield judge("IBM.MCP ActivePeerDomain", seen.mcp, lambda servers: _active_domain(servers), Vote.SILENT, Vote.SILENT)
@@ -124,7 +124,7 @@ def _judge(probe: str, fact: Fact[Any], objects: Callable[[Any], Optional[str]],
            seen: Snapshot, settings: Settings, now: datetime) -> Ballot:
     if fact.seen:
         if seen.fresh and not _recent(fact.at, settings.guards.evidence, now):
-            return Ballot(probe, unreadable, f"{probe}: its answer is older than {settings.guards.evidence}")
+            return Ballot(probe, unreadable, f"{probe}: its answer is older than {spell(settings.guards.evidence)}")
         objection = objects(fact.value)
         return Ballot(probe, Vote.OBJECTS, objection) if objection else Ballot(probe, Vote.ABSENT)
     if fact.how is How.INAPPLICABLE:

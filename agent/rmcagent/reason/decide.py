@@ -21,7 +21,7 @@ def decide(seen: Snapshot, findings: Sequence[Finding], history: History, settin
     if open_attempt is not None:
         return _judge(open_attempt, findings, settings, now)
     if not findings:
-        return (Decision(Kind.REST, "nothing is wrong"),)
+        return (Decision(Kind.REST, f"could not tell: {_gaps(seen)}" if history.blind_since else "nothing is wrong"),)
     decisions: List[Decision] = []
     for finding in findings:
         decision = _decide_one(finding, seen, history, settings, now)
@@ -50,7 +50,7 @@ def verdict(seen: Optional[Snapshot], findings: Sequence[Finding], decisions: Se
         if decision.kind in (Kind.ESCALATE, Kind.REFUSE):
             return "needs-human", decision.finding.evidence if decision.finding else decision.because
     for decision in decisions:
-        if decision.kind in (Kind.APPLY, Kind.JUDGE) or decision.attempt is not None:
+        if (decision.kind in (Kind.APPLY, Kind.JUDGE) or decision.attempt is not None) and not decision.shadow:
             return "healing", decision.because
     if findings:
         return "degraded", findings[0].evidence
@@ -83,13 +83,14 @@ def _judge(attempt: Attempt, findings: Sequence[Finding], settings: Settings, no
     finding = finding or (findings[0] if findings else None)
     name = f"{attempt.remedy.value} (attempt {attempt.id})"
     if attempt.ended_at is None:
-        first = Decision(Kind.WAIT, f"{name} is under way", finding, attempt.remedy, attempt=attempt.id)
+        first = Decision(Kind.WAIT, f"{name} is under way", finding, attempt.remedy, attempt=attempt.id, shadow=attempt.shadow)
     else:
         until = attempt.ended_at + settings.remedies[attempt.remedy.value].settle
         if now < until:
-            first = Decision(Kind.WAIT, f"{name} settles before it is judged", finding, attempt.remedy, until=until, attempt=attempt.id)
+            first = Decision(Kind.WAIT, f"{name} settles before it is judged", finding, attempt.remedy, until=until, attempt=attempt.id,
+                             shadow=attempt.shadow)
         else:
-            first = Decision(Kind.JUDGE, f"{name} has settled", finding, attempt.remedy, attempt=attempt.id)
+            first = Decision(Kind.JUDGE, f"{name} has settled", finding, attempt.remedy, attempt=attempt.id, shadow=attempt.shadow)
     rest = [Decision(Kind.WAIT, f"{name} comes first", other) for other in findings if other is not finding]
     return (first, *rest)
 
@@ -153,7 +154,7 @@ def _consider(case: Case) -> Decision:
     lasting = tuple(refusal for refusal in spoken if refusal.lasting or refusal.guard in SPENT)
     if lasting:
         return Decision(
-            Kind.REFUSE, f"{name} is held: {lasting[0].because}", case.finding, case.remedy, spoken, lasting[0].unblock,
+            Kind.REFUSE, f"{name} is held: {'; '.join(dict.fromkeys(refusal.because for refusal in lasting))}", case.finding, case.remedy, spoken, lasting[0].unblock,
             until=max((refusal.until for refusal in lasting if refusal.until), default=None),
         )
     if case.now < since + grace:

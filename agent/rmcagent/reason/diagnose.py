@@ -1,9 +1,10 @@
 """Snapshot -> Findings, gravest first: each a row of design section 4, with the sentence an operator can check."""
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Iterator, List, Mapping, Optional, Sequence, Tuple
 
-from rmcagent.config import Settings
+from rmcagent.config import Settings, spell
 from rmcagent.model import DomainStatus, Fact, Fault, Finding, History, Hmc, How, Link, Side, Snapshot, State
 from rmcagent.reason.ladder import GRAVITY
 
@@ -173,9 +174,9 @@ def _log(seen: Snapshot, settings: Settings) -> Iterator[Finding]:
         return
     top = sorted(growth.messages.items(), key=lambda pair: -pair[1])[:3]
     census = ", ".join(f"{number} x{count}" for number, count in top) or "no message number"
-    evidence = f"the IBM.MgmtDomainRM log grew {growth.noisy_bytes // 1024} KiB in {settings.log.storm.within} ({census})"
+    evidence = f"the IBM.MgmtDomainRM log grew {growth.noisy_bytes // 1024} KiB in {spell(settings.log.storm.within)} ({census})"
     if growth.var_full_in is not None:
-        evidence += f"; /var is full in {growth.var_full_in}"
+        evidence += f"; /var is full in {_about(growth.var_full_in)} at this rate"
     if growth.side == "hmc":
         yield Finding(
             Fault.HMC_SIDE, Side.HMC, evidence, (seen.logs.source,),
@@ -186,3 +187,8 @@ def _log(seen: Snapshot, settings: Settings) -> Iterator[Finding]:
             Fault.LOG_STORM, Side.EVIDENCE, evidence, (seen.logs.source,),
             advice="read the log's messages; an HMC being connected, RMC is not restarted for noise alone",
         )
+
+
+def _about(length: timedelta) -> str:
+    hours = length / timedelta(hours=1)
+    return f"{hours / 24:.0f} days" if hours >= 48 else f"{hours:.0f} hours" if hours >= 2 else f"{hours * 60:.0f} minutes"

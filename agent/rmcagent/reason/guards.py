@@ -7,9 +7,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
-from typing import Callable, List, Mapping, Optional, Tuple
+from typing import Callable, List, Optional, Tuple
 
-from rmcagent.config import Budget, RemedyPolicy, Settings
+from rmcagent.config import Budget, RemedyPolicy, Settings, spell
 from rmcagent.model import Attempt, Finding, History, Outcome, Refusal, Remedy, Snapshot, State
 from rmcagent.reason import cluster
 from rmcagent.reason.ladder import DISRUPTIVE, IDENTITY_FAULTS, LINK_FAULTS
@@ -272,7 +272,7 @@ def budget(case: Case) -> Tuple[Refusal, ...]:
     for allowance in case.policy.budget:
         left, until = budget_left(spending(case), allowance, case.now)
         if left == 0:
-            return _no("budget", f"{case.remedy.value} was begun {allowance.times} times within {span_text(allowance.span)}", "wait", until=until)
+            return _no("budget", f"{case.remedy.value} was begun {allowance.times} times within {spell(allowance.span)}", "wait", until=until)
     return ()
 
 
@@ -309,13 +309,3 @@ GUARDS: Tuple[Guard, ...] = (
     migrating, clustered, hmc_connected, rmc_answers, no_hmc_reachable, hmc_back, var_full, order, budget, cooldown, settling, splayed,
 )
 
-
-def span_text(span: timedelta) -> str:
-    """90 s, 5 m, 24 h, 30 d: the largest unit that divides it."""
-    seconds = span.total_seconds()
-    units: Mapping[str, int] = {"d": 86400, "h": 3600, "m": 60}
-    for unit, size in units.items():
-        if seconds >= 2 * size or (seconds == size and unit != "d"):
-            if seconds % size == 0:
-                return f"{int(seconds // size)} {unit}"
-    return f"{seconds:g} s"

@@ -258,12 +258,16 @@ STORMS: Mapping[str, Tuple[Tuple[str, str], ...]] = {
 }
 
 
+STORM_PERIOD = 60     # entries after which a storm repeats itself: each kind and each of six slots comes round
+
+
 def log_lines(kind: str, count: int, now: datetime, address: str) -> bytes:
     """`count` entries of IBM.MgmtDomainRM's log; each begins with a stamp, and some go on in a second line."""
     stamp = f"{now:%a %b} {now.day} {now:%H:%M:%S} UTC {now:%Y}"
     folder = "../../../../../src/rsct/rm/MgmtDomainRM/"
     lines = []
-    for number in range(count):
+    for number in range(min(count, STORM_PERIOD)):
         where, text = STORMS[kind][number % len(STORMS[kind])]
-        lines.append(f"{stamp}({number % 1000000:06d}) {folder}{where} {text.format(slot=number % 6, address=address)}\n")
-    return "".join(lines).encode()
+        lines.append(f"{stamp}({number:06d}) {folder}{where} {text.format(slot=number % 6, address=address)}\n".encode())
+    rounds, rest = divmod(count, STORM_PERIOD)
+    return b"".join(lines) * rounds + b"".join(lines[:rest])

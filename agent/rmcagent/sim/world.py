@@ -59,6 +59,7 @@ class WorldProcess:
             self.selector.register(sys.stdin.fileno(), selectors.EVENT_READ, self._listen_to_stdin)
         try:
             self._follow()
+            self.partition.on_change = self._follow
             ready()
             while not self.over:
                 self._turn()
@@ -72,7 +73,6 @@ class WorldProcess:
         for name, pid in self.children.ended():
             if self.partition.row(name).pid == pid:
                 self.partition.crash(name)
-        self._follow()
         until = self.clock.until_next()
         for key, _ in self.selector.select(IDLE_SECONDS if until is None else min(until, IDLE_SECONDS)):
             key.data()

@@ -75,6 +75,7 @@ class Machine:
         self.errors: List[LogEntry] = [LogEntry("ERRLOG_ON", clock.now())]
         self.logs: Dict[str, SimLog] = {}
         self.on_log: Callable[[str, bytes], None] = lambda folder, text: None
+        self.on_change: Callable[[], None] = lambda: None    # before anybody is told that a command has ended
         self.did: List[Tuple[datetime, str]] = []            # every changing command begun
         self.disasters: List[str] = []
         self._storm: Optional[object] = None
@@ -154,6 +155,7 @@ class Machine:
             elif not hmc.connected and hmc.waiting is None:
                 self._appoint(hmc)
         impossible.check(self)
+        self.on_change()
 
     def later(self, seconds: float, effect: Callable[[], None]) -> None:
         """Let something happen, unless the partition has booted again by then."""

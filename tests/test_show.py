@@ -1,0 +1,495 @@
+"""What status, plan and why print, and the exit codes that go with it."""
+from __future__ import annotations
+
+import dataclasses
+import json
+from datetime import datetime, timedelta, timezone
+from typing import Any, Dict, Optional
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rmcagent import config, show
+from rmcagent.model import (
+    Attempt, ClusterVerdict, Decision, Fact, Fault, Finding, Gap, History, Hmc, How, KnownHmc, Kind, Link, LogGrowth, Outcome, Pause,
+    Platform, Refusal, Remedy, Side, Snapshot, State, Subsystem, View,
+)
+
+NOON = datetime(2026, 5, 4, 12, 0, 28, tzinfo=timezone.utc)
+MINUTE = timedelta(minutes=1)
+SETTINGS = config.defaults()
+HMC = Hmc("10.1.1.1", "7042-CR8*0612345", "0a1b2c3d4e5f6071", Link.UP, True)
+ROWS = {
+    "ctrmc": Subsystem("ctrmc", State.ACTIVE, "rsct", 4711),
+    "IBM.DRM": Subsystem("IBM.DRM", State.ACTIVE, "rsct_rm", 4712),
+    "IBM.LPRM": Subsystem("IBM.LPRM", State.INOPERATIVE, "rsct_rm"),
+}
+SEEN = Snapshot(NOON, Platform.AIX, Fact(How.SEEN, ROWS), required=("ctrmc", "IBM.DRM"), hmcs=(HMC,))
+ABSENT = ClusterVerdict("absent", True, True, ("lssrc shows no cluster subsystem active",))
+DOWN = Finding(Fault.RMC_DOWN, Side.HERE, "ctrmc is inoperative, SRC_RSTRT in errpt at 11:58:01", ("lssrc-a",), since=NOON - 2 * MINUTE)
+CLUSTER = Refusal("cluster", "CAA is active (caavg_private on hdisk2)", "clmgr offline cluster NAME STOP_CAA=yes", lasting=True)
+BUDGET = Refusal("budget", "recycle was begun 2 times within 24 h", "wait", until=NOON + 2 * MINUTE)
+STARTED = History(NOON - timedelta(hours=3))
+
+
+def view(verdict: str = "healthy", because: str = "RMC runs and 1 of 1 HMC is connected", **more: Any) -> View:
+    facts: Dict[str, Any] = {
+        "taken_at": NOON, "snapshot": SEEN, "findings": (), "decisions": (Decision(Kind.REST, "nothing is wrong"),), "history": STARTED,
+        "cluster": ABSENT, "next_look": NOON + MINUTE,
+    }
+    facts.update(more)
+    return View(verdict, because, **facts)
+
+
+def documented(shown: View, **extra: Any) -> Dict[str, Any]:
+    found = show.document(shown, SETTINGS, lambda moment: moment, extra)
+    assert isinstance(found, dict)
+    return found
+
+
+def refused() -> View:
+    decision = Decision(Kind.REFUSE, "recycle is held: CAA is active", DOWN, Remedy.RECYCLE, (CLUSTER, BUDGET), "bring CAA down")
+    return view("needs-human", "rmc-down has no remedy that may be applied", findings=(DOWN,), decisions=(decision,))
+
+
+# ---- the document
+
+def test_the_document_has_every_key_of_the_contract() -> None:
+    document = documented(refused(), version="0.1.0", pid=4, boot="b", monotonic=1.5)
+
+    assert set(document) == {
+        "schema", "verdict", "taken_at", "subsystems", "hmcs", "cluster", "findings", "gaps", "decision", "decisions", "log", "because",
+        "mode", "version", "pid", "boot", "monotonic", "look_seconds", "timeout_seconds", "pause", "next_look", "budgets", "attempts",
+        "why", "known_hmcs", "episode",
+    }
+    assert (document["schema"], document["taken_at"], document["look_seconds"]) == (1, "2026-05-04T12:00:28+00:00", 60.0)
+    assert document["subsystems"]["ctrmc"] == {"state": "active", "pid": 4711, "expected": "required"}
+    assert document["subsystems"]["IBM.LPRM"] == {"state": "inoperative", "pid": None, "expected": "on-demand"}
+    assert document["hmcs"] == [{
+        "address": "10.1.1.1", "name": "7042-CR8*0612345", "node_id": "0a1b2c3d4e5f6071", "link": "up", "reachable": True, "in_band": False,
+    }]
+    assert document["cluster"] == {
+        "state": "absent", "recycle": "allowed", "recfgct": "allowed", "evidence": "lssrc shows no cluster subsystem active",
+    }
+    assert document["findings"] == [{
+        "fault": "rmc-down", "side": "here", "since": "2026-05-04T11:58:28+00:00", "subject": "", "sources": ["lssrc-a"], "advice": "",
+        "evidence": "ctrmc is inoperative, SRC_RSTRT in errpt at 11:58:01",
+    }]
+    assert document["decision"] == document["decisions"][0] == {
+        "kind": "refuse", "remedy": "recycle", "because": "recycle is held: CAA is active", "unblock": "bring CAA down", "until": None,
+        "shadow": False, "fault": "rmc-down", "subject": "", "refused_by": ["cluster", "budget"],
+        "refusals": [
+            {"guard": "cluster", "because": "CAA is active (caavg_private on hdisk2)", "lasting": True, "until": None,
+             "unblock": "clmgr offline cluster NAME STOP_CAA=yes"},
+            {"guard": "budget", "because": "recycle was begun 2 times within 24 h", "lasting": False, "unblock": "wait",
+             "until": "2026-05-04T12:02:28+00:00"},
+        ],
+    }
+    assert document["log"] == {"bytes_per_second": None, "messages": {}, "side": "unknown"}
+
+
+def test_the_rest_of_the_document_is_told_where_there_is_something_to_tell() -> None:
+    growth = LogGrowth(12.5, 100, {"2613-021": 3}, side="hmc")
+    seen = dataclasses.replace(SEEN, logs=Fact(How.SEEN, growth), gaps=(Gap("lspv", "timed out after 60 s"),))
+    attempt = Attempt(7, Remedy.RECYCLE, Fault.RMC_DOWN, "", "E-3", NOON - MINUTE, "boot", "serial", outcome=Outcome.UNCHANGED)
+    history = dataclasses.replace(
+        STARTED, attempts=(attempt,), pause=Pause(NOON + MINUTE, "LPM week", "root"), known=(KnownHmc("10.1.1.1", last_up=NOON),),
+    )
+
+    document = documented(view(snapshot=seen, history=history))
+
+    assert document["log"] == {"bytes_per_second": 12.5, "messages": {"2613-021": 3}, "side": "hmc"}
+    assert document["gaps"] == [{"about": "lspv", "because": "timed out after 60 s"}]
+    assert document["pause"] == {"until": "2026-05-04T12:01:28+00:00", "reason": "LPM week", "by": "root"}
+    assert document["known_hmcs"][0]["last_up"] == "2026-05-04T12:00:28+00:00"
+    assert document["attempts"] == [{
+        "id": 7, "remedy": "recycle", "fault": "rmc-down", "subject": "", "episode": "E-3", "begun_at": "2026-05-04T11:59:28+00:00",
+        "ended_at": None, "outcome": "unchanged", "shadow": False, "by": "agent", "because": "",
+    }]
+
+
+def test_moments_are_told_as_the_wall_clock_calls_them_now() -> None:
+    summer = timezone(timedelta(hours=2))
+
+    document = show.document(view(), SETTINGS, lambda moment: (moment + MINUTE).astimezone(summer), {})
+
+    assert document["taken_at"] == "2026-05-04T14:01:28+02:00"
+
+
+def test_extra_facts_never_replace_the_contract() -> None:
+    document = documented(view(), schema=9, verdict="unknown", platform="aix")
+
+    assert (document["schema"], document["verdict"], document["platform"]) == (1, "healthy", "aix")
+
+
+def test_a_required_subsystem_that_was_not_seen_is_unknown() -> None:
+    blind = dataclasses.replace(SEEN, subsystems=Fact(How.GAP, because="lssrc timed out"))
+
+    document = documented(view(snapshot=blind))
+
+    assert document["subsystems"]["ctrmc"] == {"state": "unknown", "pid": None, "expected": "required"}
+
+
+def test_a_document_without_any_look_is_complete() -> None:
+    document = documented(view("unknown", "the first look is not over", snapshot=None))
+
+    assert (document["subsystems"], document["hmcs"], document["gaps"], document["decision"]["kind"]) == ({}, [], [], "rest")
+
+
+def attempted(hours_ago: float, **more: Any) -> Attempt:
+    return Attempt(1, Remedy.RECFGCT, Fault.NO_HMC, "", "E-1", NOON - timedelta(hours=hours_ago), "boot", **more)
+
+
+@pytest.mark.parametrize("attempts, lost_at, spent", [
+    ((), None, [0, 0]),
+    ((attempted(1),), None, [1, 1]),
+    ((attempted(24),), None, [0, 1]),                          # the window slides: 24 hours ago is out of it
+    ((attempted(23.99), attempted(30)), None, [1, 2]),
+    ((attempted(1, shadow=True),), None, [0, 0]),              # shadow attempts have a budget of their own
+    ((attempted(1, by="finish"),), None, [0, 0]),              # to finish what was begun spends nothing
+    ((), NOON - timedelta(hours=1), [1, 3]),                   # a lost ledger: all spent
+    ((), NOON - timedelta(days=30), [0, 0]),                   # until the longest span has passed
+])
+def test_budgets_are_counted_as_their_guard_counts(attempts: Any, lost_at: Optional[datetime], spent: Any) -> None:
+    history = dataclasses.replace(STARTED, attempts=attempts, spent_at=lost_at)
+
+    budgets = documented(view(history=history))["budgets"]["recfgct"]
+
+    assert [budget["spent"] for budget in budgets] == spent
+    assert [(budget["times"], budget["span_seconds"]) for budget in budgets] == [(1, 86400.0), (3, 2592000.0)]
+
+
+HOSTILE = st.text(alphabet=st.one_of(
+    st.characters(), st.sampled_from("\x1b[2J\x07\r\n\t\x9b\u202e\u2028\u200b\ud800\U000e0041é\\\"ü")), max_size=60)
+
+
+def printable(value: Any) -> bool:
+    if isinstance(value, dict):
+        return all(printable(item) for pair in value.items() for item in pair)
+    if isinstance(value, list):
+        return all(map(printable, value))
+    return value.isprintable() and len(value) <= 10 * show.LONGEST_TEXT if isinstance(value, str) else True
+
+
+@given(HOSTILE, HOSTILE)
+def test_text_from_outside_reaches_neither_terminal_nor_json_unescaped(first: str, second: str) -> None:
+    hmc = Hmc(first, second, link=Link.DOWN)
+    seen = dataclasses.replace(
+        SEEN, hmcs=(hmc,), gaps=(Gap(first, second),), subsystems=Fact(How.SEEN, {first: Subsystem(first, State.STARTING)}),
+    )
+    finding = dataclasses.replace(DOWN, evidence=first, subject=second, advice=first)
+    decision = Decision(Kind.REFUSE, first, finding, Remedy.RECYCLE, (Refusal(first, second, first),), second)
+    history = dataclasses.replace(STARTED, pause=Pause(NOON, first, second))
+    hostile = view("degraded", first, snapshot=seen, findings=(finding,), decisions=(decision,), history=history)
+
+    document = documented(hostile, why=[{"because": first, "at": second}])
+
+    assert printable(document)
+    assert json.loads(json.dumps(document, allow_nan=False)) == document
+    for text in (show.status_text(document), show.plan_text(document), show.why_text(document["why"])):
+        assert all(" " <= letter <= "~" for letter in text.replace("\n", ""))
+        assert max(map(len, text.splitlines())) <= 80
+
+
+@given(HOSTILE)
+def test_a_hostile_file_cannot_reach_the_terminal_unescaped_either(text: str) -> None:
+    document = {"verdict": text, "because": text, "taken_at": text, "findings": [{"fault": text, "evidence": text}], "mode": text}
+
+    screen = show.status_text(document)
+
+    assert all(" " <= letter <= "~" for letter in screen.replace("\n", ""))
+
+
+def test_escapes_tell_what_was_there() -> None:
+    assert show.clean("a\x1b[2Jb\n\u202e\ud800") == "a\\x1b[2Jb\\x0a\\u202e\\ud800"
+    assert show.clean("Größe 中") == "Größe 中"
+
+
+def test_a_name_of_ten_kilobytes_is_cut() -> None:
+    document = documented(view(snapshot=dataclasses.replace(SEEN, hmcs=(Hmc("10.0.0.1", "N" * 10_000),))))
+
+    assert len(document["hmcs"][0]["name"]) == show.LONGEST_TEXT
+    assert len(show.status_text(document).splitlines()) < 24
+
+
+def test_what_json_cannot_say_is_null() -> None:
+    for number in (float("inf"), float("nan")):
+        seen = dataclasses.replace(SEEN, logs=Fact(How.SEEN, LogGrowth(number)))
+
+        assert documented(view(snapshot=seen))["log"]["bytes_per_second"] is None
+
+
+def test_a_thousand_gaps_do_not_make_a_thousand_lines() -> None:
+    gaps = tuple(Gap(f"command {number}", "timed out") for number in range(1000))
+
+    document = documented(view(snapshot=dataclasses.replace(SEEN, gaps=gaps)))
+
+    assert len(document["gaps"]) == show.MOST_ROWS
+    assert "and 249 more" in show.status_text(document)
+
+
+# ---- the screen
+
+HEALTHY = """\
+* rmcagent: healthy: RMC runs and 1 of 1 HMC is connected
+       Taken: 2026-05-04T12:00:28+00:00, 12 s ago; next look 12:01:28
+  Subsystems: ctrmc active (pid 4711), IBM.DRM active (pid 4712)
+        HMCs: 10.1.1.1 7042-CR8*0612345 up, answers
+     Cluster: absent; recycle allowed, recfgct allowed
+Budgets left: lparmgr 3 of 3 in 24 h; manager 6 of 6 in 24 h; recfgct 1 of 1
+              in 24 h and 3 of 3 in 30 d; recycle 2 of 2 in 24 h; refresh 12 of
+              12 in 24 h; start 6 of 6 in 24 h
+"""
+
+NEEDS_HUMAN = """\
+* rmcagent: needs-human: rmc-down has no remedy that may be applied
+       Taken: 2026-05-04T12:00:28+00:00, 12 s ago; next look 12:01:28
+  Subsystems: ctrmc active (pid 4711), IBM.DRM active (pid 4712)
+        HMCs: 10.1.1.1 7042-CR8*0612345 up, answers
+     Cluster: absent; recycle allowed, recfgct allowed
+    Findings: rmc-down (here) since 11:58:28: ctrmc is inoperative, SRC_RSTRT
+              in errpt at 11:58:01
+        Next: rmc-down: refuse recycle: recycle is held: CAA is active
+     Held by: cluster: CAA is active (caavg_private on hdisk2) -> clmgr offline
+              cluster NAME STOP_CAA=yes
+              budget: recycle was begun 2 times within 24 h -> wait (until
+              12:02:28)
+"""
+
+PAUSED = """\
+* rmcagent: paused: paused by root
+       Taken: 2026-05-04T12:00:28+00:00, 12 s ago; next look 12:01:28
+      Paused: until 2026-05-06T12:00:28+00:00: LPM week
+"""
+
+DEGRADED = """\
+    Findings: rmc-down (here) since 11:58:28: ctrmc is inoperative, SRC_RSTRT
+              in errpt at 11:58:01
+        Next: rmc-down: wait start until 12:01:28: rmc-down may pass on its own
+"""
+
+HEALING = """\
+        Next: rmc-down: judge start until 12:02:28: start is not judged yet
+"""
+
+BLIND = """\
+* rmcagent: blind: nothing could be observed since 11:48:28
+       Taken: 2026-05-04T12:00:28+00:00, 12 s ago; next look 12:01:28
+  Subsystems: ctrmc unknown, IBM.DRM unknown
+        HMCs: 10.1.1.1 unknown, not asked
+     Cluster: unknown; recycle forbidden, recfgct forbidden: lssrc -a timed out
+    Not told: lssrc -a: timed out after 20 s
+"""
+
+UNKNOWN = """\
+* rmcagent: unknown: the first look is not over
+       Taken: 2026-05-04T12:00:28+00:00, 12 s ago; next look 12:01:28
+     Cluster: unknown; recycle forbidden, recfgct forbidden
+"""
+
+
+def golden_views() -> Dict[str, View]:
+    wait = Decision(Kind.WAIT, "rmc-down may pass on its own", DOWN, Remedy.START, until=NOON + MINUTE)
+    judge = Decision(Kind.JUDGE, "start is not judged yet", DOWN, Remedy.START, until=NOON + 2 * MINUTE)
+    paused = dataclasses.replace(STARTED, pause=Pause(NOON + timedelta(days=2), "LPM week", "root"))
+    blind = dataclasses.replace(
+        SEEN, subsystems=Fact(How.GAP), hmcs=(Hmc("10.1.1.1"),), gaps=(Gap("lssrc -a", "timed out after 20 s"),),
+    )
+    return {
+        HEALTHY: view(),
+        NEEDS_HUMAN: refused(),
+        PAUSED: view("paused", "paused by root", history=paused),
+        DEGRADED: view("degraded", "rmc-down", findings=(DOWN,), decisions=(wait,)),
+        HEALING: view("healing", "rmc-down", findings=(DOWN,), decisions=(judge,)),
+        BLIND: view("blind", "nothing could be observed since 11:48:28", snapshot=blind,
+                    cluster=ClusterVerdict(evidence=("lssrc -a timed out",))),
+        UNKNOWN: view("unknown", "the first look is not over", snapshot=None, cluster=ClusterVerdict()),
+    }
+
+
+@pytest.mark.parametrize("golden", [HEALTHY, NEEDS_HUMAN, PAUSED, DEGRADED, HEALING, BLIND, UNKNOWN],
+                         ids=["healthy", "needs-human", "paused", "degraded", "healing", "blind", "unknown"])
+def test_the_screen_of_each_verdict(golden: str) -> None:
+    document = show.as_of(documented(golden_views()[golden]), True, 12.3)
+
+    assert golden in show.status_text(document)
+
+
+def test_the_screen_of_an_agent_that_was_stopped() -> None:
+    left = {"schema": 1, "verdict": "not-running", "version": "0.1.0", "taken_at": "2026-05-04T12:00:28+00:00"}
+
+    assert show.status_text(show.as_of(left, None, 5000.0)) == (
+        "* rmcagent: not-running: the daemon was stopped\n"
+        "       Taken: 2026-05-04T12:00:28+00:00, 83 m ago\n"
+    )
+
+
+def test_the_screen_names_a_mode_that_does_not_act() -> None:
+    shadow = show.document(view(), dataclasses.replace(SETTINGS, mode="shadow"), lambda moment: moment, {})
+
+    assert "        Mode: shadow: decides and records, runs no remedy\n" in show.status_text(shadow)
+    assert "Mode:" not in show.status_text(documented(view()))
+
+
+def test_other_subsystems_are_named_only_while_they_change() -> None:
+    rows = dict(ROWS, **{"IBM.HostRM": Subsystem("IBM.HostRM", State.STOPPING, pid=9)})
+
+    text = show.status_text(documented(view(snapshot=dataclasses.replace(SEEN, subsystems=Fact(How.SEEN, rows)))))
+
+    assert "IBM.HostRM stopping (pid 9)" in text
+    assert "IBM.LPRM" not in text
+
+
+def test_the_verdict_alone_is_coloured_and_colour_changes_no_width() -> None:
+    document = documented(view("degraded", "x " * 60))
+
+    plain, coloured = show.status_text(document), show.status_text(document, colour=True)
+
+    assert coloured.startswith("* \x1b[33mrmcagent: degraded\x1b[0m: x x")
+    assert coloured.replace("\x1b[33m", "").replace("\x1b[0m", "") == plain
+
+
+@given(st.integers(-5, 200))
+def test_no_line_exceeds_the_columns(columns: int) -> None:
+    document = documented(refused())
+
+    widest = max(len(line) for line in show.status_text(document, columns).splitlines())
+
+    assert widest <= max(columns, show.NARROWEST)
+
+
+def test_a_screen_never_fails_for_what_another_version_left_out() -> None:
+    for key in documented(refused()):
+        document = documented(refused())
+        del document[key]
+
+        assert show.status_text(document).startswith("* rmcagent: ")
+        assert show.plan_text(document).startswith("* plan: ")
+
+
+# ---- plan and why
+
+def test_a_plan_begins_with_what_would_be_done() -> None:
+    apply = Decision(Kind.APPLY, "start is due: ctrmc is inoperative", DOWN, Remedy.START)
+    shadow = dataclasses.replace(apply, shadow=True)
+
+    heads = [show.plan_text(documented(shown)).splitlines()[0] for shown in (
+        view(), view("degraded", decisions=(apply,)), view("degraded", decisions=(shadow,)), refused(),
+        view("unknown", "rmcdomainstatus timed out"),
+    )]
+
+    assert heads == [
+        "* plan: nothing to do: RMC runs and 1 of 1 HMC is connected",
+        "* plan: apply start: start is due: ctrmc is inoperative",
+        "* plan: apply start, in shadow only: start is due: ctrmc is inoperative",
+        "* plan: refuse recycle: recycle is held: CAA is active",
+        "* plan: cannot tell: rmcdomainstatus timed out",
+    ]
+
+
+def test_every_decision_but_the_leading_one_is_told_besides() -> None:
+    escalate = Decision(Kind.ESCALATE, "every remedy was tried", DOWN, unblock="look into /var/ct/IW/log/mc")
+    other = dataclasses.replace(DOWN, fault=Fault.MANAGER_DOWN, subject="IBM.DRM")
+    decisions = (escalate, Decision(Kind.APPLY, "manager is due", other, Remedy.MANAGER))
+
+    text = show.status_text(documented(view("needs-human", decisions=decisions)))
+
+    assert "        Next: rmc-down: a human is needed: every remedy was tried\n" in text
+    assert "     Unblock: look into /var/ct/IW/log/mc\n" in text
+    assert "     Besides: manager-down IBM.DRM: apply manager: manager is due\n" in text
+
+
+ENTRY = {
+    "at": "2026-05-04T12:00:28+00:00", "episode": "E-12", "kind": "refuse", "fault": "link-down", "subject": "", "remedy": "recycle",
+    "evidence": "both HMCs are O", "because": "recycle is held", "unblock": "bring CAA down",
+    "refused_by": [{"guard": "cluster", "because": "CAA is active", "unblock": "clmgr offline cluster"}],
+    "alternatives": ["refresh: refuse, refresh was tried"],
+}
+
+WHY = """\
+* 2026-05-04T12:00:28+00:00 E-12: link-down refuse recycle
+     Because: recycle is held
+    Evidence: both HMCs are O
+     Held by: cluster: CAA is active -> clmgr offline cluster
+Alternatives: refresh: refuse, refresh was tried
+     Unblock: bring CAA down
+"""
+
+
+def test_why_explains_the_last_decision() -> None:
+    assert show.why_text([dict(ENTRY, episode="E-11"), ENTRY]) == WHY
+
+
+def test_why_explains_every_decision_of_an_episode() -> None:
+    entries = [dict(ENTRY, episode="E-11"), ENTRY, ENTRY]
+
+    assert show.why_text(entries, "E-12") == WHY + "\n" + WHY
+    assert show.why_text(entries, "E-13") == show.why_text([]) == ""
+
+
+# ---- exit codes
+
+LOOK = {"look_seconds": 60.0, "timeout_seconds": 20.0}
+
+
+@pytest.mark.parametrize("verdict, alive, age, code", [
+    ("healthy", True, 0.0, 0),
+    ("healthy", True, 200.0, 0),                  # three looks and one time-out
+    ("healthy", True, 200.1, 4),
+    ("healthy", True, -200.1, 4),                 # from the future
+    ("healthy", True, None, 4),
+    ("healthy", None, 1.0, 0),                    # whether it lives cannot be told: its looks are fresh
+    ("healthy", False, 1.0, 1),
+    ("needs-human", False, 9999.0, 1),
+    ("not-running", True, 1.0, 3),
+    ("not-running", False, 9999.0, 3),            # a clean stop
+    ("unknown", True, 1.0, 4),
+    ("degraded", True, 1.0, 150),
+    ("healing", True, 1.0, 150),
+    ("needs-human", True, 1.0, 151),
+    ("paused", True, 1.0, 152),
+    ("blind", True, 1.0, 153),
+    ("needs-human", True, 900.0, 4),
+    ("splendid", True, 1.0, 4),                   # a verdict of another version
+])
+def test_the_exit_codes_of_status(verdict: str, alive: Optional[bool], age: Optional[float], code: int) -> None:
+    assert show.status_code({"verdict": verdict, **LOOK}, alive, age) == code
+
+
+def test_status_without_a_document_is_not_running() -> None:
+    assert show.status_code(None, None, None) == 3
+
+
+def test_a_document_nobody_stands_behind_is_not_passed_on_as_the_present() -> None:
+    document = {"verdict": "healthy", "because": "all well", "pid": 4711, **LOOK}
+
+    dead, old, good = show.as_of(document, False, 5.0), show.as_of(document, True, 900.0), show.as_of(document, True, 5.4)
+
+    assert (dead["verdict"], dead["because"]) == ("not-running", "the daemon (pid 4711) ended without a clean stop")
+    assert (old["verdict"], old["age_seconds"]) == ("unknown", 900)
+    assert good == dict(document, age_seconds=5)
+
+
+@pytest.mark.parametrize("kinds, verdict, code", [
+    (["rest"], "healthy", 0),
+    (["rest"], "paused", 0),
+    (["wait"], "degraded", 10),
+    (["apply"], "degraded", 10),
+    (["judge"], "healing", 10),
+    (["refuse"], "needs-human", 11),
+    (["escalate"], "needs-human", 11),
+    (["rest"], "unknown", 13),
+    (["rest"], "blind", 13),
+    (["wait"], "unknown", 10),                    # a fault that is seen outweighs what could not be told
+    (["refuse", "apply"], "degraded", 11),        # the gravest first
+    (["rest", "apply"], "degraded", 10),
+    (["ponder"], "healthy", 13),
+])
+def test_the_exit_codes_of_plan(kinds: Any, verdict: str, code: int) -> None:
+    decisions = [{"kind": kind} for kind in kinds]
+
+    assert show.plan_code({"verdict": verdict, "decision": decisions[0], "decisions": decisions}) == code
+
+
+def test_a_plan_that_came_to_nothing_cannot_tell() -> None:
+    assert show.plan_code(None) == show.plan_code({}) == 13
