@@ -88,7 +88,8 @@ TOUCHES_THE_MACHINE: Mapping[str, str] = {
     "cli": "the terminal, exit codes, a daemon's lock",
     "sim.shims": "real executables for the real daemon",
     "sim.world": "the process behind those executables",
-    "sim.demo": "starts the real daemon",
+    "sim.stage": "starts the real daemon, reads what it tells",
+    "sim.demo": "the terminal",
 }
 # "One thread"; and sqlite3 may be missing from AIX's own Python.
 NOBODY = ("threading", "multiprocessing", "asyncio", "concurrent", "sqlite3", "pickle")

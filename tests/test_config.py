@@ -171,10 +171,10 @@ network:
     - http
 cadense: {}
 """) == [
-        'F:1: cannot use mode "atc": did you mean "act"?; write act, shadow or observe',
+        'F:1: cannot use mode "atc": did you mean "act"? write act, shadow or observe',
         'F:2: cannot use cadence.lok: unknown key, did you mean "look"?',
         'F:5: cannot use remedies.recycle.grace "5": it has no unit, write 5s, 5m or 5h',
-        'F:6: cannot use remedies.recycle.in_cluster "maybe": no such choice; write refuse or allow',
+        'F:6: cannot use remedies.recycle.in_cluster "maybe": no such choice, write refuse or allow',
         'F:10: cannot use network.ports "70000": write a whole number from 1 to 65535',
         'F:11: cannot use network.ports "http": write a whole number from 1 to 65535',
         'F:12: cannot use cadense: unknown key, did you mean "cadence"?',
@@ -207,7 +207,7 @@ def test_names_of_commands_and_paths_are_known():
     ("mode: [act]", "it is a list, write act, shadow or observe"),
     ("mode: {}", "it is a mapping, write act, shadow or observe"),
     ("mode:", "it is empty, write act, shadow or observe"),
-    ("mode: off", "no such choice; write act, shadow or observe"),
+    ("mode: off", "no such choice, write act, shadow or observe"),
     ("cadence: 5s", "cannot use cadence: it is a single value, write keys with values"),
     ("[]", "cannot use this file: it is a list, write keys with values"),
     ("act", "cannot use this file: it is a single value"),
@@ -231,6 +231,7 @@ def test_names_of_commands_and_paths_are_known():
     ("log: {files: [var/ct/x]}", "not an absolute path"),
     ("log: {files: ['{var}/x']}", "not an absolute path"),
     ("log: {files: ['/{var}/x']}", "only {var_ct} stands for something here"),
+    ("log: {files: ['/x}{var_ct}']}", "only {var_ct} stands for something here"),
     ("log: {files: ['/x{']}", "only {var_ct} stands for something here"),
     ("remedies: {recycle: {budget: 0/24h}}", "mode: off"),
     ("remedies: {recycle: {budget: 2}}", "write TIMES/SPAN"),
@@ -238,7 +239,7 @@ def test_names_of_commands_and_paths_are_known():
     ("remedies: {recycle: {budget: 2/0s}}", "out of range"),
     ("remedies: {recycle: {budget: []}}", "an empty list, write TIMES/SPAN"),
     ("remedies: {recycle: {budget: [[2/1h]]}}", "it is a list"),
-    ("remedies: {recfgct: {treats: [rmc-down]}}", "no such choice; write link-down, link-pending, no-hmc, identity-"),
+    ("remedies: {recfgct: {treats: [rmc-down]}}", "no such choice, write link-down, link-pending, no-hmc, identity-"),
     ("remedies: {recfgct: {treats: [link_down]}}", 'did you mean "link-down"?'),
     ("faults: {hung: 0}", "write a whole number from 1"),
     ("faults: {hung: 0x5}", "write a whole number from 1"),
@@ -293,7 +294,7 @@ def test_a_bare_off_is_the_word_whatever_yaml_1_1_takes_it_for():
 
 def test_the_line_is_that_of_the_mistake_also_after_strange_characters():
     assert mistakes_in("mode: act\n\nx: \x07\n")[0].startswith("F:3: ")
-    assert mistakes_in("a: &x 1\n\nb: *x\n\n\nc: 1")[0].startswith("F:3: ")
+    assert mistakes_in("- &x a\n- *x\n\n\n\n- c")[0].startswith("F:2: ")
     assert mistakes_in('mode: act\nx: "\\UFFFFFFFF"\n')[0].startswith("F:2: ")
 
 

@@ -29,6 +29,7 @@ from rmcagent.sim.voices import LogEntry
 HMC = "192.0.2.21"
 OTHER_HMC = "192.0.2.22"
 PATHS = {"var_ct": "/var/ct", "node_id": "/etc/ct_node_id"}
+CAPTURES = Path(__file__).parent / "captures"
 NOON = datetime(2026, 3, 4, 12, 0, tzinfo=timezone.utc)
 
 
@@ -206,7 +207,29 @@ def test_a_service_manager_tells_a_crash_from_a_clean_stop():
     stopped.partition.stop_cleanly()
 
     asked = "systemctl show ctrmc.service -p ActiveState,Result"
-    assert [parse.systemctl_show(scene.run(asked)) for scene in (crashed, stopped)] == [{"ActiveState": "failed", "Result": "signal"}, {"ActiveState": "inactive", "Result": "success"}]
+    assert parse.systemctl_show(crashed.run(asked)) == {"ActiveState": "failed", "Result": "signal"}
+    assert parse.systemctl_show(stopped.run(asked)) == {"ActiveState": "inactive", "Result": "success"}
+
+
+@pytest.mark.parametrize("capture, platform", [("lssrc-a--aix72", Platform.AIX), ("lssrc-a--linux-narrow-pid", Platform.LINUX)])
+def test_lssrc_says_a_captured_table_again_to_the_letter(capture: str, platform: Platform):
+    text = (CAPTURES / f"{capture}.txt").read_text()
+
+    assert voices.lssrc(parse.lssrc(said(text)).values(), platform) == text
+
+
+@pytest.mark.parametrize("capture, say", [
+    ("lsrpdomain--pending", lambda answer: voices.lsrpdomain(parse.lsrpdomain(answer))),
+    ("rmcdomainstatus--peers-and-hmc", lambda answer: voices.rmcdomainstatus(
+        DomainStatus(parse.rmcdomainstatus(answer).control_points))),
+    ("lsrsrc-IBM.MCP--none", lambda answer: voices.lsrsrc_mcp(parse.lsrsrc(answer, "IBM.MCP"))),
+])
+def test_a_voice_says_a_captured_answer_again_to_the_letter(capture, say):
+    text = (CAPTURES / f"{capture}.txt").read_text()
+
+    again = say(said(text))
+
+    assert again and again in text
 
 
 def test_voices_have_the_columns_of_captured_output():

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Callable, Dict, FrozenSet, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
 
@@ -308,8 +308,7 @@ def _path(text: str) -> str:
 
 def _pattern(text: str) -> str:
     _path(text[len("{var_ct}"):] if text.startswith("{var_ct}/") else text)
-    unknown = re.search(r"\{(?!var_ct\})[^}]*\}?", text)
-    if unknown:
+    if re.search("[{}]", text.replace("{var_ct}", "")):
         raise ValueError("only {var_ct} stands for something here")
     return text
 
@@ -370,7 +369,7 @@ class Kind:
 def _one_of(*words: str) -> Kind:
     def parse_word(text: str) -> str:
         if text not in words:
-            raise ValueError(f"{_near(text, words) or 'no such choice'}; write {_either(words)}")
+            raise ValueError(f"{_near(text, words) or 'no such choice,'} write {_either(words)}")
         return text
     return Kind(_either(words), parse_word, words=words)
 
@@ -387,10 +386,6 @@ def _path_or(*words: str) -> Kind:
 
 def _never_or_duration(text: str) -> Optional[timedelta]:
     return None if text == "never" else _between(UNITS["ms"])(text)
-
-
-def _list_of(kind: Kind, says: str, least: int = 0, lone: bool = False) -> Kind:
-    return Kind(says, kind.parse, kind.show, kind.words, many=True, lone=lone, least=least)
 
 
 def _near(text: str, words: Sequence[str]) -> str:
@@ -418,6 +413,7 @@ WINDOW = Kind('always, or "Sat,Sun 01:00-05:00"', _window, lambda window: str(wi
 PATH = Kind("an absolute path", _path)
 PATTERNS = Kind("a list of paths, such as [/var/ct/*/log/mc/*]", _pattern, many=True)
 ADDRESSES = Kind("a list of addresses, such as [192.0.2.10, hmc1.example.com]", _address, many=True)
+FAULTS = replace(_one_of(*TREATABLE), says="a list of faults, such as [link-pending, no-hmc]", many=True)
 PORTS = Kind("a list of ports, such as [657, 12601]", _whole(1, 65535), many=True, least=1)
 
 
@@ -473,8 +469,7 @@ REMEDIES = Section("remedies", "what may be done, how soon, how often", (
             Key("in_cluster", _one_of("refuse", "allow"), "refuse",
                 "allow lifts the cluster guard, only while cluster services are down")),
     _remedy("recfgct", "delete RSCT's configuration and make a new node id", "act", "30m", "15m", "6h", ("1/24h", "3/30d"),
-            Key("treats", _list_of(_one_of(*TREATABLE), "a list of faults, such as [link-pending, no-hmc]"),
-                ("link-pending", "no-hmc", "identity-clash", "cloned-node"), "the faults it may be used for")),
+            Key("treats", FAULTS, ("link-pending", "no-hmc", "identity-clash", "cloned-node"), "the faults it may be used for")),
 ), dict)
 
 SPEC = Section("", "", (

@@ -177,6 +177,10 @@ class Reporter:
             codes = " ".join(f"{code}*{count}" for code, count in sorted(held.items()))
             self._write(Event(gravest, "further events held back", (("events", str(sum(held.values()))), ("codes", codes))))
 
+    def close(self) -> None:
+        """Let go of syslog, as before another Reporter takes over."""
+        self.syslog.close()
+
     def _forget(self, lines: List[str]) -> None:
         """From now on these lines are news again; those that were repeated are said once more, with the count."""
         for text in lines:
@@ -252,7 +256,7 @@ class Syslog:
         there = _identity(self.path)
         if self.socket is not None and there == self.socket_is:
             return True
-        self._close()
+        self.close()
         if there is None:
             return False
         import socket
@@ -303,14 +307,14 @@ class Syslog:
                 if reason.errno == errno.EMSGSIZE:
                     self.sent = len(message)             # it will never go through, and must not hold up the others
                 else:
-                    self._close()
+                    self.close()
                     return False
             if not self.stream or self.sent >= len(message):
                 self.queue.popleft()
                 self.sent = 0
         return True
 
-    def _close(self) -> None:
+    def close(self) -> None:
         if self.socket is not None:
             self.socket.close()
         self.socket, self.socket_is, self.sent = None, None, 0

@@ -1,0 +1,486 @@
+"""Lines, their sinks and their limits: a real socket and a real file stand for syslog and disk, time is given in."""
+from __future__ import annotations
+
+import json
+import os
+import socket
+import stat
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Callable, Dict, Iterator, List, Tuple
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rmcagent import report
+from rmcagent.config import Report, Syslog
+from rmcagent.report import EVENTS, Event, Reporter, line, publish
+from rmcagent.sim.clock import VirtualClock
+
+NOON = datetime(2026, 5, 4, 12, 0, 28, tzinfo=timezone.utc)
+BEGUN = Event("RMCA3001N", "remedy begun", (("remedy", "recycle"), ("attempt", "7")))
+
+
+# ---- lines
+
+def test_the_codes_are_those_that_were_agreed_upon() -> None:
+    agreed = """RMCA1001I RMCA1002I RMCA1003E RMCA1004N RMCA1005N RMCA1006W RMCA1007N RMCA1008E RMCA1009E RMCA2001W RMCA2002N
+        RMCA3001N RMCA3002N RMCA3003W RMCA3004W RMCA3005N RMCA3006W RMCA3007W RMCA4001E RMCA4002W"""
+
+    assert list(EVENTS) == agreed.split()
+
+
+def test_each_code_ends_in_its_level_and_is_explained() -> None:
+    for code, (level, name, meaning) in EVENTS.items():
+        assert code[-1] == level and level in report.SEVERITIES
+        assert name and meaning.endswith(".")
+
+
+def test_a_line_is_code_word_and_fields() -> None:
+    event = Event("RMCA3004W", "refused", (
+        ("remedy", "recfgct"), ("guard", "cluster"), ("episode", "E-12"), ("because", "CAA is active (caavg_private on hdisk2)"),
+    ))
+
+    assert line(event) == (
+        'RMCA3004W refused remedy=recfgct guard=cluster episode=E-12 because="CAA is active (caavg_private on hdisk2)"'
+    )
+    assert line(Event("RMCA1002I", "stopped")) == "RMCA1002I stopped"
+
+
+@pytest.mark.parametrize("value, written", [
+    ("", '""'), ("a=b", '"a=b"'), ('say "x"', r'"say \"x\""'), ("c:\\d", r'"c:\\d"'), ("a\nb\x1b[2J", r'"a\x0ab\x1b[2J"'),
+    ("Gr\u00f6\u00dfe", r'"Gr\xf6\xdfe"'), ("\u202e\ud800", r'"\u202e\ud800"'), ("\U0001f600", r'"\U0001f600"'),
+    ("2613-021", "2613-021"),
+])
+def test_values_are_quoted_and_escaped_where_they_must_be(value: str, written: str) -> None:
+    assert line(Event("RMCA1002I", "stopped", (("because", value),))) == f"RMCA1002I stopped because={written}"
+
+
+def test_long_values_are_cut_alike_and_short_ones_left_whole() -> None:
+    event = Event("RMCA2001W", "problem found", (("evidence", "e" * 5000), ("fault", "link-down"), ("advice", "a b" * 5000)))
+
+    cut = line(event)
+
+    assert 890 < len(cut) <= 900
+    assert " fault=link-down " in cut
+    assert 420 < cut.count("e" * 420) * 421 and cut.endswith('..."') and "e... fault" in cut
+
+
+FIELDS = st.lists(st.tuples(st.from_regex(r"[a-z_]{1,12}", fullmatch=True), st.text(max_size=2000)), max_size=120)
+
+
+@given(FIELDS)
+def test_no_line_is_longer_than_900_bytes_or_says_anything_but_ascii(fields: List[Tuple[str, str]]) -> None:
+    written = line(Event("RMCA2001W", "problem found", tuple(fields)))
+
+    assert len(written) <= 900
+    assert all(" " <= letter <= "~" for letter in written)
+    assert written.startswith("RMCA2001W problem found")
+
+
+@given(st.lists(st.tuples(st.from_regex(r"[a-z_]{1,12}", fullmatch=True), st.text(max_size=20)), max_size=4))
+def test_a_line_that_fits_can_be_read_back(fields: List[Tuple[str, str]]) -> None:
+    written = line(Event("RMCA2001W", "found", tuple(fields)))
+
+    assert read_back(written[len("RMCA2001W found"):]) == fields
+
+
+def read_back(text: str) -> List[Tuple[str, str]]:
+    found = []
+    while text:
+        key, _, rest = text[1:].partition("=")
+        if rest.startswith('"'):
+            end = 1
+            while rest[end] != '"':
+                end += 2 if rest[end] == "\\" else 1
+            value, text = rest[1:end].encode("ascii").decode("unicode_escape", "surrogatepass"), rest[end + 1:]
+        else:
+            value, blank, after = rest.partition(" ")
+            text = blank + after
+        found.append((key, value))
+    return found
+
+
+# ---- syslog
+
+class Sink:
+    """A syslogd's socket, bound by the test."""
+
+    def __init__(self, path: Path, kind: int = socket.SOCK_DGRAM) -> None:
+        self.path = path
+        self.socket = socket.socket(socket.AF_UNIX, kind)
+        self.socket.bind(str(path))
+        self.socket.setblocking(False)
+
+    def lines(self) -> List[str]:
+        found = []
+        while True:
+            try:
+                found.append(self.socket.recv(4096).decode("ascii"))
+            except BlockingIOError:
+                return found
+
+    def close(self) -> None:
+        self.socket.close()
+        self.path.unlink()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "log"
+
+
+@pytest.fixture
+def sink(path: Path) -> Iterator[Sink]:
+    made = Sink(path)
+    yield made
+    made.socket.close()
+
+
+def settings(path: Path, file: str = "off", facility: str = "daemon") -> Report:
+    return Report(Syslog(facility, str(path)), "auto", "auto", "off", file, timedelta(hours=6))
+
+
+Telling = Callable[..., Tuple[Reporter, VirtualClock]]
+
+
+@pytest.fixture
+def reporter() -> Iterator[Telling]:
+    made: List[Reporter] = []
+
+    def telling(path: Path, file: str = "off", facility: str = "daemon") -> Tuple[Reporter, VirtualClock]:
+        clock = VirtualClock()
+        made.append(Reporter(settings(path, file, facility), "aix", clock, 4711))
+        return made[-1], clock
+
+    yield telling
+    for told in made:
+        told.close()
+
+
+def numbered(number: int, code: str = "RMCA2001W") -> Event:
+    return Event(code, "problem found", (("n", str(number)),))
+
+
+def texts(lines: List[str]) -> List[str]:
+    return [said.partition("]: ")[2] for said in lines]
+
+
+def test_syslog_gets_a_datagram_in_its_local_form(reporter: Telling, path: Path, sink: Sink) -> None:
+    told, clock = reporter(path, facility="local3")
+
+    told.emit(BEGUN)
+
+    local = clock.now().astimezone()
+    stamp = f"{local:%b} {local.day:2d} {local:%H:%M:%S}"
+    assert sink.lines() == [f"<157>{stamp} rmcagent[4711]: RMCA3001N remedy begun remedy=recycle attempt=7"]
+
+
+@pytest.mark.parametrize("code, severity", [("RMCA1001I", 6), ("RMCA3001N", 5), ("RMCA2001W", 4), ("RMCA4001E", 3)])
+def test_levels_become_severities(reporter: Telling, code: str, severity: int, path: Path, sink: Sink) -> None:
+    told, _ = reporter(path)
+
+    told.emit(Event(code, "word"))
+
+    assert sink.lines()[0].startswith(f"<{3 * 8 + severity}>")
+
+
+def test_days_below_ten_are_padded_with_a_blank() -> None:
+    assert report._stamp(NOON) == "May  4 12:00:28"
+
+
+def test_lines_wait_while_syslog_is_away_and_arrive_in_order(reporter: Telling, path: Path) -> None:
+    told, _ = reporter(path)
+    told.emit(numbered(1))
+    told.emit(numbered(2))
+
+    sink = Sink(path)
+    told.flush()
+
+    assert texts(sink.lines()) == ["RMCA2001W problem found n=1", "RMCA2001W problem found n=2"]
+    sink.close()
+
+
+def test_a_restarted_syslog_is_found_again(reporter: Telling, path: Path, sink: Sink) -> None:
+    told, _ = reporter(path)
+    told.emit(numbered(1))
+    sink.close()
+    told.emit(numbered(2))
+
+    again = Sink(path)
+    told.emit(numbered(3))
+
+    assert texts(again.lines()) == ["RMCA2001W problem found n=2", "RMCA2001W problem found n=3"]
+    again.close()
+
+
+def test_a_replaced_socket_is_found_though_the_old_one_still_listens(reporter: Telling, path: Path, sink: Sink) -> None:
+    told, _ = reporter(path)
+    told.emit(numbered(1))
+    path.unlink()
+    again = Sink(path)
+
+    told.emit(numbered(2))
+
+    assert texts(sink.lines()) == ["RMCA2001W problem found n=1"]
+    assert texts(again.lines()) == ["RMCA2001W problem found n=2"]
+    again.close()
+
+
+def test_the_newest_256_lines_are_kept_and_the_lost_ones_counted(reporter: Telling, path: Path) -> None:
+    told, clock = reporter(path)
+    for number in range(300):
+        told.emit(numbered(number, "RMCA4001E"))
+        clock.sleep(1)
+    assert len(told.syslog.queue) == 256
+
+    sink = Sink(path)
+    said = drained(told, sink)
+
+    assert said[0] == "RMCA4001E earlier lines lost lines=44"
+    assert said[1:] == [f"RMCA4001E problem found n={number}" for number in range(44, 300)]
+    sink.close()
+
+
+def test_a_sink_that_takes_nothing_neither_blocks_nor_loses_more_than_it_must(reporter: Telling, path: Path, sink: Sink) -> None:
+    told, _ = reporter(path)
+    for number in range(1000):
+        told.emit(numbered(number, "RMCA4001E"))      # no reader: the kernel's queue fills
+    assert len(told.syslog.queue) == 256
+
+    said = drained(told, sink)
+
+    lost = [text for text in said if "lost" in text]
+    assert len(lost) == 1
+    assert len(said) - 1 + int(lost[0].rpartition("=")[2]) == 1000
+    assert said[-1] == "RMCA4001E problem found n=999"
+
+
+def drained(told: Reporter, sink: Sink) -> List[str]:
+    """A datagram socket's queue is short: flush and read by turns."""
+    said: List[str] = []
+    for _ in range(1000):
+        told.flush()
+        new = sink.lines()
+        if not new:
+            return texts(said)
+        said += new
+    raise AssertionError("the queue never empties")
+
+
+def test_a_stream_socket_is_spoken_to_as_well(reporter: Telling, path: Path) -> None:
+    server = Sink(path, socket.SOCK_STREAM)
+    server.socket.listen(1)
+    told, _ = reporter(path)
+
+    told.emit(numbered(1))
+    told.emit(numbered(2))
+
+    peer, _ = server.socket.accept()
+    received = peer.recv(4096).decode("ascii")
+    assert texts(received.splitlines()) == ["RMCA2001W problem found n=1", "RMCA2001W problem found n=2"]
+    peer.close()
+    server.close()
+
+
+def test_a_stream_that_takes_half_a_line_gets_the_other_half_later(reporter: Telling, path: Path) -> None:
+    server = Sink(path, socket.SOCK_STREAM)
+    server.socket.listen(1)
+    told, _ = reporter(path)
+    many = [Event("RMCA4001E", "needs a human", (("n", str(number)), ("text", "x" * 800))) for number in range(400)]
+    for event in many:
+        told.emit(event)
+    assert told.syslog.queue
+
+    peer, _ = server.socket.accept()
+    peer.setblocking(False)
+    received = b""
+    for _ in range(10_000):
+        told.flush()
+        try:
+            received += peer.recv(1 << 16)
+        except BlockingIOError:
+            break
+
+    found = [text for text in texts(received.decode("ascii").splitlines()) if "lost" not in text]
+    assert found == [line(event) for event in many if line(event) in found]
+    assert found[-1] == line(many[-1])
+    peer.close()
+    server.close()
+
+
+def test_nothing_that_is_wrong_with_the_socket_is_raised(reporter: Telling, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for odd in (tmp_path / "file", tmp_path, tmp_path / "nowhere" / "log", tmp_path / ("x" * 200), Path("/\0")):
+        told, _ = reporter(odd)
+
+        told.emit(BEGUN)
+
+        assert len(told.syslog.queue) == 1
+
+
+# ---- how much is said
+
+def test_a_repeat_within_the_hour_is_counted_not_repeated(reporter: Telling, path: Path, sink: Sink) -> None:
+    told, clock = reporter(path)
+    for _ in range(5):
+        told.emit(numbered(1))
+        clock.sleep(600)
+    assert texts(sink.lines()) == ["RMCA2001W problem found n=1"]
+
+    clock.sleep(600)
+    told.flush()
+
+    assert texts(sink.lines()) == ["RMCA2001W problem found repeated=4 n=1"]
+
+
+def test_after_an_hour_the_same_line_is_news_again(reporter: Telling, path: Path, sink: Sink) -> None:
+    told, clock = reporter(path)
+    told.emit(numbered(1))
+    clock.sleep(3600)
+
+    told.emit(numbered(1))
+
+    assert texts(sink.lines()) == ["RMCA2001W problem found n=1"] * 2
+
+
+def test_what_was_undone_in_between_is_news_again(reporter: Telling, path: Path, sink: Sink) -> None:
+    told, _ = reporter(path)
+    paused, resumed = Event("RMCA1004N", "paused", (("reason", "x"),)), Event("RMCA1005N", "resumed")
+
+    for event in (paused, paused, resumed, paused, resumed):
+        told.emit(event)
+
+    assert texts(sink.lines()) == [
+        "RMCA1004N paused reason=x", "RMCA1004N paused repeated=1 reason=x", "RMCA1005N resumed", "RMCA1004N paused reason=x",
+        "RMCA1005N resumed",
+    ]
+
+
+def test_sixty_lines_an_hour_and_the_rest_is_counted(reporter: Telling, path: Path, sink: Sink) -> None:
+    told, clock = reporter(path)
+    said: List[str] = []
+    for number in range(100):
+        told.emit(numbered(number, "RMCA2001W" if number % 2 else "RMCA3001N"))
+        said += texts(sink.lines())
+    assert [text.rpartition("=")[2] for text in said] == [str(number) for number in range(60)]
+
+    clock.sleep(3600)
+    told.flush()
+
+    assert texts(sink.lines()) == ['RMCA2001W further events held back events=40 codes="RMCA2001W*20 RMCA3001N*20"']
+
+
+def test_a_flood_that_does_not_end_still_says_sixty_one_lines_an_hour_at_most(reporter: Telling, path: Path, sink: Sink) -> None:
+    told, clock = reporter(path)
+    said: Dict[int, int] = {}
+    for number in range(3 * 360):
+        told.emit(numbered(number))
+        hour = number // 360
+        said[hour] = said.get(hour, 0) + len(sink.lines())
+        clock.sleep(10)
+
+    assert all(lines <= 61 for lines in said.values())
+    assert all(lines >= 55 for lines in said.values())
+
+
+def test_what_needs_a_human_is_never_held_back(reporter: Telling, path: Path, sink: Sink) -> None:
+    told, _ = reporter(path)
+    for number in range(100):
+        told.emit(numbered(number))
+    sink.lines()
+
+    told.emit(numbered(1, "RMCA4001E"))
+
+    assert texts(sink.lines()) == ["RMCA4001E problem found n=1"]
+
+
+def test_what_is_remembered_stays_bounded(reporter: Telling, tmp_path: Path) -> None:
+    told, _ = reporter(tmp_path / "nowhere")
+    for number in range(5000):
+        told.emit(numbered(number, "RMCA4001E"))
+
+    assert len(told.said) <= report.QUEUED_LINES
+    assert len(told.syslog.queue) <= report.QUEUED_LINES
+
+
+# ---- the log file
+
+def test_the_log_file_is_for_its_owner_and_holds_stamped_lines(reporter: Telling, tmp_path: Path) -> None:
+    file = tmp_path / "new" / "rmcagent.log"
+    told, clock = reporter(tmp_path / "nowhere", str(file))
+
+    told.emit(BEGUN)
+    told.emit(numbered(1))
+
+    first, second = file.read_text().splitlines()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert first.endswith(" rmcagent[4711]: RMCA3001N remedy begun remedy=recycle attempt=7")
+    assert datetime.fromisoformat(second.split(" ")[0]) == clock.now().replace(microsecond=0)
+
+
+def test_the_log_file_is_rotated_at_a_mebibyte_and_five_are_kept(tmp_path: Path) -> None:
+    file = tmp_path / "rmcagent.log"
+    said = b"x" * 99_999 + b"\n"
+
+    for _ in range(100):
+        report._append(str(file), said)
+
+    sizes = {kept.name: kept.stat().st_size for kept in tmp_path.iterdir()}
+    assert set(sizes) == {"rmcagent.log", *(f"rmcagent.log.{number}" for number in range(1, 5))}
+    assert all(size <= report.FILE_BYTES for size in sizes.values())
+
+
+def test_a_file_that_cannot_be_written_is_left_alone(reporter: Telling, tmp_path: Path) -> None:
+    fifo, link = tmp_path / "fifo", tmp_path / "link"
+    os.mkfifo(fifo)
+    link.symlink_to(tmp_path / "target")
+    for odd in (tmp_path, fifo, link, tmp_path / "fifo" / "log", Path("/proc/nowhere/log"), Path("/\0")):
+        told, _ = reporter(tmp_path / "nowhere", str(odd))
+
+        told.emit(BEGUN)
+
+    assert not (tmp_path / "target").exists()
+
+
+@pytest.mark.parametrize("wanted, platform, file", [
+    ("auto", "aix", "/var/log/rmcagent/rmcagent.log"), ("auto", "vios", "/var/log/rmcagent/rmcagent.log"),
+    ("auto", "linux", None), ("off", "aix", None), ("/tmp/x.log", "linux", "/tmp/x.log"),
+])
+def test_where_syslog_records_nothing_by_default_we_keep_a_file(wanted: str, platform: str, file: str) -> None:
+    assert report._file(wanted, platform) == file
+
+
+# ---- the public document
+
+def test_a_document_is_published_for_everyone_whatever_our_umask(tmp_path: Path) -> None:
+    path, before = tmp_path / "public" / "status.json", os.umask(0o077)
+    try:
+        assert publish(str(path), {"verdict": "healthy", "name": "Gr\u00f6\u00dfe"})
+    finally:
+        os.umask(before)
+
+    assert json.loads(path.read_bytes()) == {"verdict": "healthy", "name": "Gr\u00f6\u00dfe"}
+    assert (stat.S_IMODE(path.stat().st_mode), stat.S_IMODE(path.parent.stat().st_mode)) == (0o644, 0o755)
+
+
+def test_a_document_is_replaced_not_rewritten(tmp_path: Path) -> None:
+    path = tmp_path / "status.json"
+    publish(str(path), {"n": 1})
+    with open(path) as reader:
+        publish(str(path), {"n": 2})
+
+        assert json.load(reader) == {"n": 1}
+    assert json.loads(path.read_text()) == {"n": 2}
+    assert os.listdir(tmp_path) == ["status.json"]
+
+
+def test_a_document_that_cannot_be_published_leaves_nothing_behind(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    (tmp_path / "status.json").mkdir()
+
+    assert not publish(str(tmp_path / "file" / "status.json"), {})
+    assert not publish(str(tmp_path / "status.json"), {})
+    assert not publish("/\0/status.json", {})
+    assert sorted(os.listdir(tmp_path)) == ["file", "status.json"]
