@@ -36,6 +36,8 @@ class Day:
         commands: Mapping[str, str] = self.host.commands()
         listed = "".join(f"  {name}: {path}\n" for name, path in commands.items())
         text = f"platform: {self.partition.platform.value}\ncommands:\n{listed}paths:\n  state: {self.folder}/state\n{self.policy}"
+        if "cadence" not in text:
+            text += "cadence: {pulse: 30s}\n"         # fewer steps through quiet days; the pulse has tests of its own
         self.settings = config.parse(text).settings
         here = place(self.host, self.settings)
         ledger = Ledger(f"{self.folder}/state/ledger.jsonl", self.clock, self.partition.boot)

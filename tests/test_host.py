@@ -19,7 +19,7 @@ import pytest
 
 from rmcagent.model import Answer, Deed, Progress, Remedy, Step
 from rmcagent.partition import host as host_module
-from rmcagent.partition import perform
+from rmcagent.partition import perform, run
 from rmcagent.partition.archive import Archive, prune, redacted
 from rmcagent.partition.host import SystemHost, answer_id
 from rmcagent.partition.run import PATH, Runner, change, process_fields
@@ -139,14 +139,15 @@ def test_a_hung_command_dies_with_its_grandchildren(host: SystemHost, tmp_path: 
     noted = tmp_path / "pids"
     stubborn = "import os, signal, time; signal.signal(15, signal.SIG_IGN); signal.signal(1, signal.SIG_IGN); "
     note = f"f = open({str(noted)!r}, 'a'); f.write(str(os.getpid()) + '\\n'); f.close(); time.sleep(300)"
-    plain, own = f"{stubborn}{note}", f"{stubborn}os.setsid(); {note}"
-    hung = f"trap '' TERM; '{sys.executable}' -c \"{plain}\" & '{sys.executable}' -c \"{own}\" & echo $$ >> '{noted}'; wait"
+    kinds = ("", "os.setsid(); ", "os.fork() and os._exit(0); os.setpgid(0, 0); ")      # the last one is an orphan
+    started = " ".join(f"'{sys.executable}' -c \"{stubborn}{kind}{note}\" &" for kind in kinds)
+    hung = f"trap '' TERM; {started} echo $$ >> '{noted}'; while :; do wait; sleep 300; done"
 
     answer = host.run((SH, "-c", hung), 3)
 
     assert (answer.exit_code, answer.timed_out) == (None, True)
     assert answer.took < 4.5
-    for pid in pids_in(noted, 3):
+    for pid in pids_in(noted, 4):
         until(lambda pid=pid: not runs(pid))      # type: ignore[misc]
     assert host.abandoned == 0
 
@@ -202,11 +203,13 @@ def test_a_command_is_told_nothing_but_where_to_find_things(host: SystemHost, mo
 
 @pytest.mark.real
 def test_a_command_has_no_input_no_file_of_ours_and_a_session_of_its_own(host: SystemHost, tmp_path: Path) -> None:
+    before = os.umask(0o077)
     with open(tmp_path / "ours", "w") as ours:
         os.set_inheritable(ours.fileno(), True)
 
         answer = host.run((SH, "-c", f"cat; pwd; [ -e /dev/fd/{ours.fileno()} ] && echo leaked; umask"), 10)
 
+    os.umask(before)
     assert answer.stdout.split() == ["/", "0022"]
 
 
@@ -227,6 +230,19 @@ def test_commands_that_cannot_be_killed_are_counted_and_bounded() -> None:
 
     assert refused.timed_out and refused.stderr.startswith("cannot run /bin/echo: 8 earlier commands hang")
     assert answered.stdout == "x\n"
+    assert runner.abandoned == 0
+
+
+@pytest.mark.real
+def test_a_command_that_does_not_die_is_left_behind_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "REAP_SECONDS", 0.01)
+    runner = Runner()
+    with subprocess.Popen(["/bin/sleep", "300"]) as undead:
+
+        runner._reap(undead)
+
+        assert runner.abandoned == 1
+        undead.kill()
     assert runner.abandoned == 0
 
 
@@ -304,6 +320,22 @@ def test_a_zombie_is_dead_and_a_number_that_is_none_cannot_be_told(host: SystemH
     assert host.alive(0) is None
     assert host.alive(-1) is None
     assert host.alive(1 << 80) is None
+
+
+@pytest.mark.real
+@pytest.mark.skipif(not LINUX, reason="drmgr locks a file on Linux only")
+def test_a_lock_that_another_process_holds_is_seen_and_not_taken(host: SystemHost, tmp_path: Path) -> None:
+    path = tmp_path / "dr_config_lock"
+    hold = f"import fcntl; f = open({str(path)!r}, 'w'); fcntl.lockf(f, fcntl.LOCK_EX); print(flush=True); input()"
+
+    before = host.locked(str(path))
+    with subprocess.Popen([sys.executable, "-c", hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None and holder.stdout.readline()
+        held = host.locked(str(path))
+        holder.communicate(b"\n")
+
+    assert (before, held, host.locked(str(path))) == (False, True, False)
+    assert host.locked(f"{path}/none") is None
 
 
 @pytest.mark.real
@@ -448,7 +480,9 @@ def heard(argv: Sequence[str], timeout: float = 30) -> Dict[str, object]:
 
 
 @pytest.mark.real
-def test_a_change_that_is_late_is_told_once_and_waited_for() -> None:
+def test_a_change_that_is_late_is_told_once_and_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "TRIM_SECONDS", 0.05)
+
     told = heard((SH, "-c", "sleep 0.6; echo done; exit 2"), timeout=0.2)
 
     answer = told["answer"]
@@ -478,6 +512,24 @@ def test_what_a_change_says_is_bounded_in_memory_and_on_disk() -> None:
 
     assert isinstance(answer, Answer)
     assert answer.cut and answer.exit_code == 0 and len(answer.stdout) == 64 << 10
+
+
+@pytest.mark.real
+def test_the_file_a_flooding_change_is_heard_by_is_kept_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "TRIM_SECONDS", 0.01)
+    sizes: List[int] = []
+    said = run._said
+
+    def measured(heard: Optional[int]) -> bytes:
+        sizes.append(os.fstat(heard or 0).st_size)
+        return said(heard)
+
+    monkeypatch.setattr(run, "_said", measured)
+
+    answer = heard((SH, "-c", "yes | head -c 30000000; sleep 0.3"))["answer"]
+
+    assert isinstance(answer, Answer) and answer.cut
+    assert sizes and sizes[0] < 1 << 20
 
 
 def test_a_change_that_is_not_there_is_missing() -> None:
@@ -571,7 +623,7 @@ def test_a_helper_outlives_the_whole_session_of_its_starter(host: SystemHost, fo
     helper = int(str(until(lambda: lines_of(folder))[0]["helper"]))
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         os.kill(helper, number)
-    assert process_fields(helper)[1] != str(starter.pid) if LINUX else True
+    assert os.getsid(helper) == helper
     gate.write_text("go")
     assert finished(host, folder).steps == ("a", "b")
 
@@ -612,14 +664,16 @@ def test_a_process_that_got_the_commands_number_is_not_the_command(folder: Path)
     (folder / "deed-1.json").touch()
     begun = {"begin": "rmcctrl -z", "at": 1.0}
 
-    def seen(started: str) -> Optional[Progress]:
-        lines = (begun, {"pid": os.getpid(), "started": started, "at": 1.0})
+    def seen(started: str, *more: Dict[str, object]) -> Optional[Progress]:
+        lines = (begun, {"pid": os.getpid(), "started": started, "at": 1.0}, *more)
         (folder / "deed-1.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
         return perform.progress(1, str(folder))
 
-    ours, others = seen(process_fields(os.getpid())[19]), seen("1")
+    start = process_fields(os.getpid())[19]
+    ours, others, ended = seen(start), seen("1"), seen(start, {"end": "rmcctrl -z", "exit": 0, "at": 1.0})
 
     assert ours is not None and ours.alive
+    assert ended is not None and not ended.alive
     assert others is not None and not others.alive
 
 
@@ -715,6 +769,7 @@ def test_a_step_is_tried_again_as_often_as_it_may(folder: Path, tmp_path: Path, 
     hopeless = performed(folder, shell("hopeless", f"echo y >> {tmp_path}/hopeless; exit 1", tries=2),
                          Step("gone", ("/no/such/command",), 10, tries=3), attempt=2)
 
+    assert [line for line in lines_of(folder, 2) if line.get("end") == "gone"][1:] == []     # missing is missing
     assert healed.failed == () and healed.steps == ("flaky",)
     assert hopeless.failed == ("hopeless: exit 1", "gone: not found")
     assert (tmp_path / "hopeless").read_text() == "y\ny\n"
@@ -890,6 +945,15 @@ def test_an_archive_never_follows_a_file_that_became_a_link(cfg: Path, tmp_path:
 
     with tarfile.open(tmp_path / "cfg.tar") as tar:
         assert tar.getmember("cfg/ct_node_id").issym()
+
+
+def test_an_archive_that_fails_half_way_leaves_nothing(cfg: Path, tmp_path: Path) -> None:
+    from rmcagent.partition.archive import _tar
+
+    with pytest.raises(FileNotFoundError):
+        _tar(str(cfg), [str(cfg / "ct_node_id"), str(cfg / "vanished")], str(tmp_path / "cfg.tar"))
+
+    assert not list(tmp_path.glob("cfg.tar*"))
 
 
 def test_archive_knows_only_its_own_steps(tmp_path: Path) -> None:

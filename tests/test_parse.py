@@ -208,6 +208,7 @@ def test_a_status_is_never_guessed(text: str, state: State) -> None:
     "", "\n", HEADER, "Segmentation fault\n", "active\n", "ctrmc\n", HEADER + "active\n", " \u0441trmc rsct 7 active\n",
     HEADER + " lpd spooler inoperativecthags cthags 14025054 active\n", HEADER + " gsclvmd inoperativecthags 14025054 active\n",
     HEADER.strip() + " cthags cthags 14025054 active\n aso 7 active\n", HEADER + " cth\x00ags cthags 7 active\n",
+    HEADER + " cthags\x1cactive\n",
     HEADER + " 4711 rsct 7 active\n", "0513-001 active\n", "Subsistema Grupo PID Estado\n ctrmc rsct 7 activo\n",
 ], ids=repr)
 def test_what_is_no_table_of_rows_is_unreadable(text: str) -> None:
@@ -231,8 +232,9 @@ def test_not_on_file_is_an_answer_on_either_stream(answer: Answer) -> None:
 
 
 def test_another_subsystems_row_does_not_answer_for_this_one() -> None:
-    with pytest.raises(Unreadable, match="does not speak of ctrmc"):
-        parse.lssrc_one(said(HEADER + " ctcas rsct inoperative\n"), "ctrmc")
+    for name in ("ctrmc", "rsct"):
+        with pytest.raises(Unreadable, match=f"does not speak of {name}"):
+            parse.lssrc_one(said(HEADER + " ctcas rsct inoperative\n"), name)
 
 
 def test_of_two_rows_the_running_one_counts_in_either_order() -> None:
@@ -351,6 +353,7 @@ def test_any_other_failure_is_unreadable_and_says_why(answer: Answer, reason: st
     RESOURCE + '\tHMCName = "7042\n',
     RESOURCE + '\tIPAddresses = {"192.0.2.1"\n', RESOURCE + '\tHMCName = "a"        NodeID = 12\n',
     RESOURCE.replace("\nresource", " resource"),
+    RESOURCE + '\tIPAddresses = {"192.0.2.1","\n', 'resource 1:\nHMCIPAddr = "192.0.2.1"\n' + TITLE,
     "Resource Class Persistent Attributes for IBM.MCP\n", "资源持久属性 IBM.MCP\n资源 1:\n",
     RESOURCE + '\tIPAddresses = {"a"}resource 2:\n',
 ], ids=repr)
@@ -392,15 +395,21 @@ def test_a_management_server_that_is_no_hmc_is_left_out(kind: str, known: bool) 
 
 @pytest.mark.parametrize("key", [
     f'RMCKey = "{KEY}"', f'rmckey={{"{KEY}"}}', f'RMCKey = "{KEY}', f'RMCKey "{KEY}"', f'RMCKey = {{\n"{KEY}"}}',
-    f'RMCKey =\n{KEY}',
-    f'RMCKey = "{KEY}" "{KEY}"',
+    f'RMCKey =\n{KEY}', f'RMCKey = "{KEY}" "{KEY}"', f"RMCKey={KEY}",
 ])
 def test_the_rmckey_survives_nowhere(key: str) -> None:
     answers = [said(f"{TITLE}resource 1:\n\tHMCName = \"a\"\n\t{key}\n", "", code) for code in (0, 1, 6)]
+    answers += [said(f"{key}\n"), said("", f"{key}\n", 1)] if "\n" not in key else []
 
     results = [attempt(parser, answer) for answer in answers for parser in PARSERS]
 
     assert not [result for result in results if KEY in repr(result) or KEY in str(result)]
+
+
+def test_a_key_of_any_shape_and_a_number_in_a_value_hide_no_hmc() -> None:
+    text = f'{RESOURCE}\tRMCKey = "{KEY}\n\tKeyToken = "2612-022 No session."\n\tHMCName = "a"\n'
+
+    assert mcp(said(text)) == (ManagementServer("192.0.2.1", "a", addresses=("192.0.2.1",)),)
 
 
 # ---- clusters ----------------------------------------------------------------------------------------------------------
@@ -412,7 +421,7 @@ def test_ct_clusterinfo_names_a_cluster_or_none(text: str, name: str) -> None:
 
 
 @pytest.mark.parametrize("answer", [
-    said(""), said("IW\n", "", 1), said("no idea\n"), said("IW\nIW\n"), said("", "ct_clusterinfo: 2\n"),
+    said(""), said("IW\n", "", 1), said("no idea\n"), said("IW\nIW\n"), said("a=b\n"), said("", "ct_clusterinfo: 2\n"),
 ])
 def test_ct_clusterinfo_that_says_no_single_word_is_unreadable(answer: Answer) -> None:
     with pytest.raises(Unreadable):
@@ -440,6 +449,7 @@ def test_lsrpdomain_lists_every_domain(answer: Answer, domains: Optional[Tuple[P
     said("", "2612-022 A session could not be established.\n", 1), said("", "2612-022 A session could not be established.\n"),
     said(DOMAINS.strip() + " a Online 3.2.3.2 Yes 1 2\n"), said("a Online 3.2.3.2 Yes 1 2 b Online 3.2.3.2 Yes 1 2\n"),
     said("aOnline 3.2.3.2 Yes 1 2\n"), said("a Online Yes 1 2\n"), said("hello\n"),
+    said("a 17 3.2.3.2 Yes 1 2\n"),
     said("2612-023 none\na Online 3.2.3.2 Yes 1 2\n", "", 1),
 ], ids=str)
 def test_a_domain_that_may_be_there_is_never_none(answer: Answer) -> None:
@@ -505,6 +515,7 @@ def test_an_odm_that_could_not_be_asked_is_unreadable(answer: Answer) -> None:
 
 @pytest.mark.parametrize("answer, name", [
     (said(""), ""), (said("no-cluster\n"), "no-cluster"), (said("ssp1,\n"), "ssp1"), (said("CLUSTER_NAME:    ssp1\n"), "ssp1"),
+    (said("ssp1\n", "There is no cluster on this VIOS.\n", 1), "ssp1"),
     (said("", "There is no cluster on this VIOS.\n", 1), ""), (said("Cluster does not exist.\n", "", 1), ""),
     (said("This node is not part of any cluster.\n"), ""),
 ])
@@ -678,7 +689,7 @@ def test_a_lost_line_break_hides_no_subsystem_and_changes_no_state(name: str, da
     "HACMPcluster 0519-000" * 200,
 ], ids=lambda text: repr(text[:16]))
 def test_no_line_takes_long_to_read(parser: Parser, text: str) -> None:
-    answer = said(f"{text}\n" * 200, f"{text}\n" * 20, 0)
+    answer = said(f"{text}\n" * 50, f"{text}\n" * 5, 0)
     started = time.process_time()
 
     attempt(parser, answer)

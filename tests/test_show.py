@@ -12,8 +12,30 @@ from hypothesis import strategies as st
 
 from rmcagent import config, show
 from rmcagent.model import (
-    Attempt, ClusterVerdict, Decision, Fact, Fault, Finding, Gap, History, Hmc, How, Kind, KnownHmc, Link, LogGrowth, Outcome,
-    Pause, Platform, Refusal, Remedy, Side, Snapshot, State, Subsystem, View,
+    Attempt,
+    ClusterVerdict,
+    Decision,
+    Fact,
+    Fault,
+    Finding,
+    Gap,
+    History,
+    Hmc,
+    How,
+    Kind,
+    KnownHmc,
+    Link,
+    LogGrowth,
+    Outcome,
+    Pause,
+    Platform,
+    Refusal,
+    Remedy,
+    Side,
+    Snapshot,
+    State,
+    Subsystem,
+    View,
 )
 
 NOON = datetime(2026, 5, 4, 12, 0, 28, tzinfo=timezone.utc)
@@ -107,7 +129,8 @@ def test_the_rest_of_the_document_is_told_where_there_is_something_to_tell() -> 
     assert document["known_hmcs"][0]["last_up"] == "2026-05-04T12:00:28+00:00"
     assert document["attempts"] == [{
         "id": 7, "remedy": "recycle", "fault": "rmc-down", "subject": "", "episode": "E-3",
-        "begun_at": "2026-05-04T11:59:28+00:00", "ended_at": None, "outcome": "unchanged", "shadow": False, "by": "agent", "because": "",
+        "begun_at": "2026-05-04T11:59:28+00:00", "ended_at": None, "outcome": "unchanged", "shadow": False, "by": "agent",
+        "because": "",
     }]
 
 

@@ -515,6 +515,7 @@ def test_a_reboot_is_a_new_boot_in_which_rmc_comes_back():
     scene.clock.sleep(60)
 
     assert vitals.boot != boot and vitals.up_for == timedelta(0)
+    assert scene.clock.monotonic() < 61
     assert scene.link() is Link.UP
 
 
@@ -543,6 +544,48 @@ def test_the_same_seed_gives_the_same_partition():
 
     assert (one.node_id, one.subsystems, one.hmcs) == (same.node_id, same.subsystems, same.hmcs)
     assert one.node_id != other.node_id
+
+
+def test_no_session_begins_without_ibm_mgmtdomainrm():
+    scene = Scene()
+    scene.partition.manager_crash("IBM.MgmtDomainRM")
+    kept = scene.link()
+
+    scene.partition.hmc_down()
+    scene.partition.hmc_up()
+    scene.clock.sleep(300)
+    without = scene.link()
+    scene.change("startsrc -s IBM.MgmtDomainRM")
+    scene.clock.sleep(60)
+
+    assert (kept, without, scene.link()) == (Link.UP, Link.DOWN, Link.UP)
+
+
+def test_a_first_session_after_recfgct_takes_longer_than_any_later_one():
+    scene = Scene()
+    scene.partition.break_identity()
+    for line in ("recfgct", "rmcctrl -p"):
+        scene.change(line)
+
+    waits = []
+    for _ in range(2):
+        began = scene.clock.monotonic()
+        while not scene.partition.hmcs[0].connected:
+            scene.clock.sleep(1)
+        waits.append(scene.clock.monotonic() - began)
+        scene.partition.hmc_down()
+        scene.partition.hmc_up()
+
+    assert waits == [pytest.approx(60, abs=2), pytest.approx(30, abs=2)]
+
+
+def test_a_peer_domain_is_not_online_without_group_services():
+    scene = Scene()
+    scene.partition.define_peer_domain("pd1")
+
+    scene.partition.crash("cthags")
+
+    assert parse.lsrpdomain(scene.run("lsrpdomain")) == (PeerDomain("pd1", "Offline"),)
 
 
 # --- what cannot be
@@ -641,6 +684,16 @@ def test_a_trick_may_befall_some_calls_of_a_command_only_and_pass():
     assert not scene.run("lssrc -s ctrmc").timed_out
 
 
+def test_the_trick_that_names_more_of_a_call_counts():
+    scene = Scene()
+    scene.partition.fail_command("lssrc", 1, "all")
+    scene.partition.fail_command("lssrc -ls clstrmgrES", 1, "this one")
+
+    said_by = [scene.run(line).stderr for line in ("lssrc -ls clstrmgrES", "lssrc -ls mcproxy", "lssrc -a")]
+
+    assert said_by == ["this one\n", "all\n", "all\n"]
+
+
 def test_a_loaded_partition_answers_later():
     scene = Scene()
     scene.partition.slow_down(300)
@@ -679,6 +732,28 @@ def test_a_storm_grows_the_log_at_its_rate_and_eats_var():
     assert text.count(b"2613-023") == 1000
     assert len(text) == after.size - before.size
     assert free - scene.partition.var_free == len(text)
+
+
+def test_a_second_storm_takes_the_place_of_the_first_and_a_storm_can_end():
+    scene = Scene()
+    scene.partition.storm(per_second=1000, kind="slots")
+    scene.partition.storm(per_second=1, kind="slots")
+
+    (before,) = scene.host.files("/var/ct/*/log/mc/IBM.MgmtDomainRM*")
+    scene.clock.sleep(101)
+    (during,) = scene.host.files("/var/ct/*/log/mc/IBM.MgmtDomainRM*")
+    scene.partition.end_storm()
+    scene.clock.sleep(100)
+    (after,) = scene.host.files("/var/ct/*/log/mc/IBM.MgmtDomainRM*")
+
+    assert 0 < during.size - before.size < 100 * 250
+    assert after.size == during.size
+
+
+def test_a_star_does_not_reach_over_a_slash():
+    scene = Scene()
+
+    assert scene.host.files("/var/*/IBM.MgmtDomainRM*") == ()
 
 
 def test_a_full_var_takes_no_more_lines():

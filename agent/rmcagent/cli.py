@@ -298,7 +298,7 @@ VERBS: Dict[str, Verb] = {
     "reload": Verb(_request, "read the configuration again", "rmcagent reload"),
     "config check": Verb(_config_check, "tell everything that is wrong with the configuration",
                          "rmcagent config check --config new.yaml"),
-    "demo": Verb(_demo, "watch the daemon heal a simulated partition; touches nothing here", "rmcagent demo"),
+    "demo": Verb(_demo, "watch the daemon heal a simulated partition, not this one", "rmcagent demo"),
 }
 
 
@@ -333,7 +333,7 @@ def _read(path: str) -> Optional[show.Document]:
 def _alive(document: show.Document) -> Optional[bool]:
     """Whether the process that published it still runs; None: it does not say which."""
     pid = document.get("pid")
-    if not isinstance(pid, int) or pid <= 0:
+    if type(pid) is not int or pid <= 0:
         return None
     if _boot() and document.get("boot") and document["boot"] != _boot():
         return False

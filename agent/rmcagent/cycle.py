@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 from rmcagent.clock import Clock
 from rmcagent.config import Settings
@@ -206,13 +206,13 @@ class Cycle:
     def _decide(self, seen: Snapshot) -> Tuple[Decision, ...]:
         now, history = self.steady.now(), self.history()
         decisions = decide(seen, self.findings, history, self.settings, now)
-        entries = {
-            decision.finding.key: entry(
-                decision, alternatives(decision.finding, seen, history, self.settings, now), self.episodes.episode_id(), self.steady.shown(now), history,
-            ) for decision in decisions if decision.finding is not None
-        }
-        self.episodes.tell_decisions(decisions, self.settings, entries, now)
+        self.episodes.tell_decisions(decisions, self.settings, lambda decision: self._entry(decision, seen, history), now)
         return decisions
+
+    def _entry(self, decision: Decision, seen: Snapshot, history: History) -> Dict[str, Any]:
+        now = self.steady.now()
+        others = alternatives(decision.finding, seen, history, self.settings, now) if decision.finding else ()
+        return entry(decision, others, self.episodes.episode_id(), self.steady.shown(now))
 
     # -- acting
 
@@ -257,8 +257,8 @@ class Cycle:
         because = f"cannot write the intent into the ledger: {problem}" if ledger else str(problem)
         unblock = f"make {self.place.paths['state']} writable" if ledger else "install the command"
         refused = replace(decision, kind=Kind.REFUSE, because=because, unblock=unblock)
-        self.episodes.tell_decisions((refused,), self.settings, {decision.finding.key: entry(  # type: ignore[union-attr]
-            refused, (), self.episodes.episode_id(), self.steady.shown(self.steady.now()), self.history())}, self.steady.now())
+        seen = self.seen or Snapshot(self.steady.now(), self.place.platform)
+        self.episodes.tell_decisions((refused,), self.settings, lambda told: self._entry(told, seen, self.history()), self.steady.now())
         return tuple(refused if other is decision else other for other in decisions)
 
     def _under_way(self) -> Optional[Attempt]:

@@ -3,11 +3,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Callable, Dict, List, Mapping, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Sequence, Tuple
 
 from rmcagent.config import Settings
 from rmcagent.ledger import Ledger
-from rmcagent.model import Decision, Fault, Finding, History, Kind, Outcome, Side, Snapshot
+from rmcagent.model import Decision, Fault, Finding, Kind, Outcome, Side, Snapshot
 from rmcagent.reason.ladder import LADDER
 from rmcagent.report import Event
 
@@ -68,7 +68,8 @@ class Episodes:
             self.ledger.close_episode()
             self.said.clear()
 
-    def tell_decisions(self, decisions: Sequence[Decision], settings: Settings, entries: Mapping[str, Dict[str, Any]], now: datetime) -> None:
+    def tell_decisions(self, decisions: Sequence[Decision], settings: Settings, told: Callable[[Decision], Dict[str, Any]],
+                       now: datetime) -> None:
         """Refusals, exhaustion and causes elsewhere: once, then reminded; and each new decision into the ledger for `why`."""
         for decision in decisions:
             finding = decision.finding
@@ -80,7 +81,7 @@ class Episodes:
             # A passing reason beside a lasting one is no news.
             key = (finding.key, decision.kind.value, *((decision.remedy.value, *lasting_guards(decision)) if decision.remedy else ()))
             if decision.kind is Kind.APPLY or key not in self.said:
-                self.ledger.decided(entries[finding.key])
+                self.ledger.decided(told(decision))
             if decision.kind is not Kind.APPLY and self._due(key, settings.report.remind, now):
                 self.emit(self._decision_event(decision, finding))
 
@@ -134,12 +135,12 @@ class Episodes:
                 ("remedy", decision.remedy.value if decision.remedy else ""), ("guard", guards), fault, episode, ("because", decision.because),
                 ("unblock", decision.unblock),
             ))
-        if LADDER[finding.fault] or finding.side is Side.HERE:
+        if finding.side is not Side.OPERATOR and (LADDER[finding.fault] or finding.side is Side.HERE):
             return Event("RMCA4001E", "needs a human", (fault, episode, ("because", decision.because), ("evidence", finding.evidence), ("unblock", decision.unblock)))
         return Event("RMCA4002W", "cause is elsewhere", (fault, ("side", finding.side.value), episode, ("evidence", finding.evidence), ("do", decision.unblock)))
 
 
-def entry(decision: Decision, alternatives: Sequence[Decision], episode: str, at: datetime, history: History) -> Dict[str, Any]:
+def entry(decision: Decision, alternatives: Sequence[Decision], episode: str, at: datetime) -> Dict[str, Any]:
     """A decision as `why` tells it: evidence, rules asked, alternatives, what would unblock."""
     finding = decision.finding
     return {

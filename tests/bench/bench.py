@@ -22,6 +22,9 @@ MARKS = {"resident_mb": 25.0, "look_own_cpu_ms": 50.0, "status_times": 5.0}
 LOOK_SECONDS = 5
 PATIENCE_SECONDS = 60.0
 STATUS_ANSWERS = (0, 150, 151, 152, 153)
+# `rmcagent status` as typed, without --config: it then reads no configuration. Only the place of the published file differs.
+STATUS = """import sys; sys.path.insert(0, sys.argv[1]); from rmcagent import cli
+cli._public = lambda asked: sys.argv[2]; sys.exit(cli.main(["status"]))"""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -98,7 +101,7 @@ def daemon_costs(daemon: subprocess.Popen[bytes], seen: Iterator[str], looks: in
 
 def new_looks(config: Path, daemon: subprocess.Popen[bytes], folder: Path) -> Iterator[str]:
     """Wait for the next look that the daemon publishes, over and over."""
-    published, last = Path(json.loads(config.read_text("ascii"))["paths"]["public"]) / "status.json", ""
+    published, last = published_file(config), ""
     while True:
         until = time.monotonic() + PATIENCE_SECONDS
         while (taken := taken_at(published)) in ("", last):
@@ -116,23 +119,29 @@ def taken_at(published: Path) -> str:
         return ""
 
 
+def published_file(config: Path) -> Path:
+    return Path(json.loads(config.read_text("ascii"))["paths"]["public"]) / "status.json"
+
+
 def status_costs(config: Path, starts: int) -> Dict[str, object]:
-    answer = run(rmcagent("status", config))
-    if answer.returncode not in STATUS_ANSWERS or not answer.stdout:
-        said = answer.stderr.decode("utf-8", "replace")
-        raise SystemExit(f"cannot measure: status did not answer (exit {answer.returncode})\n{said}")
-    bare = median_ms([sys.executable, "-I", "-S", "-c", "pass"], starts)
-    status = median_ms(rmcagent("status", config), starts)
-    return {"bare_python_ms": bare, "status_ms": status, "status_times": round(status / bare, 2)}
+    """They take turns, so that whatever else the machine does slows all alike."""
+    asked = {"bare_python_ms": [sys.executable, "-I", "-S", "-c", "pass"],
+             "status_ms": [sys.executable, "-I", "-c", STATUS, str(AGENT), str(published_file(config))],
+             "status_config_ms": rmcagent("status", config)}
+    for argv in (asked["status_ms"], asked["status_config_ms"]):
+        answer = run(argv)
+        if answer.returncode not in STATUS_ANSWERS or not answer.stdout:
+            said = answer.stderr.decode("utf-8", "replace")
+            raise SystemExit(f"cannot measure: status did not answer (exit {answer.returncode})\n{said}")
+    rounds = [{name: took_ms(argv) for name, argv in asked.items()} for _ in range(starts)]
+    took = {name: round(statistics.median(each[name] for each in rounds), 1) for name in asked}
+    return {**took, "status_times": round(took["status_ms"] / took["bare_python_ms"], 2)}
 
 
-def median_ms(argv: List[str], times: int) -> float:
-    took = []
-    for _ in range(times):
-        began = time.perf_counter()
-        run(argv)
-        took.append(time.perf_counter() - began)
-    return round(1000 * statistics.median(took), 1)
+def took_ms(argv: List[str]) -> float:
+    began = time.perf_counter()
+    run(argv)
+    return 1000 * (time.perf_counter() - began)
 
 
 def run(argv: List[str]) -> subprocess.CompletedProcess[bytes]:
@@ -166,7 +175,8 @@ def resident_mb(pid: int) -> float:
 def table(measured: Dict[str, object]) -> Iterator[str]:
     rows = (("resident_mb", "resident memory, idle", "MB"), ("look_own_cpu_ms", "CPU of one look, the agent's own", "ms"),
             ("look_commands_cpu_ms", "CPU of one look, its commands'", "ms"), ("status_ms", "rmcagent status", "ms"),
-            ("bare_python_ms", "python3 -I -S -c pass", "ms"), ("status_times", "status, against that", "times"))
+            ("status_config_ms", "rmcagent status --config FILE", "ms"), ("bare_python_ms", "python3 -I -S -c pass", "ms"),
+            ("status_times", "rmcagent status, against that", "times"))
     yield f"Python {measured['python']}, {measured['machine']}, {measured['looks']} looks, one every {measured['look_every_s']} s"
     for key, title, unit in rows:
         mark = MARKS.get(key)

@@ -77,7 +77,8 @@ class Host(Protocol):
         """Drop the traces of a deed that was read to its end."""
 
     def locked(self, path: str) -> Optional[bool]:
-        """True when another process holds a write lock on the file; False when none does or there is no such file; None: could not tell."""
+        """True when another process holds a record lock on the file; False when none does, or there is no such file;
+        None: could not tell."""
 
 
 class SystemHost:
@@ -182,7 +183,7 @@ class SystemHost:
         import fcntl
         import struct
 
-        layout = "hhqqi4x"      # Linux's struct flock: type, whence, start, length, pid
+        layout = "hhqqi4x"      # struct flock of 64-bit Linux: type, whence, start, length, pid
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK)
         except FileNotFoundError:
@@ -190,6 +191,8 @@ class SystemHost:
         except OSError:
             return None
         try:
+            if not LINUX:
+                return None     # laid out otherwise there, and nothing we ask about has such a lock
             told = fcntl.fcntl(descriptor, fcntl.F_GETLK, struct.pack(layout, fcntl.F_WRLCK, 0, 0, 0, 0))
             return bool(struct.unpack(layout, told)[0] != fcntl.F_UNLCK)
         except (OSError, struct.error):
@@ -198,7 +201,6 @@ class SystemHost:
             os.close(descriptor)
 
     def forget(self, attempt: int, folder: str) -> None:
-        """Remove what a finished helper wrote; its archive stays."""
         from rmcagent.partition.perform import forget
 
         forget(attempt, folder)

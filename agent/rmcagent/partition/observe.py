@@ -41,6 +41,8 @@ class Observer:
         self._cluster_rows: Tuple[Optional[State], ...] = ()
         self._alive_minute: Optional[datetime] = None       # local wall time, for errpt
         self._not_on_file: Dict[str, datetime] = {}
+        self._understood: Dict[str, Tuple[Answer, Any]] = {}
+        self._took = 0.0                                    # seconds the last command needed
 
     def look(self, known: Sequence[KnownHmc] = (), suspicious: bool = False) -> Snapshot:
         """One ordinary look. `suspicious`: a disruptive remedy is on the table, so the cluster's answers should be recent."""
@@ -95,13 +97,7 @@ class Observer:
         return replace(seen, gaps=tuple(gaps) + _gaps(seen))
 
     def _subsystems(self) -> Tuple[Fact[Mapping[str, Subsystem]], float]:
-        took = [0.0]
-
-        def rows(answer: Answer) -> Mapping[str, Subsystem]:
-            took[0] = answer.took
-            return parse.lssrc(answer)
-
-        return self._ask("lssrc", ("-a",), rows), took[0]
+        return self._ask("lssrc", ("-a",), parse.lssrc), self._took
 
     def _required(self, rows: Fact[Mapping[str, Subsystem]]) -> Tuple[Fact[Mapping[str, Subsystem]], Tuple[str, ...], List[Gap]]:
         """A row missing from lssrc -a is no inoperative subsystem: lssrc -s decides whether it is on file at all."""
@@ -169,7 +165,7 @@ class Observer:
         """Why ctrmc does not run: from errpt on AIX and VIOS, from its unit on Linux."""
         if self.place.platform is Platform.LINUX:
             return self._ask("systemctl", ("show", "ctrmc.service", "-p", "LoadState,ActiveState,Result,UnitFileState"), _stop_by_systemd)
-        return self._ask("errpt", (), lambda answer: _stop_by_errpt(parse.errpt(answer), self._alive_minute), keep=KEEP_ERRPT)
+        return _then(self._ask("errpt", (), parse.errpt, KEEP_ERRPT), lambda rows: _stop_by_errpt(rows, self._alive_minute))
 
     # -- the cluster
 
@@ -210,7 +206,7 @@ class Observer:
                 return Fact(How.GAP, because=f"{self.place.paths['dr_lock']} could not be read", source="dr_lock")
             return Fact(How.SEEN, "drmgr holds its lock: a DLPAR operation or migration is under way" if held else "", source="dr_lock", at=self.steady.now())
         local = self.steady.clock.now().astimezone().replace(tzinfo=None)
-        return self._ask("errpt", (), lambda answer: _migration(parse.errpt(answer), local, self.settings.guards.migration), keep=KEEP_ERRPT)
+        return _then(self._ask("errpt", (), parse.errpt, KEEP_ERRPT), lambda rows: _migration(rows, local, self.settings.guards.migration))
 
     def _processes(self) -> Fact[Tuple[str, ...]]:
         names = self.host.processes()
@@ -218,19 +214,25 @@ class Observer:
             How.SEEN, names, source="ps", at=self.steady.now())
 
     def _ask(self, name: str, arguments: Tuple[str, ...], read: Callable[[Answer], Any], keep: int = 1 << 20) -> Fact[Any]:
-        """Run one command and read its answer: a Fact, whatever happens."""
+        """Run one command and read its answer: a Fact, whatever happens. The same words as last time mean the same."""
         path = self.place.commands.get(name)
         if path is None:
             return Fact(How.MISSING, because=f"{name} does not exist on this platform", source=name)
         timeout = self.settings.timeouts.get(name, self.settings.timeout)
         answer = self.host.run((path, *arguments), timeout.total_seconds(), keep)
-        at = self.steady.at(answer.ended_at)
+        at, self._took = self.steady.at(answer.ended_at), answer.took
         if answer.missing:
             return Fact(How.MISSING, because=f"{name} is not installed ({path})", source=answer.id, at=at)
+        said = replace(answer, ended_at=0.0, took=0.0)
+        before = self._understood.get(answer.id)
+        if before is not None and before[0] == said:
+            return Fact(How.SEEN, before[1], source=answer.id, at=at)
         try:
-            return Fact(How.SEEN, read(answer), source=answer.id, at=at)
+            value = read(answer)
         except parse.Unreadable as reason:
             return Fact(How.GAP, because=str(reason), source=answer.id, at=at, timed_out=answer.timed_out)
+        self._understood[answer.id] = (said, value)
+        return Fact(How.SEEN, value, source=answer.id, at=at)
 
 
 def join(status: Optional[DomainStatus], mcp: Sequence[ManagementServer], servers: Sequence[ManagementServer], in_band: Sequence[str],
@@ -258,6 +260,10 @@ def join(status: Optional[DomainStatus], mcp: Sequence[ManagementServer], server
 
 def _resource_of(point: ControlPoint, mcp: Sequence[ManagementServer]) -> Optional[ManagementServer]:
     return next((server for server in mcp if (server.node_id and server.node_id == point.node_id) or point.address in server.addresses), None)
+
+
+def _then(fact: Fact[Any], conclude: Callable[[Any], Any]) -> Fact[Any]:
+    return replace(fact, value=conclude(fact.value)) if fact.seen else fact
 
 
 def _state(rows: Fact[Mapping[str, Subsystem]], name: str) -> Optional[State]:

@@ -92,7 +92,7 @@ def _subsystem(answer: Answer, line: str) -> Subsystem:
     between = words[1:-1] + " ".join(remark).split()
     if not 2 <= len(words) <= 4 or any("active" in word or "inoperative" in word for word in between):
         raise cannot(answer, f"{quote(line)} is not a row of lssrc")
-    if not re.fullmatch(r"(?=[\w.@+-]*[A-Za-z])(?!\d{4}-\d{3}$)[\w.@+-]{1,64}", words[0], re.ASCII):
+    if not re.fullmatch(r"(?=[\w.@+-]*[A-Za-z])[\w.@+-]{1,64}", words[0], re.ASCII):
         raise cannot(answer, f"{quote(line)} does not begin with a subsystem's name")
     state = STATES.get(words[-1], State.UNKNOWN)
     group, pid = words[1:-1], None
@@ -254,8 +254,8 @@ def ct_clusterinfo(answer: Answer) -> str:
     whole(answer)
     succeeded(answer)
     words = [word for line in lines_of(answer) for word in line.split()]
-    if not answer.stdout or len(words) > 1:
-        raise cannot(answer, f"it said {quote(answer.stdout)} where one word was expected")
+    if not answer.stdout or len(words) > 1 or not re.fullmatch(r"[\w.+-]*", "".join(words)):
+        raise cannot(answer, f"it said {quote(answer.stdout)} where one name was expected")
     return clean("".join(words))
 
 
@@ -330,7 +330,7 @@ def ioscli_cluster(answer: Answer) -> str:
     none = any(map(NO_CLUSTER.search, said)) and not _is_denied("\n".join(said))
     lines = lines_or_none(answer, none)
     names = [re.sub(r"^\s*CLUSTER_NAME\s*:", "", line).strip().rstrip(",").strip() for line in lines]
-    if names and answer.exit_code == 0 and all(re.fullmatch(r"[\w.-]+", name) for name in names):
+    if names and all(re.fullmatch(r"[\w.-]+", name) for name in names):
         return clean(names[0])
     if names and not none:
         raise cannot(answer, f"{quote(lines[0])} is not a cluster's name")

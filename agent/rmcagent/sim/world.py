@@ -177,13 +177,11 @@ class WorldProcess:
         self._dismiss(caller)
 
     def _send(self, caller: socket.socket, text: bytes) -> None:
-        if caller not in self.callers:
-            return                                   # it was killed meanwhile; the effect has taken place all the same
         try:
             caller.settimeout(IDLE_SECONDS)
             caller.sendall(text)
             caller.setblocking(False)
-        except OSError:
+        except OSError:                              # it was killed meanwhile; the effect has taken place all the same
             self._dismiss(caller)
 
     def _dismiss(self, caller: socket.socket) -> None:

@@ -93,6 +93,10 @@ class SimHost:
         helper = self._helpers.get((folder, attempt))
         return helper.progress() if helper else None
 
+    def locked(self, path: str) -> Optional[bool]:
+        """drmgr's lock, the only one there is here."""
+        return self.partition.migrating
+
     def forget(self, attempt: int, folder: str) -> None:
         """What a helper wrote down is removed."""
         self._helpers.pop((folder, attempt), None)

@@ -195,7 +195,6 @@ class Machine:
             self.later(1.0, lambda: self.crash(name))
 
     def _rmc_started(self) -> None:
-        self.hung = self.ended_by_crash = False
         self.note("RMCD_INFO_0_ST")
         self.sick = {name: mender for name, mender in self.sick.items() if mender != "recycle"}
         self.mend_sessions("recycle")

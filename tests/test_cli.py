@@ -1,0 +1,488 @@
+"""The command: what it takes, what it says, its exit codes, and how little `status` loads."""
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any, Dict, List, Optional
+
+import pytest
+
+from rmcagent import __version__, cli, config, show
+from rmcagent.cli import main
+
+AGENT = Path(cli.__file__).parent.parent
+Capture = pytest.CaptureFixture[str]
+Patch = pytest.MonkeyPatch
+
+
+@pytest.fixture
+def public(tmp_path: Path, monkeypatch: Patch) -> Path:
+    """The public folder, as if it were the platform's own."""
+    folder = tmp_path / "public"
+    folder.mkdir()
+    monkeypatch.setattr(cli, "_public", lambda asked: str(folder / "status.json"))
+    monkeypatch.setenv("NO_COLOR", "1")
+    return folder
+
+
+def document(**facts: Any) -> Dict[str, Any]:
+    """What a daemon that is this very process published just now."""
+    return {
+        "schema": 1, "verdict": "healthy", "because": "RMC runs", "taken_at": "2026-05-04T12:00:28+00:00", "pid": os.getpid(),
+        "boot": cli._boot(), "monotonic": time.monotonic(), "look_seconds": 60.0, "timeout_seconds": 20.0, **facts,
+    }
+
+
+def publish(folder: Path, **facts: Any) -> None:
+    (folder / "status.json").write_text(json.dumps(document(**facts)))
+
+
+def configured(folder: Path, text: str = "") -> str:
+    path = folder / "rmcagent.yaml"
+    path.write_text(text)
+    path.chmod(0o600)
+    folder.chmod(0o700)
+    return str(path)
+
+
+# ---- status
+
+@pytest.mark.parametrize("verdict, code", sorted(show.STATUS_CODES.items()))
+def test_status_says_the_verdict_and_ends_with_its_code(
+    verdict: str, code: int, public: Path, capsys: Capture,
+) -> None:
+    publish(public, verdict=verdict)
+
+    assert main(["status"]) == code
+
+    assert capsys.readouterr().out.startswith(f"* rmcagent: {verdict}: RMC runs\n")
+
+
+def test_status_as_json_is_the_document_and_its_age(public: Path, capsys: Capture) -> None:
+    publish(public, monotonic=time.monotonic() - 7, hmcs=[{"name": "\u202e"}])
+
+    assert main(["status", "--json"]) == 0
+
+    out = capsys.readouterr().out
+    told = json.loads(out)
+    assert out.isascii()
+    assert (told["verdict"], told["age_seconds"], told["hmcs"]) == ("healthy", 7, [{"name": "\u202e"}])
+
+
+def test_without_a_published_document_the_agent_is_not_running(public: Path, capsys: Capture) -> None:
+    assert (main(["status"]), main(["status", "--json"])) == (3, 3)
+
+    out = capsys.readouterr().out.splitlines()
+    assert out[0].startswith("* rmcagent: not-running: nothing was published in ")
+    assert json.loads("".join(out[1:])) == {"schema": 1, "verdict": "not-running"}
+
+
+def test_a_daemon_that_died_is_not_called_healthy(public: Path, capsys: Capture) -> None:
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    child.wait()
+    publish(public, pid=child.pid)
+
+    assert main(["status"]) == 1
+
+    assert f"not-running: the daemon (pid {child.pid}) ended without a clean stop" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(not cli._boot(), reason="this system has no boot id")
+def test_a_document_of_an_earlier_boot_has_no_daemon_whoever_has_its_pid_now(public: Path) -> None:
+    publish(public, boot="00000000-0000-0000-0000-000000000000")
+
+    assert main(["status"]) == 1
+
+
+def test_somebody_elses_process_is_alive() -> None:
+    if os.geteuid() == 0:
+        assert cli._alive({"pid": 1}) is True                # no other process is hidden from root
+    else:
+        with pytest.raises(PermissionError):
+            os.kill(1, 0)
+        assert cli._alive({"pid": 1}) is True
+
+
+@pytest.mark.parametrize("pid", [None, "1", 0, -1, 1.5, True])
+def test_a_pid_that_is_none_is_never_signalled(pid: Any, monkeypatch: Patch) -> None:
+    signalled: List[int] = []
+    monkeypatch.setattr(os, "kill", lambda pid, signal: signalled.append(pid))
+
+    assert cli._alive({"pid": pid}) is None
+
+    assert signalled == []
+
+
+def test_an_old_look_is_unknown(public: Path, capsys: Capture) -> None:
+    publish(public, verdict="needs-human", monotonic=time.monotonic() - 500)
+
+    assert main(["status"]) == 4
+
+    assert capsys.readouterr().out.startswith("* rmcagent: unknown: the last look is too old")
+
+
+def test_where_boots_cannot_be_told_the_wall_clock_tells_the_age(monkeypatch: Patch) -> None:
+    monkeypatch.setattr(cli, "BOOT_ID", "/nonexistent")
+    monkeypatch.setattr(time, "time", lambda: 1777896028.0 + 30)          # half a minute after noon
+
+    assert cli._age(document()) == 30.0
+    assert cli._age(document(taken_at="yesterday")) is None
+
+
+def test_within_a_boot_the_wall_clock_does_not_matter(monkeypatch: Patch) -> None:
+    monkeypatch.setattr(cli, "_boot", lambda: "b")
+    monkeypatch.setattr(time, "time", lambda: 0.0)
+    monkeypatch.setattr(time, "monotonic", lambda: 105.0)
+
+    assert cli._age(document(boot="b", monotonic=100.0)) == 5.0
+    assert cli._age(document(boot="b", monotonic=float("nan"))) is None
+
+
+@pytest.mark.parametrize("content", [
+    b"", b"{", b"[]", b"null", b"\xff\xfe", b"[" * 100_000, b'{"schema": 2, "verdict": "healthy"}', b'{"schema": 1}',
+    b'{"schema": 1, "verdict": 5}',
+])
+def test_a_damaged_document_gets_a_sentence(content: bytes, public: Path, capsys: Capture) -> None:
+    (public / "status.json").write_bytes(content)
+
+    assert main(["status"]) == 4
+
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.startswith("rmcagent: cannot read ") and told.err.count("\n") == 1
+
+
+def test_a_document_that_is_a_folder_gets_a_sentence(public: Path, capsys: Capture) -> None:
+    (public / "status.json").mkdir()
+
+    assert main(["status"]) == 4
+
+    assert "Is a directory" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("argv", [["--config", "F", "status"], ["status", "--config", "F"], ["status", "--config=F"]])
+def test_a_named_configuration_says_where_the_public_folder_is(
+    argv: List[str], tmp_path: Path, capsys: Capture,
+) -> None:
+    publish(tmp_path, verdict="paused")
+    path = configured(tmp_path, f"paths: {{public: {tmp_path}}}\n")
+
+    assert main([word.replace("F", path) for word in argv]) == 152
+
+    assert capsys.readouterr().out.startswith("* rmcagent: paused")
+
+
+def test_the_platform_says_where_the_public_folder_is(monkeypatch: Patch) -> None:
+    found = []
+    for platform in ("linux", "aix", "aix7"):
+        monkeypatch.setattr(sys, "platform", platform)
+        found.append(cli._public(cli.Asked("status", [], {})))
+
+    assert found == ["/run/rmcagent/status.json", "/var/rmcagent/public/status.json", "/var/rmcagent/public/status.json"]
+
+
+def test_watching_ends_well_with_ctrl_c(public: Path, monkeypatch: Patch, capsys: Capture) -> None:
+    publish(public)
+    naps = iter([None, None])
+
+    def nap(seconds: float) -> None:
+        assert seconds == 2.0
+        if next(naps, "over") == "over":
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(time, "sleep", nap)
+
+    assert main(["status", "--watch"]) == 0
+
+    assert capsys.readouterr().out.count("* rmcagent: healthy") == 3
+
+
+@pytest.mark.parametrize("terminal, environment, coloured", [
+    (True, {"TERM": "xterm"}, True), (True, {"TERM": "dumb"}, False), (True, {}, False),
+    (True, {"TERM": "xterm", "NO_COLOR": "1"}, False), (False, {"TERM": "xterm"}, False),
+])
+def test_colour_is_for_terminals_that_want_it(
+    terminal: bool, environment: Dict[str, str], coloured: bool, monkeypatch: Patch,
+) -> None:
+    for name in ("TERM", "NO_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal, raising=False)
+
+    assert cli._colour() is coloured
+
+
+# ---- why
+
+ENTRY = {"at": "2026-05-04T12:00:28+00:00", "kind": "wait", "fault": "link-down"}
+ENTRIES = [{**ENTRY, "episode": "E-1"}, {**ENTRY, "episode": "E-2"}, {**ENTRY, "episode": "E-2"}]
+
+
+def test_why_tells_the_last_decision_or_an_episodes(public: Path, capsys: Capture) -> None:
+    publish(public, why=ENTRIES)
+
+    assert (main(["why"]), main(["why", "E-2"]), main(["why", "E-2", "--json"])) == (0, 0, 0)
+
+    out = capsys.readouterr().out
+    assert out.count("E-2: link-down wait") == 3
+    assert json.loads(out[out.index("["):]) == ENTRIES[1:]
+
+
+@pytest.mark.parametrize("facts, argv, code, said", [
+    ({"why": ENTRIES}, ["why", "E-9"], 1, "rmcagent: cannot find episode E-9: known are E-1, E-2\n"),
+    ({"why": []}, ["why"], 0, "nothing was decided yet: no finding has asked for it\n"),
+    ({"verdict": "not-running"}, ["why"], 7, "rmcagent: cannot tell why: the agent is not running"),
+    (None, ["why"], 7, "rmcagent: cannot tell why: the agent is not running"),
+])
+def test_why_says_what_it_has_not_got(
+    facts: Optional[Dict[str, Any]], argv: List[str], code: int, said: str, public: Path, capsys: Capture,
+) -> None:
+    if facts is not None:
+        publish(public, **facts)
+
+    assert main(argv) == code
+
+    told = capsys.readouterr()
+    assert (told.out + told.err).startswith(said)
+
+
+# ---- what is passed on to the daemon
+
+class Daemon:
+    """Stands for rmcagent.daemon and keeps what it was asked."""
+
+    class Locked(Exception):
+        pass
+
+    def __init__(self) -> None:
+        self.asked: List[Any] = []
+        self.answer: Dict[str, Any] = {"ok": True, "text": "done", "exit": 0}
+        self.raises: Optional[BaseException] = None
+
+    def ask(self, settings: config.Settings, request: Dict[str, Any]) -> Dict[str, Any]:
+        self.asked.append(request)
+        if self.raises:
+            raise self.raises
+        return self.answer
+
+    def run(self, loaded: config.Loaded, path: str) -> int:
+        self.asked.append(path)
+        if self.raises:
+            raise self.raises
+        return 0
+
+    def plan(self, loaded: config.Loaded, path: str) -> Dict[str, Any]:
+        return document(decision={"kind": "wait", "because": "too early"}, **self.answer)
+
+
+@pytest.fixture
+def daemon(monkeypatch: Patch) -> Daemon:
+    import rmcagent
+
+    made = Daemon()
+    monkeypatch.setattr(rmcagent, "daemon", made, raising=False)
+    monkeypatch.setitem(sys.modules, "rmcagent.daemon", made)
+    return made
+
+
+def test_pause_resume_and_reload_are_asked_of_the_daemon(daemon: Daemon, tmp_path: Path, capsys: Capture) -> None:
+    path = configured(tmp_path)
+
+    codes = [main([*argv, "--config", path]) for argv in (
+        ["pause", "--for", "2h", "--reason", "LPM\nweek \x1b[2J"], ["resume"], ["reload"],
+    )]
+
+    assert codes == [0, 0, 0]
+    assert daemon.asked == [{"do": "pause", "for": 7200.0, "reason": "LPM week \\x1b[2J"}, {"do": "resume"}, {"do": "reload"}]
+    assert capsys.readouterr().out == "done\n" * 3
+
+
+def test_what_the_daemon_declines_is_said_with_its_code(daemon: Daemon, tmp_path: Path, capsys: Capture) -> None:
+    daemon.answer = {"ok": False, "text": "the daemon is not running", "exit": 7}
+
+    assert main(["resume", "--config", configured(tmp_path)]) == 7
+
+    assert capsys.readouterr().err == "rmcagent: cannot resume: the daemon is not running\n"
+
+
+@pytest.mark.parametrize("argv, said", [
+    (["pause"], 'cannot pause: say for how long and why, as in rmcagent pause --for 2h --reason "LPM week"'),
+    (["pause", "--for", "2h"], "cannot pause: say for how long and why"),
+    (["pause", "--for", "2h", "--reason", "  "], "cannot pause: say for how long and why"),
+    (["pause", "--for", "2", "--reason", "x"], "cannot pause for 2: it has no unit"),
+    (["pause", "--for", "0s", "--reason", "x"], "cannot pause for 0s: it must be over 0s and at most 365d"),
+    (["pause", "--for", "366d", "--reason", "x"], "cannot pause for 366d: it must be over 0s and at most 365d"),
+    (["pause", "--for", "9" * 40 + "d", "--reason", "x"], "cannot pause for 999"),
+    (["pause", "--for"], "cannot take --for: it needs a value"),
+    (["stauts"], 'cannot run stauts: unknown verb, did you mean "status"?'),
+    (["status", "--jsn"], 'cannot run status with --jsn: unknown option, did you mean "--json"?'),
+    (["status", "--reason", "x"], "cannot run status with --reason: unknown option"),
+    (["status", "--json=yes"], "cannot take --json=yes: --json has no value"),
+    (["plan", "today"], "cannot run plan with today: too many arguments, write rmcagent plan --json"),
+    (["config", "chek"], 'cannot run config chek: unknown verb, did you mean "config check"?'),
+    (["config"], 'cannot run config: unknown verb, did you mean "config check"?'),
+    (["\x1b[2J\n"], "cannot run \\x1b[2J"),
+    ([], "cannot tell what to do: give a verb"),
+])
+def test_a_slip_gets_one_sentence_with_a_suggestion(argv: List[str], said: str, capsys: Capture) -> None:
+    assert main(argv) == 2
+
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.startswith(f"rmcagent: {said}") and "\x1b" not in told.err
+
+
+def test_run_hands_the_configuration_to_the_daemon(daemon: Daemon, tmp_path: Path) -> None:
+    path = configured(tmp_path)
+
+    assert main(["--config", path, "run"]) == 0
+
+    assert daemon.asked == [path]
+
+
+@pytest.mark.parametrize("raised, code, said", [
+    (PermissionError("cannot start: only root may run the daemon"), 4, "cannot start: only root may run the daemon"),
+    (PermissionError(13, "Permission denied", "/var/lib/rmcagent"), 4, "cannot use /var/lib/rmcagent: Permission denied"),
+    (FileNotFoundError(2, "No such file or directory", "/x\x1b"), 1, "cannot use /x\\x1b: No such file or directory"),
+    (OSError(28, "No space left on device"), 1, "cannot go on: No space left on device"),
+    (Daemon.Locked("cannot start: another rmcagent is running (pid 9)"), 1, "cannot start: another rmcagent is running (pid 9)"),
+    (ZeroDivisionError("division by zero"), 1, "cannot go on: ZeroDivisionError: division by zero; please report"),
+])
+def test_whatever_goes_wrong_is_one_sentence(
+    raised: Exception, code: int, said: str, daemon: Daemon, tmp_path: Path, capsys: Capture,
+) -> None:
+    daemon.raises = raised
+
+    assert main(["run", "--config", configured(tmp_path)]) == code
+
+    assert capsys.readouterr().err == f"rmcagent: {said}\n"
+
+
+def test_ctrl_c_is_quiet(daemon: Daemon, tmp_path: Path, capsys: Capture) -> None:
+    daemon.raises = KeyboardInterrupt()
+
+    assert main(["run", "--config", configured(tmp_path)]) == 130
+
+    assert capsys.readouterr().err == ""
+
+
+def test_plan_prints_what_the_daemon_would_do(daemon: Daemon, tmp_path: Path, capsys: Capture) -> None:
+    path = configured(tmp_path)
+
+    assert (main(["plan", "--config", path]), main(["plan", "--json", "--config", path])) == (10, 10)
+
+    out = capsys.readouterr().out
+    assert out.startswith("* plan: wait: too early\n")
+    assert json.loads(out[out.index("{"):])["decision"]["kind"] == "wait"
+
+
+# ---- configuration, help, version
+
+def test_config_check_approves_with_the_policys_hash(tmp_path: Path, capsys: Capture) -> None:
+    path = configured(tmp_path, "remedies: {refresh: {settle: 1m}}\n")
+
+    assert main(["config", "check", "--config", path]) == 0
+
+    told = capsys.readouterr()
+    assert told.out.startswith(f"OK: {path} (1 file), policy ")
+    assert told.err.startswith(f"rmcagent: warning: {path}:1: ")
+
+
+def test_config_check_tells_every_mistake(tmp_path: Path, capsys: Capture) -> None:
+    path = configured(tmp_path, "mode: dance\ncadense: {}\n")
+
+    assert main(["config", "check", "--config", path]) == 6
+
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert [line.split(": ")[1] for line in told.err.splitlines()] == [f"{path}:1", f"{path}:2"]
+
+
+@pytest.mark.parametrize("argv", [["run"], ["plan"], ["reload"], ["status"], ["why"]])
+def test_a_configuration_that_is_named_but_missing_is_invalid(argv: List[str], tmp_path: Path) -> None:
+    assert main([*argv, "--config", str(tmp_path / "none.yaml")]) == 6
+
+
+@pytest.mark.parametrize("argv", [["--help"], ["-h"], ["status", "--help"], ["config", "check", "-h"]])
+def test_help_fits_80_columns_and_shows_an_example(argv: List[str], capsys: Capture) -> None:
+    assert main(argv) == 0
+
+    out = capsys.readouterr().out
+    assert max(map(len, out.splitlines())) <= 80
+    assert all(verb.example in out for name, verb in cli.VERBS.items() if argv[0].startswith("-") or name == " ".join(argv[:-1]))
+
+
+def test_every_verb_has_a_line_and_an_example_that_can_be_typed() -> None:
+    import shlex
+
+    for name, verb in cli.VERBS.items():
+        words = shlex.split(verb.example)
+        assert verb.does and words[0] == "rmcagent"
+        if name != "demo":
+            asked = cli._parsed(words[1:])
+            assert asked is not None and asked.verb == name
+
+
+def test_the_version_is_told(capsys: Capture) -> None:
+    assert main(["--version"]) == 0
+
+    assert capsys.readouterr().out == f"rmcagent {__version__}\n"
+
+
+# ---- as a process
+
+def python(*argv: str, stdout: int = subprocess.PIPE) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-S", *argv], stdout=stdout, stderr=subprocess.PIPE, env={"PYTHONPATH": str(AGENT)}, text=True,
+        timeout=60, check=False,
+    )
+
+
+@pytest.mark.real
+def test_status_loads_little(public: Path) -> None:
+    publish(public)
+    code = (
+        "import sys; before = set(sys.modules); from rmcagent import cli; cli._public = lambda asked: sys.argv[1];"
+        "code = cli.main(['status']); print(*sorted(set(sys.modules) - before)); sys.exit(code)"
+    )
+
+    ran = python("-c", code, str(public / "status.json"))
+
+    loaded = set(ran.stdout.splitlines()[-1].split())
+    assert ran.returncode == 0 and ran.stdout.startswith("* rmcagent: healthy")
+    assert {name for name in loaded if name.startswith("rmcagent")} == {"rmcagent", "rmcagent.cli", "rmcagent.show"}
+    assert loaded & {"yaml", "argparse", "dataclasses", "psutil", "typing", "tenacity", "subprocess", "socket", "logging",
+                     "datetime", "inspect", "shutil", "tempfile", "pathlib"} == set()
+
+
+@pytest.mark.real
+def test_a_reader_that_goes_away_is_no_trouble() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+
+    ran = python("-m", "rmcagent", "--help", stdout=writer)
+
+    os.close(writer)
+    assert (ran.returncode, ran.stderr) == (141, "")
+
+
+@pytest.mark.real
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
+def test_a_full_disk_gets_a_sentence() -> None:
+    with open("/dev/full", "w") as full:
+        ran = python("-m", "rmcagent", "--help", stdout=full.fileno())
+
+    assert (ran.returncode, ran.stderr) == (1, "rmcagent: cannot go on: No space left on device\n")
+
+
+@pytest.mark.real
+def test_the_module_is_the_command() -> None:
+    ran = python("-m", "rmcagent", "statsu")
+
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert ran.stderr == 'rmcagent: cannot run statsu: unknown verb, did you mean "status"?\n'

@@ -1,0 +1,573 @@
+"""The production cycle on a simulated partition in virtual time: what it does, in which order, and above all what it leaves alone."""
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Sequence, Tuple
+
+import pytest
+from day import HOUR, MINUTE, Day
+
+from rmcagent.model import Kind, Platform
+from rmcagent.reason import ladder
+
+REFRESH = ["rmcctrl -p", "rmcrefreshMD -s ctrmc", "refrsrc IBM.MCP"]
+START = ["rmcctrl -A", "rmcctrl -p"]
+RECYCLE = ["rmcctrl -z", *START]
+RECFGCT = ["recfgct", "rmcctrl -p"]
+EVERYWHERE = pytest.mark.parametrize("platform", list(Platform))
+
+
+def broken(day: Day, *faults: Tuple[object, ...]) -> Day:
+    """Half an hour of health, then the faults."""
+    day.run(30 * MINUTE)
+    for name, *arguments in faults:
+        day.do(str(name), *arguments)
+    return day
+
+
+# -- health
+
+
+@EVERYWHERE
+def test_a_healthy_partition_is_never_touched(tmp_path: Path, platform: Platform) -> None:
+    day = Day(tmp_path, platform)
+
+    day.run(13 * HOUR)
+
+    assert (day.did(), day.events, day.verdict) == ([], [], "healthy")
+
+
+def test_between_two_looks_no_command_is_run(tmp_path: Path) -> None:
+    day = Day(tmp_path, policy="cadence: {pulse: 5s, look: 10m}\n")
+    day.run(MINUTE)
+    asked = len(day.host.asked)
+
+    day.run(8 * MINUTE)
+
+    assert len(day.host.asked) == asked
+
+
+def test_a_partition_that_never_had_an_hmc_is_healthy(tmp_path: Path) -> None:
+    day = Day(tmp_path, hmcs=())
+
+    day.run(2 * HOUR)
+
+    assert (day.did(), day.events, day.verdict) == ([], [], "healthy")
+
+
+def test_an_in_band_hmc_alone_is_a_healthy_connection(tmp_path: Path) -> None:
+    day = Day(tmp_path, hmcs=())
+    day.do("in_band", "hmc7")
+
+    day.run(2 * HOUR)
+
+    assert (day.did(), day.events, day.verdict) == ([], [], "healthy")
+
+
+# -- healing
+
+
+@EVERYWHERE
+def test_a_killed_ctrmc_is_started_and_the_problem_reported_gone(tmp_path: Path, platform: Platform) -> None:
+    day = broken(Day(tmp_path, platform), ("crash", "ctrmc"))
+
+    day.run(HOUR)
+
+    assert day.did() == START
+    assert [event.code for event in day.events] == ["RMCA2001W", "RMCA3001N", "RMCA2002N", "RMCA3002N"]
+    assert day.verdict == "healthy"
+
+
+def test_a_killed_ctrmc_is_noticed_within_one_pulse(tmp_path: Path) -> None:
+    day = broken(Day(tmp_path, policy="cadence: {pulse: 5s}\n"), ("crash", "ctrmc"))
+    died = day.clock.monotonic()
+
+    assert day.run_until("RMCA2001W", within=MINUTE)
+
+    assert day.clock.monotonic() - died < 5 + 2    # a pulse, and the commands of one look
+
+
+@EVERYWHERE
+def test_a_stuck_session_is_refreshed_and_then_recycled_in_order(tmp_path: Path, platform: Platform) -> None:
+    day = broken(Day(tmp_path, platform), ("stick_session",))
+
+    day.run(3 * HOUR)
+
+    assert day.did() == REFRESH + RECYCLE
+    assert day.verdict == "healthy"
+
+
+def test_a_session_that_a_refresh_mends_is_not_recycled(tmp_path: Path) -> None:
+    day = broken(Day(tmp_path), ("stick_session", None, "refresh"))
+
+    day.run(3 * HOUR)
+
+    assert day.did() == REFRESH
+
+
+@EVERYWHERE
+def test_recfgct_comes_only_after_a_recycle_was_judged_unchanged_and_is_followed_by_rmcctrl_p(tmp_path: Path, platform: Platform) -> None:
+    day = broken(Day(tmp_path, platform), ("break_identity",))
+
+    day.run(3 * HOUR)
+
+    assert day.did() == REFRESH + RECYCLE + RECFGCT
+    judged = next(index for index, event in enumerate(day.events) if event.code == "RMCA3003W" and day.field(event, "remedy") == "recycle")
+    begun = next(index for index, event in enumerate(day.events) if event.code == "RMCA3001N" and day.field(event, "remedy") == "recfgct")
+    assert judged < begun
+    assert day.told("RMCA3007W") and day.verdict == "healthy"
+
+
+def test_a_missing_hmc_definition_is_recycled_back_while_that_hmc_answers(tmp_path: Path) -> None:
+    day = broken(Day(tmp_path), ("forget_hmcs", "recycle"))
+
+    day.run(3 * HOUR)
+
+    assert day.did() == REFRESH + RECYCLE
+
+
+def test_a_dead_manager_is_started_by_name(tmp_path: Path) -> None:
+    day = broken(Day(tmp_path), ("manager_crash", "IBM.DRM"))
+
+    day.run(HOUR)
+
+    assert day.did() == ["startsrc -s IBM.DRM"]
+    assert day.verdict == "healthy"
+
+
+@EVERYWHERE
+def test_a_hung_rmc_is_recycled_after_enough_looks_though_no_hmc_can_be_asked_for(tmp_path: Path, platform: Platform) -> None:
+    day = broken(Day(tmp_path, platform), ("hung_rmc",))
+
+    day.run(2 * HOUR)
+
+    assert day.did() == RECYCLE
+    assert day.verdict == "healthy"
+
+
+def test_a_ctrmc_that_will_not_stay_exhausts_its_budgets_and_calls_for_a_human(tmp_path: Path) -> None:
+    day = broken(Day(tmp_path), ("ctrmc_wont_start", 99), ("crash", "ctrmc"))
+
+    day.run(23 * HOUR)
+
+    assert (day.did().count("rmcctrl -z"), day.verdict) == (2, "needs-human")
+    assert day.did().count("rmcctrl -A") == 6 + 2
+    assert len(day.told("RMCA4001E")) == 3     # once, then after 6 h and 12 h more
+
+
+# -- leaving alone
+
+
+def test_what_an_operator_stopped_is_started_only_after_a_long_while(tmp_path: Path) -> None:
+    day = broken(Day(tmp_path), ("stop_cleanly",))
+
+    day.run(1.9 * HOUR)
+    left_alone = day.did()
+    day.run(HOUR)
+
+    assert (left_alone, day.did()) == ([], START)
+
+
+def test_what_an_operator_stopped_is_never_started_where_the_policy_says_never(tmp_path: Path) -> None:
+    day = broken(Day(tmp_path, policy="remedies: {start: {after_stop: never}}\n"), ("stop_cleanly",))
+
+    day.run(8 * HOUR)
+
+    assert (day.did(), day.verdict) == ([], "needs-human")
+    assert day.told("RMCA4002W")
+
+
+@pytest.mark.parametrize("fault", ["stick_session", "break_identity"])
+def test_with_caa_active_neither_recycle_nor_recfgct_runs_and_the_refusal_says_what_would_unblock_it(tmp_path: Path, fault: str) -> None:
+    day = broken(Day(tmp_path), ("start_caa",), (fault,))
+
+    day.run(8 * HOUR)
+
+    assert (day.did(), day.partition.disasters, day.verdict) == (REFRESH, [], "needs-human")
+    refusal = day.told("RMCA3004W")[0]
+    assert day.field(refusal, "guard") == "cluster" and "caavg_private" in day.field(refusal, "because")
+    assert "STOP_CAA=yes" in day.field(refusal, "unblock")
+
+
+@pytest.mark.parametrize("hidden", ["lscluster", "lspv", "odmget"])
+def test_a_cluster_that_cannot_be_ruled_out_counts_as_one(tmp_path: Path, hidden: str) -> None:
+    day = broken(Day(tmp_path), ("hang_command", hidden), ("stick_session",))
+
+    day.run(6 * HOUR)
+
+    assert "rmcctrl -z" not in day.did() or hidden == "lspv"    # lspv of this boot still vouches for a recycle
+    if hidden != "lspv":
+        assert day.verdict == "needs-human" and day.field(day.told("RMCA3004W")[0], "unblock")
+
+
+def test_lspv_that_never_answered_in_this_boot_forbids_the_recycle(tmp_path: Path) -> None:
+    day = Day(tmp_path)
+    day.do("hang_command", "lspv")
+    broken(day, ("stick_session",))
+
+    day.run(6 * HOUR)
+
+    assert (day.did(), day.verdict) == (REFRESH, "needs-human")
+
+
+def test_a_caa_that_appears_between_decision_and_deed_stops_the_deed(tmp_path: Path) -> None:
+    day = broken(Day(tmp_path), ("stick_session",))
+    gather = day.cycle.observer.evidence
+
+    def appears(*known: object) -> object:
+        if day.partition.caa == "":
+            day.do("start_caa")
+        return gather(*known)       # type: ignore[arg-type]
+
+    day.cycle.observer.evidence = appears       # type: ignore[method-assign, assignment]
+    day.run(6 * HOUR)
+
+    assert day.did() == REFRESH
+
+
+def test_in_cluster_allow_recycles_a_node_whose_cluster_services_are_at_rest_and_never_recfgcts_it(tmp_path: Path) -> None:
+    day = broken(Day(tmp_path, policy="remedies: {recycle: {in_cluster: allow}}\n"), ("start_caa",), ("stop_caa",), ("break_identity",))
+
+    day.run(6 * HOUR)
+
+    assert day.did()[:6] == REFRESH + RECYCLE and "recfgct" not in day.did()
+    assert day.partition.disasters == []
+
+
+def test_when_every_hmc_is_unreachable_nothing_runs_and_the_report_says_where_to_look(tmp_path: Path) -> None:
+    day = broken(Day(tmp_path, hmcs=("192.0.2.21", "192.0.2.22")), ("hmc_unreachable", "192.0.2.21"), ("hmc_unreachable", "192.0.2.22"),
+                 ("hmc_down", "192.0.2.21"), ("hmc_down", "192.0.2.22"))
+
+    day.run(8 * HOUR)
+
+    assert (day.did(), day.verdict) == ([], "needs-human")
+    assert "192.0.2.21, 192.0.2.22" in day.field(day.told("RMCA4002W")[0], "do")
+
+
+def test_with_one_of_two_hmcs_up_nothing_stronger_than_refresh_runs(tmp_path: Path) -> None:
+    day = broken(Day(tmp_path, hmcs=("192.0.2.21", "192.0.2.22")), ("stick_session", "192.0.2.21"))
+
+    day.run(5 * HOUR)
+
+    assert day.did() == REFRESH * (len(day.did()) // 3) != []
+
+
+def test_an_hmc_that_restarts_makes_nobody_recycle(tmp_path: Path) -> None:
+    day = broken(Day(tmp_path), ("hmc_down",), ("hmc_unreachable",))
+    day.run(25 * MINUTE)
+    day.do("hmc_reachable")         # its port answers long before its RMC does
+    day.run(10 * MINUTE)
+    day.do("hmc_up")
+
+    day.run(HOUR)
+
+    assert "rmcctrl -z" not in day.did() and day.verdict == "healthy"
+
+
+def test_a_full_var_is_reported_and_never_treated(tmp_path: Path) -> None:
+    day = broken(Day(tmp_path), ("fill_var", 0.99), ("stick_session",))
+
+    day.run(6 * HOUR)
+
+    assert day.did() == REFRESH
+    assert day.field(day.told("RMCA2001W")[0], "fault") == "var-full"
+
+
+def test_noise_that_the_hmc_makes_is_not_treated_here(tmp_path: Path) -> None:
+    day = broken(Day(tmp_path), ("storm", 10.0, "hmc"))
+
+    day.run(6 * HOUR)
+
+    assert day.did() == []
+    assert day.field(day.told("RMCA4002W")[0], "side") == "hmc"
+
+
+@pytest.mark.parametrize("policy", ["mode: observe\n", "mode: shadow\n"])
+def test_observing_and_shadow_agents_run_nothing(tmp_path: Path, policy: str) -> None:
+    day = broken(Day(tmp_path, policy=policy), ("stick_session",), ("crash", "ctrmc"))
+
+    day.run(8 * HOUR)
+
+    assert day.did() == []
+    assert day.told("RMCA3005N" if "shadow" in policy else "RMCA3004W")
+
+
+def test_a_remedy_that_is_off_is_off(tmp_path: Path) -> None:
+    day = broken(Day(tmp_path, policy="remedies: {recycle: {mode: off}}\n"), ("break_identity",))
+
+    day.run(5 * HOUR)
+
+    assert set(day.did()) == set(REFRESH)
+
+
+def test_a_pause_holds_every_remedy_and_ends_by_itself(tmp_path: Path) -> None:
+    day = broken(Day(tmp_path))
+    day.cycle.pause(day.cycle.steady.now() + timedelta(hours=2), "patching", "root")
+    day.do("crash", "ctrmc")
+
+    day.run(1.9 * HOUR)
+    held, verdict = day.did(), day.verdict
+    day.run(HOUR)
+
+    assert (held, verdict, day.did()) == ([], "paused", START)
+    assert day.told("RMCA1004N") and day.told("RMCA1005N")
+
+
+def test_a_maintenance_file_holds_every_remedy(tmp_path: Path) -> None:
+    day = broken(Day(tmp_path))
+    day.host.state_files["/etc/rmcagent/maintenance"] = b""
+    day.cycle.maintenance = "/etc/rmcagent/maintenance"
+    day.do("crash", "ctrmc")
+
+    day.run(6 * HOUR)
+    held = day.did()
+    del day.host.state_files["/etc/rmcagent/maintenance"]
+    day.run(HOUR)
+
+    assert (held, day.did()) == ([], START)
+
+
+def test_right_after_a_boot_nothing_is_done(tmp_path: Path) -> None:
+    day = Day(tmp_path, up_for=0)
+    day.partition.booted_at = day.clock.monotonic()
+    day.do("crash", "ctrmc")
+
+    day.run(9 * MINUTE)
+    held = day.did()
+    day.run(HOUR)
+
+    assert (held, day.did()) == ([], START)
+
+
+@pytest.mark.parametrize("program", ["rmcctrl", "recfgct", "clmgr", "installp", "geninstall", "rpm", "shutdown"])
+def test_while_somebody_else_is_at_work_nothing_is_begun(tmp_path: Path, program: str) -> None:
+    day = broken(Day(tmp_path), ("run_program", program), ("crash", "ctrmc"))
+
+    day.run(3 * HOUR)
+    held = day.did()
+    day.do("end_program", program)
+    day.run(HOUR)
+
+    assert (held, day.did()) == ([], START)
+
+
+@EVERYWHERE
+def test_during_a_migration_rmc_is_not_recycled(tmp_path: Path, platform: Platform) -> None:
+    day = broken(Day(tmp_path, platform), ("start_migration",), ("stick_session",))
+
+    day.run(3 * HOUR)
+    held = day.did()
+    day.do("end_migration")
+    day.run(2 * HOUR)
+
+    assert "rmcctrl -z" not in held and day.did()[-3:] == RECYCLE
+
+
+# -- what cannot be told is never treated
+
+
+@pytest.mark.parametrize("trick", ["hang_command", "garble_command", "cut_command", "localise", "empty_command", "remove_command", "fail_command"])
+@pytest.mark.parametrize("command", ["lssrc", "rmcdomainstatus"])
+def test_an_answer_that_cannot_be_read_is_a_gap_and_no_reason_to_act(tmp_path: Path, trick: str, command: str) -> None:
+    day = broken(Day(tmp_path), (trick, command))
+
+    day.run(6 * HOUR)
+
+    if (trick, command) == ("empty_command", "rmcdomainstatus"):
+        assert day.verdict in ("unknown", "blind", "healthy", "degraded") and day.did() == []     # it says: no domain; IBM.MCP says otherwise
+        return
+    assert (day.did(), day.verdict) == ([], "blind")
+    assert day.told("RMCA1006W") and not day.told("RMCA2001W")
+    assert any(command in gap.about for gap in day.cycle.seen.gaps)      # type: ignore[union-attr]
+
+
+def test_an_agent_that_was_blind_says_when_it_sees_again(tmp_path: Path) -> None:
+    day = broken(Day(tmp_path), ("hang_command", "lssrc"))
+    day.run(HOUR)
+
+    day.do("mend_command", "lssrc")
+    day.run(10 * MINUTE)
+
+    assert day.told("RMCA1007N") and day.verdict == "healthy"
+
+
+def test_a_hung_command_meanwhile_does_not_hide_a_dead_ctrmc(tmp_path: Path) -> None:
+    day = broken(Day(tmp_path), ("hang_command", "lsrsrc"))
+    day.run(5 * MINUTE)
+
+    day.do("crash", "ctrmc")
+    day.run(HOUR)
+
+    assert day.did() == START
+
+
+# -- time
+
+
+@pytest.mark.parametrize("jump", [timedelta(days=1), timedelta(days=-1)])
+def test_a_clock_set_a_day_forward_or_back_neither_spends_nor_frees_a_budget_nor_fires_a_remedy(tmp_path: Path, jump: timedelta) -> None:
+    day = broken(Day(tmp_path), ("ctrmc_wont_start", 99), ("crash", "ctrmc"))
+    day.run(6 * HOUR)
+    before = list(day.did())
+
+    day.clock.jump(jump)
+    day.run(2 * HOUR)
+    day.restart()
+    day.run(2 * HOUR)
+
+    assert day.did() == before and before.count("rmcctrl -z") == 2
+
+
+def test_budgets_survive_a_restart_and_a_reboot_of_the_partition(tmp_path: Path) -> None:
+    day = broken(Day(tmp_path), ("ctrmc_wont_start", 99), ("crash", "ctrmc"))
+    day.run(6 * HOUR)
+    day.do("reboot")
+    day.do("ctrmc_wont_start", 99)
+    day.do("crash", "ctrmc")
+    before = day.did().count("rmcctrl -z")
+
+    day.restart()
+    day.run(6 * HOUR)
+
+    assert before == 2 and day.did().count("rmcctrl -z") == 2
+
+
+# -- dying
+
+
+def steps_of(faults: Sequence[Tuple[object, ...]], folder: Path) -> int:
+    day = broken(Day(folder), *faults)
+    day.run(3 * HOUR)
+    return len(day.did())
+
+
+DEATHS = [
+    pytest.param([("crash", "ctrmc")], number, id=f"start-{number}") for number in range(1, 3)
+] + [
+    pytest.param([("stick_session",)], number, id=f"recycle-{number}") for number in range(1, 7)
+] + [
+    pytest.param([("break_identity",)], number, id=f"recfgct-{number}") for number in range(1, 9)
+] + [
+    pytest.param([("manager_crash", "IBM.DRM")], 1, id="manager-1"),
+]
+
+
+@pytest.mark.parametrize("helper_dies", [False, True], ids=["agent-dies", "helper-dies-too"])
+@pytest.mark.parametrize("faults, number", DEATHS)
+def test_whenever_agent_and_helper_die_rmc_ends_up_running(tmp_path: Path, faults: Sequence[Tuple[object, ...]], number: int, helper_dies: bool) -> None:
+    day = broken(Day(tmp_path), *faults)
+    while len(day.did()) < number:
+        day.clock.sleep(min(1.0, day.cycle.step()))
+        assert day.clock.monotonic() < 6 * HOUR
+    attempt = max(day.cycle.ledger.attempts)
+
+    if helper_dies:
+        day.host.kill_helper(attempt)
+    day.restart()
+    day.run(4 * HOUR)
+
+    assert day.partition.active("ctrmc") and day.partition.disasters == []
+    assert day.verdict in ("healthy", "needs-human")
+    assert day.did().count("recfgct") <= 2
+
+
+def test_the_deathly_numbers_above_cover_every_step(tmp_path: Path) -> None:
+    assert [steps_of(faults, tmp_path / str(index)) for index, faults in enumerate(
+        ([("crash", "ctrmc")], [("stick_session",)], [("break_identity",)], [("manager_crash", "IBM.DRM")]))] == [2, 6, 8, 1]
+
+
+def test_an_agent_that_died_with_its_helper_between_z_and_a_starts_rmc_first_thing(tmp_path: Path) -> None:
+    day = broken(Day(tmp_path), ("stick_session",))
+    while "rmcctrl -z" not in day.did():
+        day.clock.sleep(min(1.0, day.cycle.step()))
+    day.host.kill_helper(max(day.cycle.ledger.attempts))
+    day.clock.sleep(5 * MINUTE)         # -z ends, nobody goes on
+    left = day.did()[-1]
+
+    day.restart()
+    day.run(MINUTE)
+
+    assert (left, day.did()[-2:]) == ("rmcctrl -z", START)
+    assert day.told("RMCA3006W") and day.partition.active("ctrmc")
+
+
+def test_a_pause_does_not_hold_back_the_finishing_of_an_interrupted_remedy_but_an_installation_does(tmp_path: Path) -> None:
+    day = broken(Day(tmp_path), ("stick_session",))
+    while "rmcctrl -z" not in day.did():
+        day.clock.sleep(min(1.0, day.cycle.step()))
+    day.host.kill_helper(max(day.cycle.ledger.attempts))
+    day.clock.sleep(5 * MINUTE)
+    day.do("run_program", "installp")
+
+    day.restart()
+    day.cycle.pause(day.cycle.steady.now() + timedelta(hours=5), "patching", "root")
+    day.run(10 * MINUTE)
+    held = day.did()[-1]
+    day.do("end_program", "installp")
+    day.run(5 * MINUTE)
+
+    assert (held, day.did()[-2:]) == ("rmcctrl -z", START)
+
+
+def test_an_interrupted_remedy_of_an_earlier_boot_is_not_finished(tmp_path: Path) -> None:
+    day = broken(Day(tmp_path), ("stick_session",))
+    while "rmcctrl -z" not in day.did():
+        day.clock.sleep(min(1.0, day.cycle.step()))
+    day.host.kill_helper(max(day.cycle.ledger.attempts))
+    day.clock.sleep(5 * MINUTE)
+    day.do("reboot")
+    begun = len(day.did())
+
+    day.restart()
+    day.run(5 * MINUTE)
+
+    assert day.did()[begun:] == [] and not day.told("RMCA3006W")
+
+
+def test_an_interrupted_remedy_spends_its_budget_but_starts_no_cooldown(tmp_path: Path) -> None:
+    day = broken(Day(tmp_path), ("stick_session",))
+    while "rmcctrl -z" not in day.did():
+        day.clock.sleep(min(1.0, day.cycle.step()))
+    day.host.kill_helper(max(day.cycle.ledger.attempts))
+    day.restart()
+    day.do("stick_session")
+
+    day.run(23 * HOUR)
+
+    assert 1 <= day.did().count("rmcctrl -z") <= 2
+
+
+# -- the ledger
+
+
+def test_without_a_durable_intent_there_is_no_deed(tmp_path: Path) -> None:
+    day = broken(Day(tmp_path))
+
+    def full(*arguments: object, **named: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    day.cycle.ledger._write = full          # type: ignore[method-assign]
+    day.do("crash", "ctrmc")
+    day.run(2 * HOUR)
+
+    assert day.did() == []
+    assert any(decision.kind is Kind.REFUSE and "No space left" in decision.because for decision in day.cycle.view.decisions)
+
+
+def test_with_a_damaged_ledger_all_budgets_count_as_spent(tmp_path: Path) -> None:
+    day = broken(Day(tmp_path))
+    ledger = tmp_path / "state" / "ledger.jsonl"
+    lines = ledger.read_bytes().splitlines(keepends=True)
+    ledger.write_bytes(lines[0] + b"00000000 {}\n" + b"".join(lines[1:]))
+
+    day.restart()
+    day.do("stick_session")
+    day.run(6 * HOUR)
+
+    assert (day.did(), day.verdict) == ([], "needs-human")
+    assert list((tmp_path / "state").glob("ledger.jsonl.damaged-*"))
+
+
+def test_every_fault_of_the_ladder_is_ranked() -> None:
+    assert set(ladder.GRAVITY) == set(ladder.LADDER) and len(ladder.GRAVITY) == 20
