@@ -363,8 +363,8 @@ def _age(document: show.Document) -> Optional[float]:
 
 def _boot() -> str:
     try:
-        with open(BOOT_ID, encoding="ascii") as file:
-            return file.read(64).strip()
+        with open(BOOT_ID, "rb") as file:
+            return file.read(64).decode("latin-1").strip()
     except OSError:                       # not Linux: what marks a boot there costs a command
         return ""
 

@@ -61,7 +61,7 @@ class Episodes:
             if problem.clean >= 2 or not problem.told:
                 self._tell_gone(problem)
                 del self.problems[key]
-        self.ledger.remember("problems", {key: problem.finding.evidence[:300] for key, problem in self.problems.items() if problem.told} or None)
+        self._remember()
         if seen.complete:
             self.clean_looks = 0 if findings else self.clean_looks + 1
         if self.ledger.episode is not None and self.clean_looks >= 2 and not findings and seen.complete:
@@ -85,6 +85,12 @@ class Episodes:
             if decision.kind is not Kind.APPLY and self._due(key, settings.report.remind, now):
                 self.emit(self._decision_event(decision, finding))
 
+    def _remember(self) -> None:
+        """The problems told, each with the evidence it was told with: what changes at every look is not for the ledger."""
+        known = self.ledger.facts.get("problems") or {}
+        told = {key: known.get(key, problem.finding.evidence[:300]) for key, problem in self.problems.items() if problem.told}
+        self.ledger.remember("problems", told or None)
+
     def episode_id(self) -> str:
         return self.ledger.episode.id if self.ledger.episode else "none"
 
@@ -105,8 +111,7 @@ class Episodes:
             return
         problem.told = True
         self.emit(Event("RMCA2001W", "problem found", (
-            ("fault", finding.fault.value), *((("subject", finding.subject),) if finding.subject else ()), ("side", finding.side.value),
-            ("episode", self.episode_id()), ("evidence", finding.evidence),
+            *_named(finding), ("side", finding.side.value), ("episode", self.episode_id()), ("evidence", finding.evidence),
         )))
 
     def _tell_gone(self, problem: Problem) -> None:
@@ -114,8 +119,7 @@ class Episodes:
             return
         finding = problem.finding
         self.emit(Event("RMCA2002N", "problem gone", (
-            ("fault", finding.fault.value), *((("subject", finding.subject),) if finding.subject else ()), ("episode", self.episode_id()),
-            ("healed", self._by_whom(finding)),
+            *_named(finding), ("episode", self.episode_id()), ("healed", self._by_whom(finding)),
         )))
 
     def _by_whom(self, finding: Finding) -> str:
@@ -127,17 +131,17 @@ class Episodes:
         return f"after {mine[-1]}" if mine else "by itself"
 
     def _decision_event(self, decision: Decision, finding: Finding) -> Event:
-        episode = ("episode", self.episode_id())
-        fault = ("fault", finding.fault.value)
+        fault, episode = ("fault", finding.fault.value), ("episode", self.episode_id())
+        evidence, unblock = ("evidence", finding.evidence), decision.unblock
         if decision.kind is Kind.REFUSE:
             guards = ",".join(lasting_guards(decision))
             return Event("RMCA3004W", "refused", (
-                ("remedy", decision.remedy.value if decision.remedy else ""), ("guard", guards), fault, episode, ("because", decision.because),
-                ("unblock", decision.unblock),
+                ("remedy", decision.remedy.value if decision.remedy else ""), ("guard", guards), fault, episode,
+                ("because", decision.because), ("unblock", unblock),
             ))
         if finding.side is not Side.OPERATOR and (LADDER[finding.fault] or finding.side is Side.HERE):
-            return Event("RMCA4001E", "needs a human", (fault, episode, ("because", decision.because), ("evidence", finding.evidence), ("unblock", decision.unblock)))
-        return Event("RMCA4002W", "cause is elsewhere", (fault, ("side", finding.side.value), episode, ("evidence", finding.evidence), ("do", decision.unblock)))
+            return Event("RMCA4001E", "needs a human", (fault, episode, ("because", decision.because), evidence, ("unblock", unblock)))
+        return Event("RMCA4002W", "cause is elsewhere", (fault, ("side", finding.side.value), episode, evidence, ("do", unblock)))
 
 
 def entry(decision: Decision, alternatives: Sequence[Decision], episode: str, at: datetime) -> Dict[str, Any]:
@@ -148,8 +152,10 @@ def entry(decision: Decision, alternatives: Sequence[Decision], episode: str, at
         "fault": finding.fault.value if finding else "", "subject": finding.subject if finding else "",
         "evidence": finding.evidence[:500] if finding else "", "remedy": decision.remedy.value if decision.remedy else None,
         "because": decision.because[:500], "unblock": decision.unblock[:500],
-        "refused_by": [{"guard": refusal.guard, "because": refusal.because[:300], "unblock": refusal.unblock[:300]} for refusal in decision.refused_by[:12]],
-        "alternatives": [f"{other.remedy.value}: {other.kind.value}, {other.because}"[:300] for other in alternatives if other.remedy],
+        "refused_by": [{"guard": refusal.guard, "because": refusal.because[:300], "unblock": refusal.unblock[:300]}
+                       for refusal in decision.refused_by[:12]],
+        "alternatives": [f"{other.remedy.value}: {other.kind.value}, {other.because}"[:300]
+                         for other in alternatives if other.remedy],
     }
 
 
@@ -158,6 +164,9 @@ def lasting_guards(decision: Decision) -> Tuple[str, ...]:
 
 
 def remedy_fields(remedy: str, attempt: int, episode: str, finding: Finding) -> Tuple[Tuple[str, str], ...]:
-    return (("remedy", remedy), ("attempt", str(attempt)), ("episode", episode), ("fault", finding.fault.value),
-            *((("subject", finding.subject),) if finding.subject else ()))
+    return (("remedy", remedy), ("attempt", str(attempt)), ("episode", episode), *_named(finding))
+
+
+def _named(finding: Finding) -> Tuple[Tuple[str, str], ...]:
+    return (("fault", finding.fault.value), *((("subject", finding.subject),) if finding.subject else ()))
 

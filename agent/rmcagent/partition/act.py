@@ -34,6 +34,8 @@ def deed(attempt: int, remedy: Remedy, subject: str, commands: Mapping[str, str]
     steps = SPELLINGS[remedy](commands, paths, subject)
     if not enable_remote:
         steps = tuple(step for step in steps if step.argv[1:] != ("-p",))
+    if not steps:
+        raise CannotSpell(f"cannot {remedy.value}: remote clients were disabled on purpose, and no other step is installed here")
     return Deed(attempt, remedy, steps)
 
 
@@ -95,8 +97,8 @@ def _recycle(commands: Mapping[str, str], paths: Mapping[str, str], subject: str
 
 
 def _recfgct(commands: Mapping[str, str], paths: Mapping[str, str], subject: str) -> Tuple[Step, ...]:
-    saved = [Step(f"save {name}", (SAVE, f"{name}.txt", commands[name], *arguments), OTHER_SECONDS)
-             for name, arguments in (("lscondition", ("-C",)), ("lsresponse", ("-C",)), ("ctsthl", ("-l",)), ("lsrsrc", ("IBM.MCP",)))
+    saved = [Step(f"save {name}", (SAVE, f"{name}.txt", commands[name], argument), OTHER_SECONDS)
+             for name, argument in (("lscondition", "-C"), ("lsresponse", "-C"), ("ctsthl", "-l"), ("lsrsrc", "IBM.MCP"))
              if name in commands]
     return (
         *saved,
@@ -106,7 +108,8 @@ def _recfgct(commands: Mapping[str, str], paths: Mapping[str, str], subject: str
         # recfgct starts ctrmc itself; one that failed half-way may not have.
         _rmcctrl(commands, "-A", always=True, mends=True),
         _rmcctrl(commands, "-p", always=True),
-        Step("record after", (RECORD, "after", paths["node_id"]), OTHER_SECONDS),
+        # One that failed may have changed the node id all the same.
+        Step("record after", (RECORD, "after", paths["node_id"]), OTHER_SECONDS, always=True),
     )
 
 

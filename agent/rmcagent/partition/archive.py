@@ -67,7 +67,7 @@ class Archive:
         needed = 2 * sum(size for _, size in entries) + SPARE_BYTES
         seen = os.statvfs(self._folder)
         if seen.f_bavail * seen.f_frsize < needed:
-            raise OSError(f"cannot archive {source}: {needed >> 10} KiB must be free in {self._folder}, remove something there")
+            raise OSError(f"cannot archive: {needed >> 10} KiB must be free in {self._folder}; make room there for {source}")
         target = os.path.join(self._place(), FILE)
         _tar(source, [path for path, _ in entries], target)
         self._note("archive", target)
@@ -130,7 +130,7 @@ def _entries(source: str) -> Iterator[Tuple[str, int]]:
         size = 1024 + (seen.st_size if stat.S_ISREG(seen.st_mode) else 0)
         total, number = total + size, number + 1
         if total > MOST_BYTES or number > MOST_ENTRIES:
-            raise OSError(f"cannot archive {source}: it holds over {MOST_BYTES >> 20} MiB or {MOST_ENTRIES} files")
+            raise OSError(f"cannot archive: it holds over {MOST_BYTES >> 20} MiB or {MOST_ENTRIES} files; look what fills {source}")
         yield path, size
 
 

@@ -3,13 +3,29 @@ from __future__ import annotations
 
 from dataclasses import fields, replace
 from datetime import datetime, timedelta
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
 from rmcagent.clock import Steady
 from rmcagent.config import Settings
 from rmcagent.model import (
-    Answer, BusyFacts, ClusterFacts, ControlPoint, DomainStatus, Fact, Gap, Hmc, How, KnownHmc, Link, ManagementServer, Platform, Snapshot,
-    Space, State, Stop, Subsystem,
+    Answer,
+    BusyFacts,
+    ClusterFacts,
+    ControlPoint,
+    DomainStatus,
+    Fact,
+    Gap,
+    Hmc,
+    How,
+    KnownHmc,
+    Link,
+    ManagementServer,
+    Platform,
+    Snapshot,
+    Space,
+    State,
+    Stop,
+    Subsystem,
 )
 from rmcagent.partition import parse
 from rmcagent.partition.host import Host
@@ -23,6 +39,7 @@ MIGRATION_FORGOTTEN = timedelta(hours=4)    # a migration whose end was never lo
 CLUSTER_ROWS = ("cthags", "cthats", "clconfd", "clstrmgrES", "grpsvcs", "topsvcs")
 
 
+Rows = Fact[Mapping[str, Subsystem]]
 Servers = Fact[Tuple[ManagementServer, ...]]
 
 
@@ -70,8 +87,8 @@ class Observer:
 
     # -- the parts of a look
 
-    def _assemble(self, rows: Fact[Mapping[str, Subsystem]], took: float, resources: Tuple[Servers, Servers], cluster: ClusterFacts,
-                  busy: BusyFacts, known: Sequence[KnownHmc], fresh: bool) -> Snapshot:
+    def _assemble(self, rows: Rows, took: float, resources: Tuple[Servers, Servers], cluster: ClusterFacts, busy: BusyFacts,
+                  known: Sequence[KnownHmc], fresh: bool) -> Snapshot:
         clock = self.steady.clock
         local = clock.now().astimezone().replace(tzinfo=None)
         rows, required, gaps = self._required(rows)
@@ -84,22 +101,25 @@ class Observer:
             How.GAP, because=f"free space of {self.place.paths['var']} could not be read", source="df")
         logs = self.logs.look(self.host, self.steady.now(), space)
         status = self._ask("rmcdomainstatus", ("-s", "ctrmc"), parse.rmcdomainstatus) if running else _not_running(rows)
-        hmcs = self._with_reach(join(status.value, mcp.value or (), servers.value or (), in_band.value or (), known, self.settings.expect.hmcs))
-        if running:
+        hmcs = self._with_reach(join(status.value, mcp.value or (), servers.value or (), in_band.value or (), known,
+                                     self.settings.expect.hmcs))
+        if _state(rows, "ctrmc") is State.ACTIVE and alive is not False:
             self._alive_minute = local
-        stop: Fact[Stop] = self._stop(local) if rows.seen and _state(rows, "ctrmc") in (State.INOPERATIVE, State.ACTIVE) and not running else Fact()
+        stop: Fact[Stop] = Fact()
+        if rows.seen and not running and _state(rows, "ctrmc") in (State.INOPERATIVE, State.ACTIVE):
+            stop = self._stop(local)
         vitals = self.host.vitals(self.place.commands["rmcctrl"])
         seen = Snapshot(
-            taken_at=self.steady.now(), platform=self.place.platform, subsystems=rows, lssrc_took=took, required=required, status=status,
-            mcp=mcp, servers=servers, in_band=in_band, hmcs=hmcs, ctrmc_alive=alive, stop=stop, cluster=cluster, busy=busy, logs=logs, var=var,
-            vitals=vitals, local_time=local, fresh=fresh,
+            taken_at=self.steady.now(), platform=self.place.platform, subsystems=rows, lssrc_took=took, required=required,
+            status=status, mcp=mcp, servers=servers, in_band=in_band, hmcs=hmcs, ctrmc_alive=alive, stop=stop, cluster=cluster,
+            busy=busy, logs=logs, var=var, vitals=vitals, local_time=local, fresh=fresh,
         )
         return replace(seen, gaps=tuple(gaps) + _gaps(seen))
 
-    def _subsystems(self) -> Tuple[Fact[Mapping[str, Subsystem]], float]:
+    def _subsystems(self) -> Tuple[Rows, float]:
         return self._ask("lssrc", ("-a",), parse.lssrc), self._took
 
-    def _required(self, rows: Fact[Mapping[str, Subsystem]]) -> Tuple[Fact[Mapping[str, Subsystem]], Tuple[str, ...], List[Gap]]:
+    def _required(self, rows: Rows) -> Tuple[Rows, Tuple[str, ...], List[Gap]]:
         """A row missing from lssrc -a is no inoperative subsystem: lssrc -s decides whether it is on file at all."""
         if rows.value is None:
             return rows, (), []
@@ -130,25 +150,29 @@ class Observer:
             self._not_on_file[name] = self.steady.now()
         return fact.value
 
-    def _ctrmc_alive(self, rows: Fact[Mapping[str, Subsystem]]) -> Optional[bool]:
+    def _ctrmc_alive(self, rows: Rows) -> Optional[bool]:
         row = (rows.value or {}).get("ctrmc")
         return self.host.alive(row.pid) if row is not None and row.pid else None
 
-    def _runs(self, rows: Fact[Mapping[str, Subsystem]]) -> bool:
+    def _runs(self, rows: Rows) -> bool:
         return _running(rows, self._ctrmc_alive(rows))
 
     def _hmc_resources(self, running: bool) -> Tuple[Servers, Servers]:
         """IBM.MCP; the older IBM.ManagementServer only where that one shows nothing."""
         if not running:
-            return Fact(because="ctrmc does not run"), Fact(because="ctrmc does not run")
+            return Fact(because="not asked: ctrmc does not run"), Fact(because="not asked: ctrmc does not run")
         mcp = self._ask("lsrsrc", ("IBM.MCP",), lambda answer: parse.lsrsrc(answer, "IBM.MCP"))
-        if not mcp.seen or mcp.value:
+        if not mcp.seen:
+            return mcp, Fact(because="not asked: IBM.MCP could not be read")
+        if mcp.value:
             return mcp, Fact(How.INAPPLICABLE, because="IBM.MCP answered")
         return mcp, self._ask("lsrsrc", ("IBM.ManagementServer",), lambda answer: parse.lsrsrc(answer, "IBM.ManagementServer"))
 
-    def _in_band(self, rows: Fact[Mapping[str, Subsystem]], running: bool) -> Fact[Tuple[str, ...]]:
+    def _in_band(self, rows: Rows, running: bool) -> Fact[Tuple[str, ...]]:
         if not rows.seen:
             return Fact(because="lssrc could not tell")
+        if _state(rows, "mcproxy") is State.UNKNOWN:
+            return Fact(How.GAP, because="mcproxy's state is a word that is not known", source=rows.source)
         if _state(rows, "mcproxy") is not State.ACTIVE or not running:
             return Fact(How.INAPPLICABLE, because="mcproxy does not run")
         return self._ask("lssrc", ("-ls", "mcproxy"), parse.mcproxy)
@@ -164,13 +188,14 @@ class Observer:
     def _stop(self, local: datetime) -> Fact[Stop]:
         """Why ctrmc does not run: from errpt on AIX and VIOS, from its unit on Linux."""
         if self.place.platform is Platform.LINUX:
-            return self._ask("systemctl", ("show", "ctrmc.service", "-p", "LoadState,ActiveState,Result,UnitFileState"), _stop_by_systemd)
+            properties = "LoadState,ActiveState,Result,UnitFileState"
+            return self._ask("systemctl", ("show", "ctrmc.service", "-p", properties), _stop_by_systemd)
         return _then(self._ask("errpt", (), parse.errpt, KEEP_ERRPT), lambda rows: _stop_by_errpt(rows, self._alive_minute))
 
     # -- the cluster
 
     def _cluster_due(self, rows_now: Tuple[Optional[State], ...], suspicious: bool) -> bool:
-        if self._cluster_at is None or rows_now != self._cluster_rows:
+        if self._cluster_at is None or (rows_now != self._cluster_rows and any(rows_now)):
             return True
         age = self.steady.now() - self._cluster_at
         untold = any(getattr(self._cluster, field.name).how in (How.GAP, How.UNASKED) for field in fields(self._cluster))
@@ -179,7 +204,7 @@ class Observer:
     def _keep_cluster(self, cluster: ClusterFacts, rows_now: Tuple[Optional[State], ...]) -> None:
         self._cluster, self._cluster_at, self._cluster_rows = cluster, self.steady.now(), rows_now
 
-    def _ask_cluster(self, rows: Fact[Mapping[str, Subsystem]], domains: Fact[Any]) -> ClusterFacts:
+    def _ask_cluster(self, rows: Rows, domains: Fact[Any]) -> ClusterFacts:
         """In the order asked: slow ones first, so that none is stale when the last has answered."""
         caavg = self._ask("lspv", (), parse.lspv)
         ssp = self._ask_twice("ioscli", ("cluster", "-list", "-field", "cluster_name", "-fmt", ","), parse.ioscli_cluster)
@@ -204,9 +229,11 @@ class Observer:
             held = self.host.locked(self.place.paths["dr_lock"])
             if held is None:
                 return Fact(How.GAP, because=f"{self.place.paths['dr_lock']} could not be read", source="dr_lock")
-            return Fact(How.SEEN, "drmgr holds its lock: a DLPAR operation or migration is under way" if held else "", source="dr_lock", at=self.steady.now())
+            telling = "drmgr holds its lock: a DLPAR operation or migration is under way" if held else ""
+            return Fact(How.SEEN, telling, source="dr_lock", at=self.steady.now())
         local = self.steady.clock.now().astimezone().replace(tzinfo=None)
-        return _then(self._ask("errpt", (), parse.errpt, KEEP_ERRPT), lambda rows: _migration(rows, local, self.settings.guards.migration))
+        return _then(self._ask("errpt", (), parse.errpt, KEEP_ERRPT),
+                     lambda rows: _migration(rows, local, self.settings.guards.migration))
 
     def _processes(self) -> Fact[Tuple[str, ...]]:
         names = self.host.processes()
@@ -235,62 +262,72 @@ class Observer:
         return Fact(How.SEEN, value, source=answer.id, at=at)
 
 
-def join(status: Optional[DomainStatus], mcp: Sequence[ManagementServer], servers: Sequence[ManagementServer], in_band: Sequence[str],
-         known: Sequence[KnownHmc], expected: Sequence[str]) -> Tuple[Hmc, ...]:
+def join(status: Optional[DomainStatus], mcp: Sequence[ManagementServer], servers: Sequence[ManagementServer],
+         in_band: Sequence[str], known: Sequence[KnownHmc], expected: Sequence[str]) -> Tuple[Hmc, ...]:
     """Every HMC that anything knows, once: control points first, then resources, in-band hosts, remembered and expected ones."""
     found: Dict[str, Hmc] = {}
     aliases: Dict[str, str] = {}
+    nodes: Set[str] = set()
     for point in (status.control_points if status else ()):
         resource = _resource_of(point, mcp)
-        found.setdefault(point.address, Hmc(point.address, resource.name if resource else "", point.node_id, point.link))
-        for alias in (resource.addresses if resource else ()):
-            aliases[alias] = point.address
-    nodes = {hmc.node_id for hmc in found.values() if hmc.node_id}
+        # Two of one address are an HMC and the one that it replaced: the one that is connected counts.
+        if point.address not in found or point.link is Link.UP:
+            found[point.address] = Hmc(point.address, resource.name if resource else "", point.node_id, point.link)
+        aliases.update((alias, point.address) for alias in (resource.addresses if resource else ()))
+        nodes.add(point.node_id)
     for server in (*mcp, *servers):
-        if server.address and server.node_id not in nodes and not any(alias in found or alias in aliases for alias in (server.address, *server.addresses)):
+        addresses = (server.address, *server.addresses)
+        if server.address and server.node_id not in nodes and not any(alias in found or alias in aliases for alias in addresses):
             found[server.address] = Hmc(server.address, server.name, server.node_id)
+            aliases.update((alias, server.address) for alias in server.addresses)
+            nodes.update({server.node_id} - {""})
     for name in in_band:
         found[name] = Hmc(name, link=Link.UP, in_band=True)
     remembered = [Hmc(hmc.address, hmc.name, hmc.node_id) for hmc in known] + [Hmc(address) for address in expected]
     for hmc in remembered:
         if hmc.address not in found and hmc.address not in aliases and (not hmc.node_id or hmc.node_id not in nodes):
             found[hmc.address] = hmc
-    return tuple(found.values())[:MOST_HMCS]
+    # Of more than are kept, one that is connected must not be cut off: it holds every remedy that would disturb it.
+    hmcs = found.values() if len(found) <= MOST_HMCS else sorted(found.values(), key=lambda hmc: hmc.link is not Link.UP)
+    return tuple(hmcs)[:MOST_HMCS]
 
 
 def _resource_of(point: ControlPoint, mcp: Sequence[ManagementServer]) -> Optional[ManagementServer]:
-    return next((server for server in mcp if (server.node_id and server.node_id == point.node_id) or point.address in server.addresses), None)
+    by_id = next((server for server in mcp if server.node_id and server.node_id == point.node_id), None)
+    return by_id or next((server for server in mcp if point.address in server.addresses), None)
 
 
 def _then(fact: Fact[Any], conclude: Callable[[Any], Any]) -> Fact[Any]:
     return replace(fact, value=conclude(fact.value)) if fact.seen else fact
 
 
-def _state(rows: Fact[Mapping[str, Subsystem]], name: str) -> Optional[State]:
+def _state(rows: Rows, name: str) -> Optional[State]:
     row = (rows.value or {}).get(name)
     return row.state if row else None
 
 
-def _running(rows: Fact[Mapping[str, Subsystem]], alive: Optional[bool]) -> bool:
+def _running(rows: Rows, alive: Optional[bool]) -> bool:
     """Worth asking rmcd: it is active, or lssrc cannot tell and it may be."""
     if not rows.seen:
         return True
     return _state(rows, "ctrmc") in (State.ACTIVE, State.UNKNOWN) and alive is not False
 
 
-def _not_running(rows: Fact[Mapping[str, Subsystem]]) -> Fact[DomainStatus]:
+def _not_running(rows: Rows) -> Fact[DomainStatus]:
     return Fact(because="not asked: ctrmc does not run")
 
 
 def _stop_by_systemd(answer: Answer) -> Stop:
     shown = parse.systemctl_show(answer)
+    if shown.get("LoadState") == "masked":
+        return Stop(False, "ctrmc.service is masked")
     if shown.get("LoadState") != "loaded":
         return Stop(None, "its cause could not be told (no ctrmc.service)")
     result = shown.get("Result", "")
     if result not in ("", "success"):
         return Stop(True, f"ctrmc.service ended with {result}")
-    if shown.get("ActiveState") == "inactive":
-        return Stop(False, f"ctrmc.service is inactive and {shown.get('UnitFileState') or 'was stopped'}")
+    if shown.get("ActiveState") == "inactive" or shown.get("UnitFileState") == "disabled":
+        return Stop(False, f"ctrmc.service is {shown.get('ActiveState')} and {shown.get('UnitFileState') or 'was stopped'}")
     return Stop(None, "its cause could not be told (ctrmc.service knows of no end)")
 
 
@@ -300,7 +337,7 @@ def _stop_by_errpt(rows: Sequence[parse.ErrptRow], alive: Optional[datetime]) ->
     Matched by resource and text, not by identifier, which differs between levels; the stop's text is inferred.
     """
     if alive is None:
-        return Stop(None, "its cause could not be told (never seen alive by this agent)")
+        return _stop_before_us(rows)
     since = alive.replace(second=0, microsecond=0)
     recent = [row for row in rows if (_errpt_time(row) or datetime.min) >= since]
     crash = next((row for row in recent if row.resource == "SRC"), None)
@@ -310,6 +347,18 @@ def _stop_by_errpt(rows: Sequence[parse.ErrptRow], alive: Optional[datetime]) ->
     if stopped is not None and crash is None:
         return Stop(False, "errpt shows that RMC was stopped")
     return Stop(None, "errpt does not tell why")
+
+
+def _stop_before_us(rows: Sequence[parse.ErrptRow]) -> Stop:
+    """What RMCdaemon itself logged last; an SRC entry of long ago may tell of any subsystem."""
+    last = next((row for row in rows if row.resource in ("RMCdaemon", "SRC") and _tells_of_an_end_or_start(row)), None)
+    if last is not None and last.resource == "RMCdaemon" and "stop" in last.description.lower():
+        return Stop(False, "errpt shows that RMC was stopped")
+    return Stop(None, "its cause could not be told (never seen alive by this agent)")
+
+
+def _tells_of_an_end_or_start(row: parse.ErrptRow) -> bool:
+    return row.resource == "SRC" or any(word in row.description.lower() for word in ("started", "stop"))
 
 
 def _migration(rows: Sequence[parse.ErrptRow], local: datetime, quiet: timedelta) -> str:
@@ -335,7 +384,8 @@ def _errpt_time(row: parse.ErrptRow) -> Optional[datetime]:
 def _gaps(seen: Snapshot) -> Tuple[Gap, ...]:
     """What should have been told and was not; a missing command counts where every partition has it."""
     essential = (seen.subsystems, seen.status, seen.mcp)
-    others = (seen.servers, seen.in_band, seen.logs, seen.var, seen.stop, *(getattr(seen.cluster, field.name) for field in fields(seen.cluster)))
+    cluster = [getattr(seen.cluster, field.name) for field in fields(seen.cluster)]
+    others = (seen.servers, seen.in_band, seen.logs, seen.var, seen.stop, *cluster)
     gaps = [Gap(fact.source, fact.because) for fact in essential if fact.how in (How.GAP, How.MISSING)]
     gaps += [Gap(fact.source, fact.because) for fact in others if fact.how is How.GAP]
     gaps += [Gap(row.name, "its state is a word that is not known") for row in (seen.subsystems.value or {}).values()

@@ -14,15 +14,16 @@ SRC = ("/usr/bin", "/usr/sbin", "/opt/rsct/bin")
 
 # Where each command may stand, first match wins; a folder for all platforms unless named below.
 FOLDERS: Mapping[str, Tuple[str, ...]] = {
-    "lssrc": SRC, "startsrc": SRC, "refrsrc": RSCT, "lsrsrc": RSCT, "rmcctrl": RSCT, "rmcdomainstatus": RSCT, "rmcrefreshMD": RSCT,
-    "ct_clusterinfo": RSCT, "lsrpdomain": RSCT, "ctsvhbal": RSCT, "ctsthl": RSCT, "lsnodeid": RSCT, "lscondition": RSCT, "lsresponse": RSCT,
+    "lssrc": SRC, "startsrc": SRC,
+    "refrsrc": RSCT, "lsrsrc": RSCT, "rmcctrl": RSCT, "rmcdomainstatus": RSCT, "rmcrefreshMD": RSCT, "ct_clusterinfo": RSCT,
+    "lsrpdomain": RSCT, "ctsvhbal": RSCT, "ctsthl": RSCT, "lsnodeid": RSCT, "lscondition": RSCT, "lsresponse": RSCT,
     "recfgct": ("/opt/rsct/install/bin", "/usr/sbin/rsct/install/bin"),
     "clmgr": ("/usr/es/sbin/cluster/utilities",), "lscluster": ("/usr/sbin", "/usr/lib/cluster"),
     "systemctl": ("/usr/bin", "/bin"), "uname": ("/usr/bin", "/bin"),
 }
 ONLY_AIX: Mapping[str, Tuple[str, ...]] = {
-    "lspv": ("/usr/sbin",), "errpt": ("/usr/bin",), "errlogger": ("/usr/bin",), "lsitab": ("/usr/sbin",), "oslevel": ("/usr/bin",),
-    "lsattr": ("/usr/sbin",), "odmget": ("/usr/bin",),
+    "lspv": ("/usr/sbin",), "errpt": ("/usr/bin",), "errlogger": ("/usr/bin",), "lsitab": ("/usr/sbin",),
+    "oslevel": ("/usr/bin",), "lsattr": ("/usr/sbin",), "odmget": ("/usr/bin",),
 }
 ONLY_VIOS: Mapping[str, Tuple[str, ...]] = {
     "ioscli": ("/usr/ios/cli",), "lsivm": ("/usr/ios/lpm/bin",), "lparmgr": ("/usr/ios/lpm/sbin",),
@@ -30,7 +31,8 @@ ONLY_VIOS: Mapping[str, Tuple[str, ...]] = {
 IOSCLI = "/usr/ios/cli/ioscli"
 
 PATHS: Mapping[str, str] = {
-    "var_ct": "/var/ct", "node_id": "/etc/ct_node_id", "var": "/var", "apsock": "/var/adm/lpm/apsock", "dr_lock": "/var/lock/dr_config_lock",
+    "var_ct": "/var/ct", "node_id": "/etc/ct_node_id", "var": "/var", "apsock": "/var/adm/lpm/apsock",
+    "dr_lock": "/var/lock/dr_config_lock",
 }
 PATHS_LINUX = {**PATHS, "state": "/var/lib/rmcagent", "public": "/run/rmcagent"}
 PATHS_AIX = {**PATHS, "state": "/var/rmcagent", "public": "/var/rmcagent/public"}

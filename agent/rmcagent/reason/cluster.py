@@ -4,13 +4,13 @@ What the rows say when rmcd does not run is inferred, never seen on a real parti
 """
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any, Callable, Iterator, List, Optional, Tuple
 
 from rmcagent.config import Settings, spell
-from rmcagent.model import ClusterVerdict, Fact, Fault, Finding, History, How, Platform, Refusal, Remedy, Snapshot, State
+from rmcagent.model import ClusterVerdict, Fact, Fault, Finding, History, How, Link, Platform, Refusal, Remedy, Snapshot, State
 
 GROUP_SERVICES = ("cthags", "cthats", "grpsvcs", "topsvcs")
 ALLOWED_FOR = timedelta(hours=48)       # an earlier lsrpdomain of this boot still vouches for recycle
@@ -39,15 +39,21 @@ class Ballot:
 
 def refusals(remedy: Remedy, seen: Snapshot, history: History, settings: Settings, now: datetime) -> Tuple[Refusal, ...]:
     """The cluster's objections to recycle or recfgct, and what is unknown; one refusal a row."""
-    if remedy is Remedy.RECYCLE and settings.remedies["recycle"].in_cluster == "allow":
-        return _at_rest(seen, settings, now)
+    spoken = _objections(remedy, seen, history, settings, now)
+    if not spoken or remedy is not Remedy.RECYCLE or not remedy_allowed_in_cluster(settings):
+        return spoken
+    moving = _at_rest(seen, settings, now)
+    return (*spoken, *moving) if moving else ()
+
+
+def _objections(remedy: Remedy, seen: Snapshot, history: History, settings: Settings, now: datetime) -> Tuple[Refusal, ...]:
     ballots = list(_ballots(remedy, seen, history, settings, now))
     spoken = [
         Refusal("cluster", ballot.because, PROCEDURE if ballot.vote is Vote.OBJECTS else PROVE, lasting=True)
         for ballot in ballots if ballot.vote in (Vote.OBJECTS, Vote.BLOCKS)
     ]
     if seen.fresh and not spoken:
-        spoken.extend(_proven_absent(remedy, seen, history, now))
+        spoken.extend(_proven_absent(remedy, seen, history, settings, now))
     return tuple(spoken)
 
 
@@ -56,7 +62,7 @@ def connected_hmc(remedy: Remedy, finding: Finding, seen: Snapshot, settings: Se
     unblock = "none needed: the connection works" if finding.fault is not Fault.LOG_STORM else "treat the cause of the noise; RMC works"
     silent = Vote.SILENT if remedy is Remedy.RECYCLE and finding.fault in (Fault.RMC_DOWN, Fault.RMC_HUNG) else Vote.BLOCKS
     rows = (
-        _judge("rmcdomainstatus", seen.status, lambda status: _up(seen), Vote.BLOCKS, silent, seen, settings, now),
+        _judge("rmcdomainstatus", _letters_known(seen), lambda status: _up(seen), Vote.BLOCKS, silent, seen, settings, now),
         _judge("lssrc -ls mcproxy", seen.in_band, lambda names: f"{names[0]} is connected in-band" if names else None,
                Vote.ABSENT, Vote.BLOCKS, seen, settings, now),
     )
@@ -69,20 +75,20 @@ def connected_hmc(remedy: Remedy, finding: Finding, seen: Snapshot, settings: Se
 def verdict(seen: Snapshot, history: History, settings: Settings, now: datetime) -> ClusterVerdict:
     """The table for status: what is known now, however it was learned."""
     evidence: List[str] = []
-    states = []
+    state = "unknown"
     allowed = {}
     for remedy in (Remedy.RECYCLE, Remedy.RECFGCT):
         ballots = list(_ballots(remedy, seen, history, settings, now))
         against = [ballot for ballot in ballots if ballot.vote in (Vote.OBJECTS, Vote.BLOCKS)]
         evidence += [ballot.because for ballot in ballots if ballot.because and ballot.because not in evidence]
-        unproven = [] if against else _proven_absent(remedy, seen, history, now)
+        unproven = [] if against else _proven_absent(remedy, seen, history, settings, now)
         evidence += [refusal.because for refusal in unproven if refusal.because not in evidence]
         allowed[remedy] = not against and not unproven
         if remedy is Remedy.RECYCLE:
-            states = [ballot.vote for ballot in ballots]
+            votes = [ballot.vote for ballot in ballots]
+            state = "present" if Vote.OBJECTS in votes else "unknown" if against or unproven else "absent"
     if remedy_allowed_in_cluster(settings) and not _at_rest(seen, settings, now):
         allowed[Remedy.RECYCLE] = True
-    state = "present" if Vote.OBJECTS in states else "unknown" if Vote.BLOCKS in states else "absent"
     if Remedy.RECFGCT in allowed and not (seen.state_of("ctrmc") is State.ACTIVE and seen.status.seen):
         allowed[Remedy.RECFGCT] = False
     return ClusterVerdict(state, allowed[Remedy.RECYCLE], allowed[Remedy.RECFGCT], tuple(evidence))
@@ -95,7 +101,6 @@ def remedy_allowed_in_cluster(settings: Settings) -> bool:
 def _ballots(remedy: Remedy, seen: Snapshot, history: History, settings: Settings, now: datetime) -> Iterator[Ballot]:
     facts = seen.cluster
     recfgct = remedy is Remedy.RECFGCT
-    no_peers_here = seen.subsystems.seen and not any(seen.state_of(name) for name in ("cthags", "IBM.RecoveryRM"))
     on_aix = seen.platform is not Platform.LINUX
 
     def judge(probe: str, fact: Fact[Any], objects: Callable[[Any], Optional[str]], missing: Vote, unreadable: Vote) -> Ballot:
@@ -106,13 +111,13 @@ def _ballots(remedy: Remedy, seen: Snapshot, history: History, settings: Setting
                 Vote.BLOCKS if on_aix else Vote.ABSENT,
                 Vote.SILENT if not recfgct and _recent(history.caavg_absent_at, LSPV_FOR, now) else Vote.BLOCKS)
     yield judge("lssrc -a", seen.subsystems, lambda rows: _services(seen), Vote.BLOCKS, Vote.BLOCKS)
-    yield judge("lssrc -ls clstrmgrES", facts.powerha, _powerha, Vote.ABSENT, Vote.BLOCKS)
+    yield judge("lssrc -ls clstrmgrES", _state_known(facts.powerha), _powerha, Vote.ABSENT, Vote.BLOCKS)
     yield judge("odmget HACMPcluster", facts.powerha_odm, lambda name: f"the PowerHA cluster {name} is defined" if name else None,
                 Vote.ABSENT, Vote.BLOCKS)
     yield judge("ct_clusterinfo -c", facts.ct_cluster, lambda name: f"this node is in the RSCT cluster {name}" if name not in ("", "IW") else None,
                 Vote.SILENT, Vote.SILENT)
     yield judge("lsrpdomain", facts.peer_domains, lambda domains: _domains(domains, any_row=recfgct),
-                Vote.ABSENT if no_peers_here else Vote.BLOCKS, Vote.BLOCKS if recfgct else Vote.SILENT)
+                _no_domains_possible(seen), Vote.BLOCKS if recfgct else Vote.SILENT)
     yield judge("ioscli cluster -list", facts.ssp, lambda name: f"this VIOS is in the shared storage pool cluster {name}" if name else None,
                 Vote.BLOCKS if seen.platform is Platform.VIOS else Vote.ABSENT, Vote.BLOCKS)
     yield judge("IBM.MCP ActivePeerDomain", seen.mcp, lambda servers: _active_domain(servers), Vote.SILENT, Vote.SILENT)
@@ -136,15 +141,19 @@ def _judge(probe: str, fact: Fact[Any], objects: Callable[[Any], Optional[str]],
     return Ballot(probe, unreadable, f"{probe} could not tell: {fact.because or 'not asked'}" if unreadable is Vote.BLOCKS else "")
 
 
-def _proven_absent(remedy: Remedy, seen: Snapshot, history: History, now: datetime) -> List[Refusal]:
+def _proven_absent(remedy: Remedy, seen: Snapshot, history: History, settings: Settings, now: datetime) -> List[Refusal]:
     """No objection is not enough: something must have said that there is no cluster."""
     facts = seen.cluster
     domains_absent = facts.peer_domains.how is How.MISSING      # a missing one that blocks has spoken before
+
+    def told(fact: Fact[Any]) -> bool:
+        return fact.seen and (not seen.fresh or _recent(fact.at, settings.guards.evidence, now))
+
     if remedy is Remedy.RECFGCT:
-        if domains_absent or (facts.peer_domains.seen and not facts.peer_domains.value):
+        if domains_absent or (told(facts.peer_domains) and not facts.peer_domains.value):
             return []
         return [Refusal("cluster", "nothing proves that no peer domain is defined: lsrpdomain did not answer", PROVE, lasting=True)]
-    if (facts.ct_cluster.value == "IW" or facts.peer_domains.seen or domains_absent
+    if ((told(facts.ct_cluster) and facts.ct_cluster.value == "IW") or told(facts.peer_domains) or domains_absent
             or _recent(history.domains_allowed_at, ALLOWED_FOR, now)):
         return []
     return [Refusal("cluster", "nothing proves that this node is in no cluster: neither ct_clusterinfo nor lsrpdomain told", PROVE, lasting=True)]
@@ -154,22 +163,36 @@ def _at_rest(seen: Snapshot, settings: Settings, now: datetime) -> Tuple[Refusal
     """`in_cluster: allow` lifts the guard from recycle only while the cluster is at rest on this node: stopping
     IBM.ConfigRM under a live Group Services can halt it."""
     facts = seen.cluster
-    because: List[str] = []
-    if not seen.subsystems.seen:
-        because.append(f"lssrc could not tell: {seen.subsystems.because}")
-    because += [f"{name} is {state.value}" for name in ("cthags", "cthats")
-                for state in [seen.state_of(name)] if state not in (None, State.INOPERATIVE)]
-    powerha = _judge("lssrc -ls clstrmgrES", facts.powerha, lambda state: None if state in ("ST_INIT", "NOT_CONFIGURED") else f"PowerHA is in {state}",
-                     Vote.ABSENT, Vote.BLOCKS, seen, settings, now)
-    domains = _judge("lsrpdomain", facts.peer_domains, lambda rows: _domains(rows, any_row=False), Vote.ABSENT, Vote.BLOCKS, seen, settings, now)
-    because += [ballot.because for ballot in (powerha, domains) if ballot.vote in (Vote.OBJECTS, Vote.BLOCKS)]
-    return tuple(Refusal("cluster", reason, "stop the cluster services on this node first", lasting=True) for reason in because)
+    rows = (
+        _judge("lssrc -a", seen.subsystems, lambda _: _services(seen, ("cthags", "cthats")), Vote.BLOCKS, Vote.BLOCKS, seen, settings, now),
+        _judge("lssrc -ls clstrmgrES", facts.powerha, lambda state: None if state in ("ST_INIT", "NOT_CONFIGURED") else f"PowerHA is in {state}",
+               Vote.ABSENT, Vote.BLOCKS, seen, settings, now),
+        _judge("lsrpdomain", facts.peer_domains, lambda domains: _domains(domains, any_row=False),
+               _no_domains_possible(seen), Vote.BLOCKS, seen, settings, now),
+    )
+    return tuple(
+        Refusal("cluster", row.because, "stop the cluster services on this node first", lasting=True)
+        for row in rows if row.vote in (Vote.OBJECTS, Vote.BLOCKS)
+    )
 
 
-def _services(seen: Snapshot) -> Optional[str]:
-    busy = [f"{name} is {state.value}" for name in (*GROUP_SERVICES, "clconfd")
+def _no_domains_possible(seen: Snapshot) -> Vote:
+    """What a missing lsrpdomain comes to: without these rows there is nothing that could be a peer domain's."""
+    rows_here = not seen.subsystems.seen or any(seen.state_of(name) for name in ("cthags", "IBM.RecoveryRM"))
+    return Vote.BLOCKS if rows_here else Vote.ABSENT
+
+
+def _services(seen: Snapshot, names: Tuple[str, ...] = (*GROUP_SERVICES, "clconfd")) -> Optional[str]:
+    busy = [f"{name} is {state.value}" for name in names
             for state in [seen.state_of(name)] if state not in (None, State.INOPERATIVE)]
     return f"a cluster's services run here: {', '.join(busy)}" if busy else None
+
+
+def _state_known(fact: Fact[str]) -> Fact[str]:
+    """A state of PowerHA's that we were never told of is no answer."""
+    if fact.seen and not (_powerha(fact.value or "") or fact.value == "NOT_CONFIGURED"):
+        return replace(fact, how=How.GAP, because=f'"{fact.value}" is no state of PowerHA that is known')
+    return fact
 
 
 def _powerha(state: str) -> Optional[str]:
@@ -188,10 +211,18 @@ def _active_domain(servers: Tuple[Any, ...]) -> Optional[str]:
     return f"IBM.MCP names the active peer domain {names[0]}" if names else None
 
 
+def _letters_known(seen: Snapshot) -> Fact[Any]:
+    """A control point with a letter that we were never told of may be connected."""
+    odd = [point.address for point in (seen.status.value.control_points if seen.status.value else ()) if point.link is Link.UNKNOWN]
+    if odd and not _up(seen):
+        return replace(seen.status, how=How.GAP, because=f"the state of {odd[0]} is no letter that is known")
+    return seen.status
+
+
 def _up(seen: Snapshot) -> Optional[str]:
     points = seen.status.value.control_points if seen.status.value else ()
     for point in points:
-        if point.link.value == "up":
+        if point.link is Link.UP:
             return f"the HMC {point.address} is connected"
     return None
 

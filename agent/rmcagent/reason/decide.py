@@ -6,26 +6,29 @@ from typing import List, Optional, Sequence, Tuple
 
 from rmcagent.config import Settings
 from rmcagent.model import (
-    Attempt, Decision, Fault, Finding, History, Kind, Link, Outcome, Refusal, Remedy, Snapshot,
+    Attempt, Decision, Fault, Finding, History, Kind, Link, Outcome, Refusal, Remedy, Snapshot, State,
 )
 from rmcagent.reason.guards import Case, grace_of, refusals
 from rmcagent.reason.ladder import LINK_FAULTS, REPEATABLE, remedies_for
 
 # Refusals that only say how often this may be done; they end a rung, not the partition's case.
 SPENT = ("budget", "off")
+DEEDS = (Kind.APPLY, Kind.JUDGE)
 
 
 def decide(seen: Snapshot, findings: Sequence[Finding], history: History, settings: Settings, now: datetime) -> Tuple[Decision, ...]:
     """One decision a finding, the gravest first; never empty. At most one of them is APPLY or JUDGE."""
-    open_attempt = _unjudged(history, settings)
+    open_attempt = _unjudged(history, shadow=False)
     if open_attempt is not None:
         return _judge(open_attempt, findings, settings, now)
     if not findings:
         return (Decision(Kind.REST, f"could not tell: {_gaps(seen)}" if history.blind_since else "nothing is wrong"),)
     decisions: List[Decision] = []
     for finding in findings:
-        decision = _decide_one(finding, seen, history, settings, now)
-        if decision.kind is Kind.APPLY and any(earlier.kind is Kind.APPLY for earlier in decisions):
+        rehearsed = _unjudged(history, shadow=True, finding=finding)
+        # A shadow attempt changed nothing: it holds back only what comes next for its own finding.
+        decision = _judge(rehearsed, (finding,), settings, now)[0] if rehearsed else _decide_one(finding, seen, history, settings, now)
+        if decision.kind in DEEDS and any(earlier.kind in DEEDS for earlier in decisions):
             decision = Decision(Kind.WAIT, "one remedy at a time", finding, decision.remedy)
         decisions.append(decision)
     return tuple(decisions)
@@ -54,8 +57,9 @@ def verdict(seen: Optional[Snapshot], findings: Sequence[Finding], decisions: Se
             return "healing", decision.because
     if findings:
         return "degraded", findings[0].evidence
-    if blind:
-        return "blind", _gaps(seen)
+    state = seen.state_of("ctrmc")
+    if state is not State.ACTIVE:
+        return "unknown", f"ctrmc is {state.value}" if state else "lssrc shows no ctrmc"
     return "healthy", "RMC runs and its management connection works" if _managed(seen) else "RMC runs; no HMC manages it"
 
 
@@ -67,13 +71,10 @@ def _gaps(seen: Snapshot) -> str:
     return "; ".join(f"{gap.about}: {gap.because}" for gap in seen.gaps[:3]) or "could not observe"
 
 
-def _unjudged(history: History, settings: Settings) -> Optional[Attempt]:
-    """The attempt that is under way or settling. A shadow one changed nothing, so it holds back only other shadows."""
+def _unjudged(history: History, shadow: bool, finding: Optional[Finding] = None) -> Optional[Attempt]:
+    """The attempt that is under way or settling, of this finding where one is named."""
     for attempt in history.attempts:
-        if attempt.outcome is None and not attempt.shadow:
-            return attempt
-    for attempt in history.attempts:
-        if attempt.outcome is None:
+        if attempt.outcome is None and attempt.shadow == shadow and (finding is None or _same_kind(attempt, finding)):
             return attempt
     return None
 
@@ -126,13 +127,14 @@ def _rungs(finding: Finding, seen: Snapshot, settings: Settings) -> Tuple[Remedy
 
 
 def _tries(remedy: Remedy, finding: Finding, history: History, settings: Settings) -> int:
-    """How often this remedy was judged UNCHANGED for this fault's kind in this episode."""
+    """How often this remedy was judged UNCHANGED for this fault's kind in this episode; recfgct, whatever came of it but INTERRUPTED."""
     episode = history.episode.id if history.episode else ""
     shadow = "shadow" in (settings.mode, settings.remedies[remedy.value].mode)
     return sum(
         1 for attempt in history.attempts
-        if attempt.remedy is remedy and attempt.episode == episode and attempt.outcome is Outcome.UNCHANGED
-        and attempt.shadow == shadow and attempt.by != "finish" and _same_kind(attempt, finding)
+        if attempt.remedy is remedy and attempt.episode == episode and attempt.shadow == shadow and attempt.by != "finish"
+        and (attempt.outcome not in (None, Outcome.INTERRUPTED) if remedy is Remedy.RECFGCT
+             else attempt.outcome is Outcome.UNCHANGED and _same_kind(attempt, finding))
     )
 
 

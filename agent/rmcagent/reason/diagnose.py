@@ -5,12 +5,13 @@ from datetime import timedelta
 from typing import Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from rmcagent.config import Settings, spell
-from rmcagent.model import DomainStatus, Fact, Fault, Finding, History, Hmc, How, Link, Side, Snapshot, State
+from rmcagent.model import DomainStatus, Fact, Fault, Finding, History, Hmc, How, Link, LogGrowth, Side, Snapshot, State
 from rmcagent.reason.ladder import GRAVITY
 
 MOVING = (State.STARTING, State.STOPPING)
 # A loaded partition is not a hung RMC: lssrc must have answered within this.
 PROMPT_SECONDS = 2.0
+SOON = timedelta(days=1)
 
 
 def diagnose(seen: Snapshot, history: History, settings: Settings) -> Tuple[Finding, ...]:
@@ -62,6 +63,11 @@ def shows_no_hmc(seen: Snapshot) -> bool:
     )
 
 
+def storms(growth: LogGrowth, settings: Settings) -> bool:
+    """The log grows faster than the policy allows, or fast enough to fill /var within a day."""
+    return growth.noisy_bytes > settings.log.storm.bytes or (growth.var_full_in is not None and growth.var_full_in < SOON)
+
+
 def reachability(seen: Snapshot) -> str:
     """Which known HMCs answer, in one word per HMC; grace starts anew when it changes."""
     marks: Mapping[Optional[bool], str] = {True: "+", False: "-", None: "?"}
@@ -74,7 +80,7 @@ def _empty(fact: Fact, none) -> bool:     # type: ignore[no-untyped-def, type-ar
 
 def _var(seen: Snapshot, settings: Settings) -> Iterator[Finding]:
     space = seen.var.value
-    if space is not None and space.used_share >= settings.faults.var_full:
+    if space is not None and space.used_share >= settings.faults.var_warn:
         yield Finding(
             Fault.VAR_FULL, Side.HERE, f"{space.path} is {space.used_share:.0%} full ({space.free // 1024} KiB free)", ("df",),
             advice=f"free space in {space.path}; RSCT cannot work without it, and no restart helps",
@@ -170,7 +176,7 @@ def _names(hmcs: Sequence[Hmc]) -> str:
 
 def _log(seen: Snapshot, settings: Settings) -> Iterator[Finding]:
     growth = seen.logs.value
-    if growth is None or growth.noisy_bytes <= settings.log.storm.bytes:
+    if growth is None or not storms(growth, settings):
         return
     top = sorted(growth.messages.items(), key=lambda pair: -pair[1])[:3]
     census = ", ".join(f"{number} x{count}" for number, count in top) or "no message number"

@@ -10,7 +10,7 @@ from hashlib import sha256
 from typing import Callable, List, Optional, Tuple
 
 from rmcagent.config import Budget, RemedyPolicy, Settings, spell
-from rmcagent.model import Attempt, Finding, History, Outcome, Refusal, Remedy, Snapshot, State
+from rmcagent.model import Attempt, Finding, History, How, Outcome, Refusal, Remedy, Snapshot, State
 from rmcagent.reason import cluster
 from rmcagent.reason.ladder import DISRUPTIVE, IDENTITY_FAULTS, LINK_FAULTS
 
@@ -160,6 +160,8 @@ def stale(case: Case) -> Tuple[Refusal, ...]:
 def blind(case: Case) -> Tuple[Refusal, ...]:
     if not case.seen.subsystems.seen:
         return _no("blind", f"lssrc could not tell: {case.seen.subsystems.because}", "make lssrc -a answer")
+    if case.seen.state_of("ctrmc") in (None, State.UNKNOWN):
+        return _no("blind", "lssrc does not tell whether ctrmc runs", "see what lssrc -s ctrmc says")
     return ()
 
 
@@ -182,7 +184,7 @@ def in_transition(case: Case) -> Tuple[Refusal, ...]:
 def others_at_work(case: Case) -> Tuple[Refusal, ...]:
     running = case.seen.busy.processes
     if running.value is None:
-        return _no("busy", "which commands run here could not be told", "make ps answer") if case.seen.fresh else ()
+        return _no("busy", "which commands run here could not be told", "make ps answer") if case.seen.fresh or running.how is How.GAP else ()
     for guard, names, unblock in (
         ("busy", OTHERS_AT_WORK, "wait until it has ended"),
         ("install", INSTALLERS, "wait until the installation has ended"),
@@ -198,10 +200,12 @@ def migrating(case: Case) -> Tuple[Refusal, ...]:
     if not (case.disruptive or case.remedy is Remedy.LPARMGR):
         return ()
     fact = case.seen.busy.migration
-    if fact.seen:
-        return _no("migration", str(fact.value), "wait until it is over") if fact.value else ()
-    if case.seen.fresh and fact.how.value in ("gap", "unasked", "missing"):
-        return _no("migration", f"whether a migration or DLPAR is under way could not be told: {fact.because}", "make errpt answer", lasting=True)
+    if fact.value:
+        return _no("migration", fact.value, "wait until it is over")
+    old = fact.seen and (fact.at is None or case.now - fact.at > case.settings.guards.evidence)
+    if case.seen.fresh and (old or fact.how in (How.GAP, How.UNASKED, How.MISSING)):
+        because = "its answer is old" if old else fact.because or "not asked"
+        return _no("migration", f"whether a migration or DLPAR is under way could not be told: {because}", "make errpt answer", lasting=True)
     return ()
 
 
@@ -220,7 +224,8 @@ def no_hmc_reachable(case: Case) -> Tuple[Refusal, ...]:
 def hmc_back(case: Case) -> Tuple[Refusal, ...]:
     if not (case.disruptive and case.link_fault):
         return ()
-    since = [case.history.answering_since[hmc.address] for hmc in case.seen.hmcs if hmc.address in case.history.answering_since]
+    # One that answers and is not in the history has answered only just now.
+    since = [case.history.answering_since.get(hmc.address, case.now) for hmc in case.seen.hmcs if hmc.reachable]
     if not since:
         return ()       # no_hmc_reachable says so
     until = min(since) + case.settings.guards.hmc_back
@@ -269,11 +274,12 @@ def budget(case: Case) -> Tuple[Refusal, ...]:
     longest = max(allowance.span for allowance in case.policy.budget)
     if lost is not None and case.now < lost + longest:
         return _no("budget", "the ledger was lost, so every budget counts as spent", "see RMCA1009E in the log", until=lost + longest)
+    spent: List[Refusal] = []
     for allowance in case.policy.budget:
         left, until = budget_left(spending(case), allowance, case.now)
         if left == 0:
-            return _no("budget", f"{case.remedy.value} was begun {allowance.times} times within {spell(allowance.span)}", "wait", until=until)
-    return ()
+            spent += _no("budget", f"{case.remedy.value} was begun {allowance.times} times within {spell(allowance.span)}", "wait", until=until)
+    return tuple(spent)
 
 
 def cooldown(case: Case) -> Tuple[Refusal, ...]:

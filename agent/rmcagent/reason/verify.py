@@ -6,7 +6,7 @@ from typing import Callable, Mapping, Optional, Tuple
 
 from rmcagent.config import RemedyPolicy, Settings
 from rmcagent.model import Attempt, Fault, Link, Outcome, Snapshot, State
-from rmcagent.reason.diagnose import shows_no_hmc
+from rmcagent.reason.diagnose import shows_no_hmc, storms
 
 
 def goal(attempt: Attempt, seen: Snapshot, settings: Settings) -> Optional[str]:
@@ -75,7 +75,7 @@ def _all_linked(attempt: Attempt, seen: Snapshot, settings: Settings) -> Optiona
 def _quiet(attempt: Attempt, seen: Snapshot, settings: Settings) -> Optional[str]:
     if seen.logs.value is None:
         return None
-    return "quiet" if seen.logs.value.noisy_bytes <= settings.log.storm.bytes else ""
+    return "" if storms(seen.logs.value, settings) else "quiet"
 
 
 def _untold(attempt: Attempt, seen: Snapshot, settings: Settings) -> Optional[str]:

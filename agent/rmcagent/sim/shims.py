@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Dict, List, Optional, Sequence, Type
+from typing import Any, Dict, List, Optional, Sequence, Type, Union
 
 READY_SECONDS = 20.0
 END_SECONDS = 5.0
@@ -76,7 +76,7 @@ posix._exit(1)
 class World:
     """A world in a process of its own, and the strings to pull in it; it ends with us at the latest."""
 
-    def __init__(self, folder: str, platform: str = "aix", pace: float = 0.02, hmcs: int = 1, seed: int = 1) -> None:
+    def __init__(self, folder: Union[str, Path], platform: str = "aix", pace: float = 0.02, hmcs: int = 1, seed: int = 1) -> None:
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         root = str(Path(__file__).parents[2])

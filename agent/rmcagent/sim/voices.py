@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Iterable, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from rmcagent.model import DomainStatus, Link, ManagementServer, PeerDomain, Platform, Subsystem
@@ -263,11 +264,16 @@ STORM_PERIOD = 60     # entries after which a storm repeats itself: each kind an
 
 def log_lines(kind: str, count: int, now: datetime, address: str) -> bytes:
     """`count` entries of IBM.MgmtDomainRM's log; each begins with a stamp, and some go on in a second line."""
-    stamp = f"{now:%a %b} {now.day} {now:%H:%M:%S} UTC {now:%Y}"
-    folder = "../../../../../src/rsct/rm/MgmtDomainRM/"
-    lines = []
-    for number in range(min(count, STORM_PERIOD)):
-        where, text = STORMS[kind][number % len(STORMS[kind])]
-        lines.append(f"{stamp}({number:06d}) {folder}{where} {text.format(slot=number % 6, address=address)}\n".encode())
+    entries = _entries(kind, address)
     rounds, rest = divmod(count, STORM_PERIOD)
-    return b"".join(lines) * rounds + b"".join(lines[:rest])
+    stamp = f"{now:%a %b} {now.day} {now:%H:%M:%S} UTC {now:%Y}".encode()
+    return (b"".join(entries) * rounds + b"".join(entries[:rest])).replace(b"\0", stamp)
+
+
+@lru_cache(maxsize=16)
+def _entries(kind: str, address: str) -> Tuple[bytes, ...]:
+    """A period of entries, a NUL where the stamp belongs: a month of storms is written in virtual time."""
+    folder = "../../../../../src/rsct/rm/MgmtDomainRM/"
+    texts = (STORMS[kind][number % len(STORMS[kind])] for number in range(STORM_PERIOD))
+    return tuple(f"\0({number:06d}) {folder}{where} {text.format(slot=number % 6, address=address)}\n".encode()
+                 for number, (where, text) in enumerate(texts))
