@@ -13,7 +13,7 @@ from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Opt
 
 import pytest
 
-from rmcagent.sim.stage import Stage
+from rmcagent.sim.live.stage import Stage
 
 pytestmark = pytest.mark.real
 
@@ -130,7 +130,7 @@ def caa_active(stage: Stage) -> None:
 
 
 def cluster_untold(stage: Stage) -> None:
-    stage.world.do("garble_command", "lscluster")
+    stage.world.do("hang_command", "lscluster")
     up(stage)
 
     stage.world.do("stick_session", mended_by="recycle")
@@ -257,7 +257,7 @@ SCENES: Dict[str, Scene] = {
     "linux_session_stuck": Scene(linux_session_stuck, platform="linux"),
     "identity_broken": Scene(identity_broken, policy=QUICK),
     "caa_active": Scene(caa_active, policy=QUICK),
-    "cluster_untold": Scene(cluster_untold, policy=QUICK),
+    "cluster_untold": Scene(cluster_untold, policy={**QUICK, "timeout": "1s"}),
     "hmc_unreachable": Scene(hmc_unreachable),
     "one_of_two_hmcs_up": Scene(one_of_two_hmcs_up, hmcs=2),
     "blinded": Scene(blinded, policy={"timeout": "1s"}),

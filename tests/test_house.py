@@ -75,7 +75,7 @@ BREACHES: List[Tuple[Rule, str, str]] = [
     (house.layers, "reason.decide", "from . import guards"),
     (house.layers, "surprise", "from rmcagent import model"),
     (house.simulation_is_reached_late, "cli", "from rmcagent.sim import rehearse"),
-    (house.simulation_is_reached_late, "daemon", "def f():\n    from rmcagent.sim import shims"),
+    (house.simulation_is_reached_late, "daemon", "def f():\n    from rmcagent.sim.live import shims"),
     (house.the_machine_is_met_in_few_places, "reason.decide", "import os.path"),
     (house.the_machine_is_met_in_few_places, "partition.observe", "def f():\n    from time import sleep"),
     (house.the_machine_is_met_in_few_places, "partition.act", "import subprocess"),

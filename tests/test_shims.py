@@ -14,7 +14,7 @@ import pytest
 from rmcagent.model import State
 from rmcagent.partition import parse
 from rmcagent.partition.host import SystemHost
-from rmcagent.sim.shims import NAMES, World
+from rmcagent.sim.live.shims import NAMES, World
 
 pytestmark = pytest.mark.real
 HMC = "127.0.0.2"
@@ -205,7 +205,7 @@ def test_an_interpreter_with_a_long_path_is_started_by_sh(tmp_path: Path, monkey
     python.parent.mkdir()
     python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
     python.chmod(0o755)
-    from rmcagent.sim import shims
+    from rmcagent.sim.live import shims
 
     monkeypatch.setattr(sys, "executable", str(python))
     (tmp_path / "bin").mkdir()
@@ -237,7 +237,7 @@ def test_closing_leaves_no_process_and_no_socket(world: World):
 
 
 def test_a_world_whose_owner_is_killed_ends_with_all_its_children(tmp_path: Path):
-    script = ("import sys, time; sys.path[:0] = sys.argv[2].split(':'); from rmcagent.sim.shims import World; "
+    script = ("import sys, time; sys.path[:0] = sys.argv[2].split(':'); from rmcagent.sim.live.shims import World; "
               "w = World(sys.argv[1]); print(w.process.pid, w.pid('ctrmc'), flush=True); time.sleep(60)")
     with subprocess.Popen([sys.executable, "-c", script, str(tmp_path), ":".join(sys.path)], stdout=subprocess.PIPE) as owner:
         assert owner.stdout is not None

@@ -46,7 +46,7 @@ def main(arguments: Sequence[str]) -> int:
 def bench(folder: Path, looks: int, starts: int) -> Dict[str, object]:
     """Run the daemon on a simulated AIX partition and measure it from outside."""
     sys.path.insert(0, str(AGENT))
-    from rmcagent.sim.shims import World
+    from rmcagent.sim.live.shims import World
 
     with World(str(folder / "world"), platform="aix", pace=0.02) as world:
         config = folder / "rmcagent.yaml"

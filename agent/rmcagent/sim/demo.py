@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Callable, List, NamedTuple, Sequence, Tuple
 
 from rmcagent.show import status_text
-from rmcagent.sim.stage import Stage, Told
+from rmcagent.sim.live.stage import Stage, Told
 
 PATIENCE = 40.0     # seconds an act may take before it has failed
 EXPLAINED = {

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Type
 
-from rmcagent.sim.shims import World
+from rmcagent.sim.live.shims import World
 
 # Minutes become seconds, and an hour's patience a blink; the order of things stays the production one.
 COMPRESSED: Mapping[str, Any] = {
@@ -71,7 +71,7 @@ class Stage:
     # -- the daemon
 
     def start(self) -> subprocess.Popen[bytes]:
-        root = str(Path(__file__).parents[2])
+        root = str(Path(__file__).parents[3])
         code = "import sys; sys.path.insert(0, sys.argv.pop(1)); from rmcagent.cli import main; sys.exit(main(sys.argv[1:]))"
         with open(self.folder / "daemon.err", "ab") as errors:
             self.daemon = subprocess.Popen(

@@ -17,7 +17,7 @@ END_SECONDS = 5.0
 LONGEST_ADDRESS = 100         # bytes of a Unix socket's path, everywhere
 LONGEST_SHEBANG = 120
 SOCKET, POINTER, COMPLAINTS = "world.sock", "world.path", "world.log"
-START = "import sys; sys.path.insert(0, sys.argv.pop(1)); from rmcagent.sim import shims; sys.exit(shims.main(sys.argv[1:]))"
+START = "import sys; sys.path.insert(0, sys.argv.pop(1)); from rmcagent.sim.live import shims; sys.exit(shims.main(sys.argv[1:]))"
 # Every command the agent may know. One that the platform lacks is pointed at nothing: the machine's own must never be found.
 NAMES = """lssrc lsrsrc rmcctrl rmcdomainstatus rmcrefreshMD refrsrc recfgct ct_clusterinfo lsrpdomain lscluster lspv clmgr
     ctsvhbal ctsthl lsnodeid ioscli lsivm lparmgr errpt errlogger lsitab systemctl uname oslevel startsrc lscondition
@@ -79,7 +79,7 @@ class World:
     def __init__(self, folder: Union[str, Path], platform: str = "aix", pace: float = 0.02, hmcs: int = 1, seed: int = 1) -> None:
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
-        root = str(Path(__file__).parents[2])
+        root = str(Path(__file__).parents[3])
         with (self.folder / COMPLAINTS).open("wb") as complaints:
             self.process = subprocess.Popen(
                 [sys.executable, "-I", "-c", START, root, str(self.folder), "--tied", f"--platform={platform}", f"--pace={pace}",
@@ -160,12 +160,12 @@ class World:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run a world in FOLDER until a signal ends it: `python -m rmcagent.sim.shims FOLDER`."""
+    """Run a world in FOLDER until a signal ends it: `python -m rmcagent.sim.live.shims FOLDER`."""
     import argparse
 
-    from rmcagent.sim import world
+    from rmcagent.sim.live import world
 
-    parser = argparse.ArgumentParser(prog="python -m rmcagent.sim.shims", description=main.__doc__)
+    parser = argparse.ArgumentParser(prog="python -m rmcagent.sim.live.shims", description=main.__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--platform", choices=("aix", "vios", "linux"), default="aix")
     parser.add_argument("--pace", type=float, default=0.02, help="what a second of RSCT's lasts here")
