@@ -79,7 +79,8 @@ class Episodes:
             if problem is None or not (problem.told or decision.kind is Kind.APPLY):
                 continue
             # A passing reason beside a lasting one is no news.
-            key = (finding.key, decision.kind.value, *((decision.remedy.value, *lasting_guards(decision)) if decision.remedy else ()))
+            remedy = (decision.remedy.value, *lasting_guards(decision)) if decision.remedy else ()
+            key = (finding.key, decision.kind.value, *remedy)
             if decision.kind is Kind.APPLY or key not in self.said:
                 self.ledger.decided(told(decision))
             if decision.kind is not Kind.APPLY and self._due(key, settings.report.remind, now):

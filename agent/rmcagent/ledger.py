@@ -52,7 +52,7 @@ class Ledger:
         """Write the intent before the deed, so that a crash still spends the budget. Raises OSError where it is not durable."""
         number = max(self.attempts, default=0) + 1
         attempt = Attempt(number, remedy, fault, subject, episode, self.steady.now(), self.boot, identity, shadow, by)
-        self._file.append(_attempt(attempt), durable=True)
+        self._write(_attempt(attempt), durable=True)
         self.attempts[number] = attempt
         return attempt
 
@@ -73,7 +73,7 @@ class Ledger:
 
     def set_pause(self, pause: Optional[Pause]) -> None:
         """Durable: raises OSError, for an operator who asked for quiet must not be told yes in vain."""
-        self._file.append(_pause(pause), durable=True)
+        self._write(_pause(pause), durable=True)
         self.pause = pause
 
     def saw(self, hmc: KnownHmc) -> None:
@@ -206,7 +206,10 @@ class Ledger:
     # -- writing
 
     def _try(self, record: Mapping[str, Any]) -> None:
-        self._attempt_to(lambda: self._file.append(record))
+        self._attempt_to(lambda: self._write(record))
+
+    def _write(self, record: Mapping[str, Any], durable: bool = False) -> None:
+        self._file.append(record, durable)
 
     def _attempt_to(self, write: Callable[[], None]) -> None:
         try:

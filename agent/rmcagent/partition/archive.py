@@ -130,7 +130,7 @@ def _entries(source: str) -> Iterator[Tuple[str, int]]:
         size = 1024 + (seen.st_size if stat.S_ISREG(seen.st_mode) else 0)
         total, number = total + size, number + 1
         if total > MOST_BYTES or number > MOST_ENTRIES:
-            raise OSError(f"cannot archive: it holds over {MOST_BYTES >> 20} MiB or {MOST_ENTRIES} files; look what fills {source}")
+            raise OSError(f"cannot archive: it holds over {MOST_BYTES >> 20} MiB or {MOST_ENTRIES} files; look into {source}")
         yield path, size
 
 

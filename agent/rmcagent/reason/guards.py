@@ -185,6 +185,7 @@ def others_at_work(case: Case) -> Tuple[Refusal, ...]:
     running = case.seen.busy.processes
     if running.value is None:
         return _no("busy", "which commands run here could not be told", "make ps answer") if case.seen.fresh or running.how is How.GAP else ()
+    spoken: List[Refusal] = []
     for guard, names, unblock in (
         ("busy", OTHERS_AT_WORK, "wait until it has ended"),
         ("install", INSTALLERS, "wait until the installation has ended"),
@@ -192,8 +193,8 @@ def others_at_work(case: Case) -> Tuple[Refusal, ...]:
     ):
         found = sorted(set(running.value) & set(names))
         if found:
-            return _no(guard, f"{', '.join(found)} is running", unblock)
-    return ()
+            spoken += _no(guard, f"{', '.join(found)} is running", unblock)
+    return tuple(spoken)
 
 
 def migrating(case: Case) -> Tuple[Refusal, ...]:
