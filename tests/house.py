@@ -76,10 +76,10 @@ MACHINE = ("os", "subprocess", "psutil", "socket", "time", "signal", "fcntl", "s
            "resource", "pty", "pwd", "grp", "pathlib", "syslog", "mmap", "ctypes")
 TOUCHES_THE_MACHINE: Mapping[str, str] = {
     "partition.host": "the seam itself: commands, files, processes",
-    "partition.run": "host's one gate for commands",
-    "partition.reach": "host's sockets",
-    "partition.perform": "the helper that outlives the daemon",
-    "partition.archive": "what the helper saves before recfgct",
+    "partition.system.run": "host's one gate for commands",
+    "partition.system.reach": "host's sockets",
+    "partition.system.perform": "the helper that outlives the daemon",
+    "partition.system.archive": "what the helper saves before recfgct",
     "partition.logs": "names of files",
     "clock": "the time",
     "config.files": "who owns the configuration, and who may write it",
@@ -95,7 +95,7 @@ TOUCHES_THE_MACHINE: Mapping[str, str] = {
 }
 # "One thread"; and sqlite3 may be missing from AIX's own Python.
 NOBODY = ("threading", "multiprocessing", "asyncio", "concurrent", "sqlite3", "pickle")
-ONE_MODULE_EACH = {"yaml": "config.reading", "psutil": "partition.host", "systemd": "report", "importlib": "partition.perform"}
+ONE_MODULE_EACH = {"yaml": "config.reading", "psutil": "partition.host", "systemd": "report", "importlib": "partition.system.perform"}
 
 
 def the_machine_is_met_in_few_places(source: Source) -> Iterator[str]:

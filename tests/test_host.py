@@ -19,10 +19,10 @@ import pytest
 
 from rmcagent.model import Answer, Deed, Progress, Remedy, Step
 from rmcagent.partition import host as host_module
-from rmcagent.partition import perform, run
-from rmcagent.partition.archive import Archive, prune, redacted
+from rmcagent.partition.system import perform, run
+from rmcagent.partition.system.archive import Archive, prune, redacted
 from rmcagent.partition.host import SystemHost, answer_id
-from rmcagent.partition.run import PATH, Runner, change, process_fields
+from rmcagent.partition.system.run import PATH, Runner, change, process_fields
 
 SH = "/bin/sh"
 AGENT = str(Path(host_module.__file__).parents[2])
@@ -888,7 +888,7 @@ def test_the_configuration_is_archived_whole_but_for_what_is_no_file(
 ])
 def test_what_cannot_be_archived_is_not_deleted(
         folder: Path, cfg: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hindrance: str, because: str) -> None:
-    from rmcagent.partition import archive
+    from rmcagent.partition.system import archive
 
     if hindrance == "space":
         monkeypatch.setattr(archive, "SPARE_BYTES", 1 << 60)
@@ -934,7 +934,7 @@ def test_the_node_id_is_noted_before_and_after(folder: Path, tmp_path: Path) -> 
 
 
 def test_an_archive_never_follows_a_file_that_became_a_link(cfg: Path, tmp_path: Path) -> None:
-    from rmcagent.partition.archive import _tar
+    from rmcagent.partition.system.archive import _tar
 
     (tmp_path / "secret").write_text("secret")
     listed = [str(cfg), str(cfg / "ct_node_id")]
@@ -948,7 +948,7 @@ def test_an_archive_never_follows_a_file_that_became_a_link(cfg: Path, tmp_path:
 
 
 def test_an_archive_that_fails_half_way_leaves_nothing(cfg: Path, tmp_path: Path) -> None:
-    from rmcagent.partition.archive import _tar
+    from rmcagent.partition.system.archive import _tar
 
     with pytest.raises(FileNotFoundError):
         _tar(str(cfg), [str(cfg / "ct_node_id"), str(cfg / "vanished")], str(tmp_path / "cfg.tar"))

@@ -18,7 +18,7 @@ from rmcagent.partition.observe import Observer
 from rmcagent.partition.platform import Place
 from rmcagent.reason import cluster
 from rmcagent.reason.decide import alternatives, decide, verdict
-from rmcagent.reason.diagnose import diagnose, looks_hung, reachability, shows_no_hmc
+from rmcagent.reason.diagnose import ctrmc_runs, diagnose, looks_hung, management_expected, reachability, shows_no_hmc
 from rmcagent.reason.guards import INSTALLERS, LEAVING, OTHERS_AT_WORK
 from rmcagent.reason.ladder import DISRUPTIVE, LADDER
 from rmcagent.reason.verify import goal, outcome
@@ -27,6 +27,7 @@ from rmcagent.report import Event
 STOPS_RMC = (Remedy.START, Remedy.RECYCLE, Remedy.RECFGCT)      # died half-way, these may leave RMC stopped
 FINISH_WITHIN = timedelta(hours=1)
 LATE_SECONDS = 2.0              # a pulse later than this: the partition is loaded, and slow answers prove nothing
+OURSELVES = "127.0.0.1"
 LAST_UP_EVERY = timedelta(hours=1)
 
 
@@ -54,6 +55,8 @@ class Cycle:
         self.on_time = True
         self.acting = True                            # plan looks with the same eyes and keeps its hands still
         self.goals: List[Optional[str]] = []
+        self.late_told = (0, "")
+        self.gone: Tuple[int, ...] = ()               # pids a pulse missed and a look was spent on
         self.findings: Tuple[Finding, ...] = ()
         self.seen: Optional[Snapshot] = None
         self.log_size = 0
@@ -96,10 +99,11 @@ class Cycle:
         if self.seen is None or self._under_way() is not None:
             return False
         rows = self.seen.subsystems.value or {}
-        for name in self.seen.required:
-            row = rows.get(name)
-            if row is not None and row.state is State.ACTIVE and row.pid and self.host.alive(row.pid) is False:
-                return self.seen.ctrmc_alive is not False or name != "ctrmc"
+        pids = [row.pid for name, row in rows.items() if name in self.seen.required and row.state is State.ACTIVE and row.pid]
+        gone = tuple(pid for pid in pids if self.host.alive(pid) is False)
+        if gone and gone != self.gone:
+            self.gone = gone
+            return True
         return self.observer.logs.total_size(self.host) - self.log_size > self.settings.log.storm.bytes
 
     # -- the turn
@@ -148,6 +152,7 @@ class Cycle:
             self.empty_looks = 0
         self._note_hmcs(seen, now)
         self._note_cluster(seen)
+        self._note_remote(seen)
         blind = not seen.subsystems.seen or seen.state_of("ctrmc") in (None, State.UNKNOWN) or (
             seen.state_of("ctrmc") is State.ACTIVE and seen.ctrmc_alive is not False and not seen.status.seen)
         self.blind_since = (self.blind_since or now) if blind else None
@@ -163,6 +168,18 @@ class Cycle:
             up = now if hmc.link is Link.UP else known.last_up if known else None
             if known is None or (up and (known.last_up is None or up - known.last_up >= LAST_UP_EVERY)):
                 self.ledger.saw(KnownHmc(hmc.address, hmc.name, hmc.node_id, known.first_seen if known else now, up))
+
+    def _note_remote(self, seen: Snapshot) -> None:
+        """Whether this RMC takes remote clients: asked only where no HMC is expected, for there an administrator may have chosen."""
+        if ctrmc_runs(seen) and not seen.fresh and not management_expected(seen, self.history(), self.settings):
+            ports = self.settings.network.ports
+            answer = self.host.reach((OURSELVES,), ports, self.settings.network.timeout.total_seconds())[OURSELVES]
+            self.ledger.remember("remote_enabled", answer)
+
+    def _may_enable_remote(self) -> bool:
+        """False where remote clients were disabled when last seen healthy and no management is expected."""
+        expected = self.seen is None or management_expected(self.seen, self.history(), self.settings)
+        return expected or self.ledger.facts.get("remote_enabled") is not False
 
     def _note_cluster(self, seen: Snapshot) -> None:
         facts = seen.cluster
@@ -223,7 +240,7 @@ class Cycle:
         if decision.shadow:
             return self._shadow(decision, finding, remedy)
         try:
-            deed = act.deed(0, remedy, finding.subject, self.place.installed(self.host), self.place.paths)
+            deed = act.deed(0, remedy, finding.subject, self.place.installed(self.host), self.place.paths, self._may_enable_remote())
             attempt = self.ledger.begin(remedy, finding.fault, finding.subject, self.episodes.episode_id(), self.vitals.identity)
         except (act.CannotSpell, OSError) as problem:
             return self._cannot_begin(decision, decisions, problem)
@@ -277,6 +294,7 @@ class Cycle:
             at = self.steady.at(progress.ended_at) if progress.ended_at is not None else self.steady.now()
             self.ledger.update(replace(attempt, ended_at=min(at, self.steady.now()), because="; ".join(progress.failed)[:300]))
         elif progress is not None and progress.alive:
+            self._tell_late(attempt, progress)
             return False
         else:
             self._end(attempt, Outcome.INTERRUPTED, "its helper died before it was done" if same_boot else "the partition was rebooted meanwhile")
@@ -294,6 +312,15 @@ class Cycle:
         if attempt.by == "finish":
             self.emit(Event("RMCA3006W", "interrupted remedy finished", (
                 ("remedy", attempt.remedy.value), ("attempt", str(attempt.id)), ("episode", attempt.episode), ("failed", "; ".join(progress.failed) or "nothing"))))
+
+    def _tell_late(self, attempt: Attempt, progress: Progress) -> None:
+        """A changing command past its time is never killed: it is reported, once, and waited for."""
+        late = progress.notes.get("late", "")
+        if late and self.late_told != (attempt.id, late):
+            self.late_told = (attempt.id, late)
+            self.emit(Event("RMCA4001E", "needs a human", (
+                ("remedy", attempt.remedy.value), ("attempt", str(attempt.id)), ("episode", attempt.episode),
+                ("because", f"{late} has not ended in its time; it is waited for, not killed"), ("unblock", f"see why {late} hangs"))))
 
     def _end(self, attempt: Attempt, how: Outcome, because: str) -> None:
         self.ledger.update(replace(attempt, ended_at=attempt.ended_at or self.steady.now(), outcome=how, because=because))
@@ -316,7 +343,7 @@ class Cycle:
         if not (state is State.INOPERATIVE or seen.ctrmc_alive is False) or not seen.vitals.may_act:
             return False
         try:
-            deed = act.deed(0, Remedy.START, "", self.place.installed(self.host), self.place.paths)
+            deed = act.deed(0, Remedy.START, "", self.place.installed(self.host), self.place.paths, self._may_enable_remote())
             again = self.ledger.begin(Remedy.START, Fault.RMC_DOWN, "", attempt.episode, self.vitals.identity, by="finish")
         except (act.CannotSpell, OSError) as problem:
             self.emit(Event("RMCA1009E", "ledger damaged", (("because", f"cannot finish {attempt.remedy.value} (attempt {attempt.id}): {problem}"),)))

@@ -70,6 +70,10 @@ def ask(settings: Settings, request: Mapping[str, Any]) -> Dict[str, Any]:
             return answer
         except (FileNotFoundError, ValueError):
             clock.sleep(0.02)
+    try:
+        os.unlink(f"{name}.request")        # withdrawn, so that it is not carried out when nobody expects it any more
+    except FileNotFoundError:
+        pass
     return {"ok": False, "text": "the daemon did not answer in time; see rmcagent status", "exit": 1}
 
 

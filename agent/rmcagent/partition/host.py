@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Callable, Dict, List, Mapping, Optional, Protocol, Sequence, Set, Tuple
 
 from rmcagent.model import Answer, Deed, Progress, Space, Vitals
-from rmcagent.partition.run import Runner, answer_id, limit_files, process_fields
+from rmcagent.partition.system.run import Runner, answer_id, limit_files, process_fields
 
 __all__ = ("FileStat", "Host", "SystemHost", "answer_id", "limit_files")
 
@@ -147,7 +147,7 @@ class SystemHost:
         return not _is_zombie(pid)
 
     def reach(self, addresses: Sequence[str], ports: Sequence[int], timeout: float) -> Mapping[str, Optional[bool]]:
-        from rmcagent.partition.reach import reach
+        from rmcagent.partition.system.reach import reach
 
         return reach(addresses, ports, timeout)
 
@@ -170,12 +170,12 @@ class SystemHost:
         return tuple(sorted(names))
 
     def begin(self, deed: Deed, folder: str) -> None:
-        from rmcagent.partition.perform import begin
+        from rmcagent.partition.system.perform import begin
 
         begin(deed, folder, self.run)
 
     def progress(self, attempt: int, folder: str) -> Optional[Progress]:
-        from rmcagent.partition.perform import progress
+        from rmcagent.partition.system.perform import progress
 
         return progress(attempt, folder)
 
@@ -201,7 +201,7 @@ class SystemHost:
             os.close(descriptor)
 
     def forget(self, attempt: int, folder: str) -> None:
-        from rmcagent.partition.perform import forget
+        from rmcagent.partition.system.perform import forget
 
         forget(attempt, folder)
 

@@ -257,7 +257,8 @@ class Observer:
         try:
             value = read(answer)
         except parse.Unreadable as reason:
-            return Fact(How.GAP, because=str(reason), source=answer.id, at=at, timed_out=answer.timed_out)
+            return Fact(How.GAP, because=str(reason), source=answer.id, at=at,
+                        timed_out=answer.timed_out and answer.exit_code is None)      # 127 is no hang
         self._understood[answer.id] = (said, value)
         return Fact(How.SEEN, value, source=answer.id, at=at)
 

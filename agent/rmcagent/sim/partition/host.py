@@ -10,7 +10,7 @@ from typing import Dict, Generator, List, Mapping, Optional, Sequence, Tuple
 from rmcagent.model import Answer, Deed, Platform, Progress, Space, Step, Vitals
 from rmcagent.partition.act import RECORD, performing
 from rmcagent.partition.host import FileStat
-from rmcagent.partition.run import answer_id
+from rmcagent.partition.system.run import answer_id
 from rmcagent.sim import voices
 from rmcagent.sim.clock import VirtualClock
 from rmcagent.sim.partition.faults import Partition

@@ -17,14 +17,14 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 import rmcagent
 from rmcagent.model import Answer, Deed, Progress, Remedy, Step
-from rmcagent.partition.run import change, environment, process_fields
+from rmcagent.partition.system.run import change, environment, process_fields
 
 START_SECONDS = 10.0
 RETRY_SECONDS = (2.0, 10.0)  # between the tries of one step: the first pause, doubled up to the second
 MOST_READ = 1 << 20
 HELD = (errno.EACCES, errno.EAGAIN, errno.EWOULDBLOCK)    # AIX says EACCES where others say EAGAIN
 SYSTEMD_RUN = "/usr/bin/systemd-run"
-BOOT = "import sys; sys.path.insert(0, sys.argv[1]); from rmcagent.partition.perform import helper; helper(sys.argv[2:])"
+BOOT = "import sys; sys.path.insert(0, sys.argv[1]); from rmcagent.partition.system.perform import helper; helper(sys.argv[2:])"
 
 Run = Callable[[Sequence[str], float], Answer]
 
@@ -92,8 +92,8 @@ def helper(argv: Sequence[str]) -> None:
 def perform(deed: Deed, folder: str) -> None:
     """Take the steps in the order that act gives them, and write each down."""
     from rmcagent.partition.act import performing
-    from rmcagent.partition.archive import Archive
-    from rmcagent.partition.run import Runner
+    from rmcagent.partition.system.archive import Archive
+    from rmcagent.partition.system.run import Runner
 
     notes = Notes(_path(folder, deed.attempt, "jsonl"))
     notes.write(helper=os.getpid())

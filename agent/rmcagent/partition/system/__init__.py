@@ -1,0 +1,1 @@
+"""What SystemHost is made of: the gates for commands (run), connects (reach), and the helper that outlives the daemon (perform, archive)."""
