@@ -4,7 +4,7 @@ from __future__ import annotations
 import pytest
 from seen import ANYTHING, DEFAULTS, policy
 
-from rmcagent.config import TREATABLE
+from rmcagent.config import ConfigError
 from rmcagent.model import Fault, Remedy
 from rmcagent.partition.act import SPELLINGS
 from rmcagent.reason.ladder import DISRUPTIVE, GRAVITY, IDENTITY_FAULTS, LADDER, LINK_FAULTS, REPEATABLE, remedies_for
@@ -64,7 +64,14 @@ def test_the_mind_and_the_hands_know_the_same_remedies() -> None:
 
 
 def test_the_policy_can_let_recfgct_treat_only_what_the_ladder_knows() -> None:
-    on_the_ladder = {fault.value for fault, rungs in LADDER.items() if Remedy.RECFGCT in rungs}
+    on_the_ladder = {fault for fault, rungs in LADDER.items() if Remedy.RECFGCT in rungs}
 
     # link-flapping needs clone evidence, and is then called cloned-node.
-    assert set(TREATABLE) - on_the_ladder == {"link-flapping"}
+    assert {fault for fault in Fault if accepted(fault)} == {*on_the_ladder, Fault.LINK_FLAPPING}
+
+
+def accepted(fault: Fault) -> bool:
+    try:
+        return bool(policy(f"remedies: {{recfgct: {{treats: [{fault.value}]}}}}"))
+    except ConfigError:
+        return False

@@ -236,6 +236,7 @@ def test_a_name_of_ten_kilobytes_is_cut() -> None:
 
     assert len(document["hmcs"][0]["name"]) == show.LONGEST_TEXT
     assert len(show.status_text(document).splitlines()) < 24
+    assert len(show.status_text({"verdict": "healthy", "because": "x " * 100_000}).splitlines()) == show.LONGEST_PARAGRAPH + 1
 
 
 def test_what_json_cannot_say_is_null() -> None:
@@ -487,11 +488,12 @@ def test_status_without_a_document_is_not_running() -> None:
 
 
 def test_a_document_nobody_stands_behind_is_not_passed_on_as_the_present() -> None:
-    document = {"verdict": "healthy", "because": "all well", "pid": 4711, **LOOK}
+    document = {"verdict": "healthy", "because": "all well", "pid": 4711, "next_look": "2026-05-04T12:01:28+00:00", **LOOK}
 
     dead, old, good = show.as_of(document, False, 5.0), show.as_of(document, True, 900.0), show.as_of(document, True, 5.4)
 
     assert (dead["verdict"], dead["because"]) == ("not-running", "the daemon (pid 4711) ended without a clean stop")
+    assert dead["next_look"] is None
     assert (old["verdict"], old["age_seconds"]) == ("unknown", 900)
     assert good == dict(document, age_seconds=5)
 

@@ -7,25 +7,36 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 from rmcagent.clock import Clock
 from rmcagent.config import Settings
-from rmcagent.episodes import Episodes, entry, remedy_fields
+from rmcagent.deeds import CannotBegin, Deeds
+from rmcagent.episodes import Episodes, entry
 from rmcagent.ledger import Ledger
 from rmcagent.model import (
-    Attempt, ClusterVerdict, Decision, Deed, Fault, Finding, History, Kind, KnownHmc, Link, Outcome, Pause, Progress, Remedy, Side, Sighting, Snapshot, State, Vitals, View,
+    Attempt,
+    ClusterVerdict,
+    Decision,
+    Finding,
+    History,
+    Kind,
+    KnownHmc,
+    Link,
+    Outcome,
+    Pause,
+    Sighting,
+    Snapshot,
+    State,
+    View,
+    Vitals,
 )
-from rmcagent.partition import act
 from rmcagent.partition.host import Host
 from rmcagent.partition.observe import Observer
 from rmcagent.partition.platform import Place
 from rmcagent.reason import cluster
 from rmcagent.reason.decide import alternatives, decide, verdict
 from rmcagent.reason.diagnose import ctrmc_runs, diagnose, looks_hung, management_expected, reachability, shows_no_hmc
-from rmcagent.reason.guards import INSTALLERS, LEAVING, OTHERS_AT_WORK
 from rmcagent.reason.ladder import DISRUPTIVE, LADDER
 from rmcagent.reason.verify import goal, outcome
 from rmcagent.report import Event
 
-STOPS_RMC = (Remedy.START, Remedy.RECYCLE, Remedy.RECFGCT)      # died half-way, these may leave RMC stopped
-FINISH_WITHIN = timedelta(hours=1)
 LATE_SECONDS = 2.0              # a pulse later than this: the partition is loaded, and slow answers prove nothing
 OURSELVES = "127.0.0.1"
 LAST_UP_EVERY = timedelta(hours=1)
@@ -42,6 +53,7 @@ class Cycle:
         self.maintenance = maintenance               # a file whose presence holds every remedy
         self.observer = Observer(host, place, settings, self.steady)
         self.episodes = Episodes(ledger, emit)
+        self.deeds = Deeds(host, place, ledger, emit)
         self.started_at = self.steady.now()
         self.vitals = Vitals()
         self.sightings: Dict[str, Sighting] = {}
@@ -55,7 +67,6 @@ class Cycle:
         self.on_time = True
         self.acting = True                            # plan looks with the same eyes and keeps its hands still
         self.goals: List[Optional[str]] = []
-        self.late_told = (0, "")
         self.gone: Tuple[int, ...] = ()               # pids a pulse missed and a look was spent on
         self.findings: Tuple[Finding, ...] = ()
         self.seen: Optional[Snapshot] = None
@@ -71,7 +82,7 @@ class Cycle:
         now = self.steady.now()
         self.on_time = self.due_at is None or (now - self.due_at).total_seconds() <= LATE_SECONDS
         self._expire_pause(now)
-        ended = self._track_deed()
+        ended = self.deeds.track()
         if ended or now >= self.next_look or self._pulse_found_change():
             self.turn()
         now = self.steady.now()
@@ -90,13 +101,13 @@ class Cycle:
 
     def adopt(self, settings: Settings, place: Place) -> None:
         """A new policy, from the next look on; what was seen under the old one still counts."""
-        self.settings, self.place = settings, place
+        self.settings, self.place, self.deeds.place = settings, place, place
         self.observer = Observer(self.host, place, settings, self.steady)
         self.look_now()
 
     def _pulse_found_change(self) -> bool:
         """Pids and log sizes only: no command is run."""
-        if self.seen is None or self._under_way() is not None:
+        if self.seen is None or self.deeds.under_way() is not None:
             return False
         rows = self.seen.subsystems.value or {}
         pids = [row.pid for name, row in rows.items() if name in self.seen.required and row.state is State.ACTIVE and row.pid]
@@ -113,7 +124,7 @@ class Cycle:
         self.next_look = self.steady.now() + self.settings.cadence.look
         seen = self.observer.look(tuple(self.ledger.known.values()), suspicious=self._suspicious())
         seen = self._noted(seen)
-        if self._under_way() is not None:
+        if self.deeds.under_way() is not None:
             # What a remedy does to RMC while it runs is not a finding.
             self.view = self._view(self.findings, decide(seen, self.findings, self.history(), self.settings, self.steady.now()))
             return
@@ -218,13 +229,15 @@ class Cycle:
         self.findings = self._sighted(diagnose(fresh, self.history(), self.settings), fresh)
         decisions = self._decide(fresh)
         due = next((decision for decision in decisions if decision.kind is Kind.APPLY), None)
-        return self._apply(due, decisions) if due is not None and self.acting else decisions
+        return self._apply(due, decisions, fresh) if due is not None and self.acting else decisions
 
     def _decide(self, seen: Snapshot) -> Tuple[Decision, ...]:
-        now, history = self.steady.now(), self.history()
-        decisions = decide(seen, self.findings, history, self.settings, now)
-        self.episodes.tell_decisions(decisions, self.settings, lambda decision: self._entry(decision, seen, history), now)
+        decisions = decide(seen, self.findings, self.history(), self.settings, self.steady.now())
+        self._tell(decisions, seen)
         return decisions
+
+    def _tell(self, decisions: Tuple[Decision, ...], seen: Snapshot) -> None:
+        self.episodes.tell_decisions(decisions, self.settings, lambda decision: self._entry(decision, seen, self.history()), self.steady.now())
 
     def _entry(self, decision: Decision, seen: Snapshot, history: History) -> Dict[str, Any]:
         now = self.steady.now()
@@ -233,134 +246,30 @@ class Cycle:
 
     # -- acting
 
-    def _apply(self, decision: Decision, decisions: Tuple[Decision, ...]) -> Tuple[Decision, ...]:
-        """Intent, then deed. Without a durable intent there is no deed."""
-        finding, remedy = decision.finding, decision.remedy
-        assert finding is not None and remedy is not None
-        if decision.shadow:
-            return self._shadow(decision, finding, remedy)
-        try:
-            deed = act.deed(0, remedy, finding.subject, self.place.installed(self.host), self.place.paths, self._may_enable_remote())
-            attempt = self.ledger.begin(remedy, finding.fault, finding.subject, self.episodes.episode_id(), self.vitals.identity)
-        except (act.CannotSpell, OSError) as problem:
-            return self._cannot_begin(decision, decisions, problem)
-        self._begin(attempt, replace(deed, attempt=attempt.id), finding, "RMCA3001N", "remedy begun", decision.because)
-        return decide(self.seen or Snapshot(self.steady.now(), self.place.platform), self.findings, self.history(), self.settings, self.steady.now())
-
-    def _begin(self, attempt: Attempt, deed: Deed, finding: Finding, code: str, word: str, because: str) -> None:
+    def _apply(self, decision: Decision, decisions: Tuple[Decision, ...], seen: Snapshot) -> Tuple[Decision, ...]:
+        finding, remedy, episode = decision.finding, decision.remedy, self.episodes.episode_id()
+        if finding is None or remedy is None or (remedy in DISRUPTIVE and not seen.fresh):
+            return decisions        # nothing that disturbs others is ever done on an ordinary look
         self.goals = []
-        fields = remedy_fields(attempt.remedy.value, attempt.id, attempt.episode, finding)
-        if code:
-            self.emit(Event(code, word, (*fields, ("because", because))))
         try:
-            self.host.begin(deed, self.place.paths["state"])
-        except OSError as problem:
-            self._end(attempt, Outcome.INTERRUPTED, f"its helper could not be started: {problem.strerror or problem}")
-            self.emit(Event("RMCA3003W", "remedy changed nothing", (*fields, ("because", f"its helper could not be started: {problem}"))))
-
-    def _shadow(self, decision: Decision, finding: Finding, remedy: Remedy) -> Tuple[Decision, ...]:
-        try:
-            attempt = self.ledger.begin(remedy, finding.fault, finding.subject, self.episodes.episode_id(), self.vitals.identity, shadow=True)
-        except OSError as problem:
-            return self._cannot_begin(decision, (decision,), problem)
-        self.goals = []
-        self.ledger.update(replace(attempt, ended_at=self.steady.now()))
-        fields = remedy_fields(remedy.value, attempt.id, attempt.episode, finding)
-        self.emit(Event("RMCA3005N", "shadow: would have", (*fields, ("because", decision.because))))
-        return (replace(decision, kind=Kind.WAIT, attempt=attempt.id, because=f"shadow: would have begun {remedy.value}"),)
-
-    def _cannot_begin(self, decision: Decision, decisions: Tuple[Decision, ...], problem: Exception) -> Tuple[Decision, ...]:
-        ledger = isinstance(problem, OSError)
-        because = f"cannot write the intent into the ledger: {problem}" if ledger else str(problem)
-        unblock = f"make {self.place.paths['state']} writable" if ledger else "install the command"
-        refused = replace(decision, kind=Kind.REFUSE, because=because, unblock=unblock)
-        seen = self.seen or Snapshot(self.steady.now(), self.place.platform)
-        self.episodes.tell_decisions((refused,), self.settings, lambda told: self._entry(told, seen, self.history()), self.steady.now())
-        return tuple(refused if other is decision else other for other in decisions)
-
-    def _under_way(self) -> Optional[Attempt]:
-        """The attempt whose steps have not ended."""
-        return next((attempt for attempt in self.ledger.attempts.values() if attempt.ended_at is None and attempt.outcome is None), None)
-
-    def _track_deed(self) -> bool:
-        """True when a deed has just ended, well or not."""
-        attempt = self._under_way()
-        if attempt is None:
-            return False
-        same_boot = attempt.boot == self.ledger.boot
-        progress = self.host.progress(attempt.id, self.place.paths["state"]) if same_boot else None
-        if progress is not None and progress.done:
-            self._note_deed(attempt, progress)
-            at = self.steady.at(progress.ended_at) if progress.ended_at is not None else self.steady.now()
-            self.ledger.update(replace(attempt, ended_at=min(at, self.steady.now()), because="; ".join(progress.failed)[:300]))
-        elif progress is not None and progress.alive:
-            self._tell_late(attempt, progress)
-            return False
-        else:
-            self._end(attempt, Outcome.INTERRUPTED, "its helper died before it was done" if same_boot else "the partition was rebooted meanwhile")
-        self.host.forget(attempt.id, self.place.paths["state"])
-        return True
-
-    def _note_deed(self, attempt: Attempt, progress: Progress) -> None:
-        before, after = progress.notes.get("node_id_before", ""), progress.notes.get("node_id_after", "")
-        if before and after and before != after:
-            self.emit(Event("RMCA3007W", "node id changed", (
-                ("attempt", str(attempt.id)), ("episode", attempt.episode), ("before", before), ("after", after),
-                ("archive", progress.notes.get("archive", "")),
-                ("do", "restore conditions, responses, ACLs and trusted hosts from the archive where this partition used them"),
-            )))
-        if attempt.by == "finish":
-            self.emit(Event("RMCA3006W", "interrupted remedy finished", (
-                ("remedy", attempt.remedy.value), ("attempt", str(attempt.id)), ("episode", attempt.episode), ("failed", "; ".join(progress.failed) or "nothing"))))
-
-    def _tell_late(self, attempt: Attempt, progress: Progress) -> None:
-        """A changing command past its time is never killed: it is reported, once, and waited for."""
-        late = progress.notes.get("late", "")
-        if late and self.late_told != (attempt.id, late):
-            self.late_told = (attempt.id, late)
-            self.emit(Event("RMCA4001E", "needs a human", (
-                ("remedy", attempt.remedy.value), ("attempt", str(attempt.id)), ("episode", attempt.episode),
-                ("because", f"{late} has not ended in its time; it is waited for, not killed"), ("unblock", f"see why {late} hangs"))))
-
-    def _end(self, attempt: Attempt, how: Outcome, because: str) -> None:
-        self.ledger.update(replace(attempt, ended_at=attempt.ended_at or self.steady.now(), outcome=how, because=because))
-
-    # -- finishing what another life began
+            if decision.shadow:
+                number = self.deeds.shadow(decision, finding, remedy, episode, self.vitals.identity)
+                return (replace(decision, kind=Kind.WAIT, attempt=number, because=f"shadow: would have begun {remedy.value}"),)
+            self.deeds.apply(decision, finding, remedy, episode, self.vitals.identity, self._may_enable_remote())
+        except CannotBegin as problem:
+            refused = replace(decision, kind=Kind.REFUSE, because=str(problem), unblock=problem.unblock)
+            self._tell((refused,), seen)
+            return tuple(refused if other is decision else other for other in decisions)
+        return decide(seen, self.findings, self.history(), self.settings, self.steady.now())
 
     def _finish_interrupted(self, seen: Snapshot) -> bool:
         """An agent that died with its helper between rmcctrl -z and -A starts RMC again, first thing."""
-        attempt = self._left_half_way()
-        if attempt is None or not seen.subsystems.seen:
+        left = self.deeds.left_half_way(self.vitals.identity)
+        if left is None or not seen.subsystems.seen or not self.deeds.finish(left, self.observer.crowd(seen), self._may_enable_remote()):
             return False
-        seen = self.observer.crowd(seen)
-        running = set(seen.busy.processes.value or ())
-        if running & {*OTHERS_AT_WORK, *INSTALLERS, *LEAVING} or seen.busy.processes.value is None:
-            return False
-        state = seen.state_of("ctrmc")
-        if state is State.ACTIVE and seen.ctrmc_alive is not False:
-            self.ledger.remember("finished", attempt.id)
-            return False
-        if not (state is State.INOPERATIVE or seen.ctrmc_alive is False) or not seen.vitals.may_act:
-            return False
-        try:
-            deed = act.deed(0, Remedy.START, "", self.place.installed(self.host), self.place.paths, self._may_enable_remote())
-            again = self.ledger.begin(Remedy.START, Fault.RMC_DOWN, "", attempt.episode, self.vitals.identity, by="finish")
-        except (act.CannotSpell, OSError) as problem:
-            self.emit(Event("RMCA1009E", "ledger damaged", (("because", f"cannot finish {attempt.remedy.value} (attempt {attempt.id}): {problem}"),)))
-            return False
-        finding = Finding(Fault.RMC_DOWN, Side.HERE, f"{attempt.remedy.value} (attempt {attempt.id}) was interrupted and left ctrmc stopped")
-        self._begin(again, replace(deed, attempt=again.id), finding, "", "", "")
+        self.goals = []
         self.view = self._view(self.findings, decide(seen, self.findings, self.history(), self.settings, self.steady.now()))
         return True
-
-    def _left_half_way(self) -> Optional[Attempt]:
-        """The newest attempt, if it was interrupted in this boot within the hour and nothing has shown ctrmc active since."""
-        attempts = [attempt for attempt in self.ledger.attempts.values() if attempt.remedy in STOPS_RMC and not attempt.shadow]
-        last = max(attempts, key=lambda attempt: attempt.id, default=None)
-        if last is None or last.outcome is not Outcome.INTERRUPTED or self.ledger.facts.get("finished") == last.id:
-            return None
-        ours = last.boot == self.ledger.boot and last.identity == self.vitals.identity
-        return last if ours and self.steady.now() - last.begun_at < FINISH_WITHIN else None
 
     # -- judging
 

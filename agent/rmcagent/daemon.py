@@ -171,7 +171,7 @@ class Daemon:
         self.place = replace(here, paths={**here.paths, "state": self.state})      # the ledger stays where it is until a restart
         self.cycle.adopt(loaded.settings, self.place)
         self.reporter = Reporter(loaded.settings.report, self.place.platform.value, self.clock)
-        self.cycle.emit = self.cycle.episodes.emit = self.reporter.emit
+        self.cycle.emit = self.cycle.episodes.emit = self.cycle.deeds.emit = self.reporter.emit
         return True, f"policy {loaded.hash} is in force"
 
     def _stop(self) -> int:

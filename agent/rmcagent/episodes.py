@@ -141,7 +141,8 @@ class Episodes:
                 ("because", decision.because), ("unblock", unblock),
             ))
         if finding.side is not Side.OPERATOR and (LADDER[finding.fault] or finding.side is Side.HERE):
-            return Event("RMCA4001E", "needs a human", (fault, episode, ("because", decision.because), evidence, ("unblock", unblock)))
+            because = ("because", decision.because)
+            return Event("RMCA4001E", "needs a human", (fault, episode, because, evidence, ("unblock", unblock)))
         return Event("RMCA4002W", "cause is elsewhere", (fault, ("side", finding.side.value), episode, evidence, ("do", unblock)))
 
 
@@ -164,10 +165,5 @@ def lasting_guards(decision: Decision) -> Tuple[str, ...]:
     return tuple(dict.fromkeys(refusal.guard for refusal in decision.refused_by if refusal.lasting))
 
 
-def remedy_fields(remedy: str, attempt: int, episode: str, finding: Finding) -> Tuple[Tuple[str, str], ...]:
-    return (("remedy", remedy), ("attempt", str(attempt)), ("episode", episode), *_named(finding))
-
-
 def _named(finding: Finding) -> Tuple[Tuple[str, str], ...]:
     return (("fault", finding.fault.value), *((("subject", finding.subject),) if finding.subject else ()))
-

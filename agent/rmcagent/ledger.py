@@ -156,7 +156,9 @@ class Ledger:
         """This boot's first sight of the wall clock, so that a clock set since then moves no age."""
         for record in records:
             if self._is_of_this_boot(record):
-                self.steady = Steady(self.steady.clock, _time(record["wall"]), float(record["monotonic"]))
+                steady = Steady(self.steady.clock, _time(record["wall"]), float(record["monotonic"]))
+                steady.now()           # may overflow, and must not when somebody asks
+                self.steady = steady
 
     def _is_anchored(self, records: Sequence[Record]) -> bool:
         return any(self._is_of_this_boot(record) for record in records)

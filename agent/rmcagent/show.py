@@ -191,7 +191,8 @@ def as_of(document: Document, alive: Optional[bool], age: Optional[float]) -> Do
     if code == 3:
         now.setdefault("because", "the daemon was stopped")
     elif code == 1:
-        now.update(verdict="not-running", because=f"the daemon (pid {document.get('pid')}) ended without a clean stop")
+        because = f"the daemon (pid {document.get('pid')}) ended without a clean stop"
+        now.update(verdict="not-running", because=because, next_look=None)
     elif code == 4 and stale(document, age):
         now.update(verdict="unknown", because="the last look is too old: the daemon hangs, or cannot write what it sees")
     return now

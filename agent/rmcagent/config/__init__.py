@@ -24,10 +24,11 @@ from rmcagent.config.nouns import (
 )
 from rmcagent.config.reading import Reading, finish, read
 from rmcagent.config.table import defaults, dump, each_key
+from rmcagent.config.values import TREATABLE
 from rmcagent.config.words import duration, spell
 
 __all__ = (
-    "DEFAULT_PATH", "load", "parse", "defaults", "dump", "each_key", "duration", "spell",
+    "DEFAULT_PATH", "TREATABLE", "load", "parse", "defaults", "dump", "each_key", "duration", "spell",
     "Budget", "Cadence", "ConfigError", "Expect", "Faults", "Guards", "Loaded", "Log", "Mistake", "Network", "RemedyPolicy",
     "Report", "Settings", "Storm", "Syslog", "Window",
 )

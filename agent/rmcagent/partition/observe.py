@@ -71,7 +71,7 @@ class Observer:
         return self._assemble(rows, took, self._hmc_resources(running), self._cluster, BusyFacts(), known, fresh=False)
 
     def evidence(self, known: Sequence[KnownHmc] = ()) -> Snapshot:
-        """A look between decision and deed: what may hang with rmcd first, then the slow probes, lssrc and rmcdomainstatus last."""
+        """A look between decision and deed: what may hang with rmcd, then the slow probes, lssrc and rmcdomainstatus last."""
         rows, _ = self._subsystems()
         running = self._runs(rows)
         domains, resources = self._domains(running), self._hmc_resources(running)

@@ -1,0 +1,156 @@
+"""From a decision to its end: intent, helper, lateness, interruption, and the finishing of what another life left half-way."""
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Callable, Optional, Tuple
+
+from rmcagent.ledger import Ledger
+from rmcagent.model import Attempt, Decision, Deed, Fault, Finding, Outcome, Progress, Remedy, Snapshot, State
+from rmcagent.partition import act
+from rmcagent.partition.host import Host
+from rmcagent.partition.platform import Place
+from rmcagent.reason.guards import INSTALLERS, LEAVING, OTHERS_AT_WORK
+from rmcagent.report import Event
+
+STOPS_RMC = (Remedy.START, Remedy.RECYCLE, Remedy.RECFGCT)      # died half-way, these may leave RMC stopped
+FINISH_WITHIN = timedelta(hours=1)
+
+
+class CannotBegin(Exception):
+    """No deed was begun; the text says why, `unblock` what would help."""
+
+    def __init__(self, because: str, unblock: str) -> None:
+        super().__init__(because)
+        self.unblock = unblock
+
+
+class Deeds:
+    """The one remedy that may be under way."""
+
+    def __init__(self, host: Host, place: Place, ledger: Ledger, emit: Callable[[Event], None]) -> None:
+        self.host, self.place, self.ledger, self.emit = host, place, ledger, emit
+        self._late_told = (0, "")
+
+    @property
+    def folder(self) -> str:
+        return self.place.paths["state"]
+
+    def under_way(self) -> Optional[Attempt]:
+        """The attempt whose steps have not ended."""
+        return next((attempt for attempt in self.ledger.attempts.values() if attempt.ended_at is None and attempt.outcome is None), None)
+
+    def apply(self, decision: Decision, finding: Finding, remedy: Remedy, episode: str, identity: str, enable_remote: bool) -> None:
+        """Intent, then deed. Without a durable intent there is no deed. Raises CannotBegin."""
+        deed = self._spelled(remedy, finding.subject, enable_remote)
+        attempt = self._intend(remedy, finding.fault, finding.subject, episode, identity)
+        self.emit(Event("RMCA3001N", "remedy begun", (*_fields(attempt), ("because", decision.because))))
+        self._begin(attempt, deed)
+
+    def shadow(self, decision: Decision, finding: Finding, remedy: Remedy, episode: str, identity: str) -> int:
+        """Record what would have been done, and do nothing. Raises CannotBegin."""
+        attempt = self._intend(remedy, finding.fault, finding.subject, episode, identity, shadow=True)
+        self.ledger.update(replace(attempt, ended_at=attempt.begun_at))
+        self.emit(Event("RMCA3005N", "shadow: would have", (*_fields(attempt), ("because", decision.because))))
+        return attempt.id
+
+    def track(self) -> bool:
+        """True when a deed has just ended, well or not."""
+        attempt = self.under_way()
+        if attempt is None:
+            return False
+        same_boot = attempt.boot == self.ledger.boot
+        progress = self.host.progress(attempt.id, self.folder) if same_boot else None
+        if progress is not None and not progress.done and progress.alive:
+            self._tell_late(attempt, progress)
+            return False
+        now = self.ledger.steady.now()
+        if progress is not None and progress.done:
+            self._tell_done(attempt, progress)
+            at = self.ledger.steady.at(progress.ended_at) if progress.ended_at is not None else now
+            self.ledger.update(replace(attempt, ended_at=min(at, now), because="; ".join(progress.failed)[:300]))
+        else:
+            self._interrupted(attempt, "its helper died before it was done" if same_boot else "the partition was rebooted meanwhile")
+        self.host.forget(attempt.id, self.folder)
+        return True
+
+    # -- finishing what another life began
+
+    def left_half_way(self, identity: str) -> Optional[Attempt]:
+        """The newest attempt, if it was interrupted in this boot within the hour and nothing has shown ctrmc active since."""
+        attempts = [attempt for attempt in self.ledger.attempts.values() if attempt.remedy in STOPS_RMC and not attempt.shadow]
+        last = max(attempts, key=lambda attempt: attempt.id, default=None)
+        if last is None or last.outcome is not Outcome.INTERRUPTED or self.ledger.facts.get("finished") == last.id:
+            return None
+        ours = last.boot == self.ledger.boot and last.identity == identity
+        return last if ours and self.ledger.steady.now() - last.begun_at < FINISH_WITHIN else None
+
+    def finish(self, left: Attempt, seen: Snapshot, enable_remote: bool) -> bool:
+        """Start RMC again where an interrupted remedy left it stopped; True when that was begun. A pause does not hold this."""
+        running = seen.busy.processes.value
+        if running is None or set(running) & {*OTHERS_AT_WORK, *INSTALLERS, *LEAVING} or not seen.vitals.may_act:
+            return False
+        state = seen.state_of("ctrmc")
+        if state is State.ACTIVE and seen.ctrmc_alive is not False:
+            self.ledger.remember("finished", left.id)
+            return False
+        if state not in (State.INOPERATIVE, State.ACTIVE):
+            return False
+        try:
+            deed = self._spelled(Remedy.START, "", enable_remote)
+            again = self._intend(Remedy.START, Fault.RMC_DOWN, "", left.episode, seen.vitals.identity, by="finish")
+        except CannotBegin as problem:
+            self.emit(Event("RMCA4001E", "needs a human", (
+                *_fields(left), ("because", f"it was interrupted and cannot be finished: {problem}"), ("unblock", "rmcctrl -A, then rmcctrl -p"))))
+            return False
+        self._begin(again, deed)
+        return True
+
+    # -- the parts
+
+    def _spelled(self, remedy: Remedy, subject: str, enable_remote: bool) -> Deed:
+        try:
+            return act.deed(0, remedy, subject, self.place.installed(self.host), self.place.paths, enable_remote)
+        except act.CannotSpell as problem:
+            raise CannotBegin(str(problem), "install the command") from None
+
+    def _intend(self, remedy: Remedy, fault: Fault, subject: str, episode: str, identity: str, shadow: bool = False, by: str = "agent") -> Attempt:
+        try:
+            return self.ledger.begin(remedy, fault, subject, episode, identity, shadow, by)
+        except OSError as problem:
+            raise CannotBegin(f"cannot write the intent into the ledger: {problem.strerror or problem}", f"make {self.folder} writable") from None
+
+    def _begin(self, attempt: Attempt, deed: Deed) -> None:
+        try:
+            self.host.begin(replace(deed, attempt=attempt.id), self.folder)
+        except OSError as problem:
+            because = f"its helper could not be started: {problem.strerror or problem}"
+            self._interrupted(attempt, because)
+            self.emit(Event("RMCA3003W", "remedy changed nothing", (*_fields(attempt), ("outcome", Outcome.INTERRUPTED.value), ("because", because))))
+
+    def _interrupted(self, attempt: Attempt, because: str) -> None:
+        self.ledger.update(replace(attempt, ended_at=attempt.ended_at or self.ledger.steady.now(), outcome=Outcome.INTERRUPTED, because=because))
+
+    def _tell_done(self, attempt: Attempt, progress: Progress) -> None:
+        before, after = progress.notes.get("node_id_before", ""), progress.notes.get("node_id_after", "")
+        if before and after and before != after:
+            self.emit(Event("RMCA3007W", "node id changed", (
+                ("attempt", str(attempt.id)), ("episode", attempt.episode), ("before", before), ("after", after),
+                ("archive", progress.notes.get("archive", "")),
+                ("do", "restore conditions, responses, ACLs and trusted hosts from the archive where this partition used them"),
+            )))
+        if attempt.by == "finish":
+            self.emit(Event("RMCA3006W", "interrupted remedy finished", (*_fields(attempt), ("failed", "; ".join(progress.failed) or "nothing"))))
+
+    def _tell_late(self, attempt: Attempt, progress: Progress) -> None:
+        """A changing command past its time is never killed: it is reported, once, and waited for."""
+        late = progress.notes.get("late", "")
+        if late and self._late_told != (attempt.id, late):
+            self._late_told = (attempt.id, late)
+            self.emit(Event("RMCA4001E", "needs a human", (
+                *_fields(attempt), ("because", f"{late} has not ended in its time; it is waited for, not killed"), ("unblock", f"see why {late} hangs"))))
+
+
+def _fields(attempt: Attempt) -> Tuple[Tuple[str, str], ...]:
+    subject = (("subject", attempt.subject),) if attempt.subject else ()
+    return (("remedy", attempt.remedy.value), ("attempt", str(attempt.id)), ("episode", attempt.episode), ("fault", attempt.fault.value), *subject)
