@@ -43,11 +43,12 @@ MAY_IMPORT: Mapping[str, Tuple[str, ...]] = {
     "report": HALL,
     "show": HALL,                        # pure text; what it prints of the rooms' work are the model's nouns
     "episodes": (*HALL, "reason", "ledger", "report"),
-    "cycle": (*TURN, "episodes"),
-    "daemon": (*TURN, "episodes", "cycle", "show"),
+    "deeds": TURN,
+    "cycle": (*TURN, "episodes", "deeds"),
+    "daemon": (*TURN, "episodes", "deeds", "cycle", "show"),
     "cli": (*TURN, "cycle", "show", "daemon", "sim"),
     "__main__": ("cli",),
-    "sim": (*TURN, "episodes", "cycle", "show", "daemon", "sim"),
+    "sim": (*TURN, "episodes", "deeds", "cycle", "show", "daemon", "sim"),
 }
 
 
@@ -95,7 +96,8 @@ TOUCHES_THE_MACHINE: Mapping[str, str] = {
 }
 # "One thread"; and sqlite3 may be missing from AIX's own Python.
 NOBODY = ("threading", "multiprocessing", "asyncio", "concurrent", "sqlite3", "pickle")
-ONE_MODULE_EACH = {"yaml": "config.reading", "psutil": "partition.host", "systemd": "report", "importlib": "partition.system.perform"}
+ONE_MODULE_EACH = {"yaml": "config.reading", "psutil": "partition.host", "systemd": "report",
+                   "importlib": "partition.system.perform"}
 
 
 def the_machine_is_met_in_few_places(source: Source) -> Iterator[str]:

@@ -1,9 +1,9 @@
-"""Values for the mind's tests: what a plain partition of each platform shows, what is remembered of it, what is asked of a guard."""
+"""Values for the mind's tests: what a plain partition of each platform shows, what is remembered, what a guard is asked."""
 from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
-from typing import Any, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, Mapping, Optional, Tuple
 
 from rmcagent import config
 from rmcagent.config import Settings
@@ -84,7 +84,9 @@ def rows(platform: Platform = Platform.AIX, **states: State) -> Mapping[str, Sub
     found = {name: State.ACTIVE for name in ("ctrmc", *ALL_MANAGERS)}
     found.update({"IBM.ConfigRM": State.ACTIVE, "IBM.ERRM": State.INOPERATIVE, "ctcas": State.INOPERATIVE})
     if platform is not Platform.LINUX:
-        found.update({"clcomd": State.ACTIVE, "cthags": State.INOPERATIVE, "cthats": State.INOPERATIVE, "clconfd": State.INOPERATIVE})
+        found.update(
+            {"clcomd": State.ACTIVE, "cthags": State.INOPERATIVE, "cthats": State.INOPERATIVE, "clconfd": State.INOPERATIVE}
+        )
     if platform is Platform.VIOS:
         found["vio_daemon"] = State.ACTIVE
     found.update({name.replace("IBM_", "IBM."): state for name, state in states.items()})
@@ -108,8 +110,13 @@ def no_cluster(platform: Platform) -> ClusterFacts:
     """What the cluster's probes say on a partition that is in none."""
     on_aix = platform is not Platform.LINUX
     return ClusterFacts(
-        ct_cluster=told("IW"), peer_domains=told(()), caa=told("") if on_aix else missing(), caavg=told("") if on_aix else missing(),
-        powerha=inapplicable(), powerha_odm=told("") if on_aix else missing(), ssp=told("") if platform is Platform.VIOS else missing(),
+        ct_cluster=told("IW"),
+        peer_domains=told(()),
+        caa=told("") if on_aix else missing(),
+        caavg=told("") if on_aix else missing(),
+        powerha=inapplicable(),
+        powerha_odm=told("") if on_aix else missing(),
+        ssp=told("") if platform is Platform.VIOS else missing(),
     )
 
 
@@ -117,10 +124,23 @@ def plain(platform: Platform = Platform.AIX, rmc: str = "healthy", link: Link = 
     """A fresh look at a partition in no cluster, its one HMC answering on its port; `changes` replace fields."""
     hmc = Hmc(HMC1, "7063CR1*1300001", node_id(HMC1), link, True if link is not Link.UP else None)
     seen = Snapshot(
-        taken_at=NOON, platform=platform, subsystems=told(rows(platform)), lssrc_took=0.1, required=("ctrmc", "IBM.DRM", "IBM.MgmtDomainRM"),
-        status=told(DomainStatus((point(link),))), mcp=told((server(),)), servers=inapplicable(), in_band=inapplicable(), hmcs=(hmc,),
-        ctrmc_alive=True, cluster=no_cluster(platform), busy=BusyFacts(told(""), told(("init", "sshd"))), logs=told(LogGrowth()),
-        var=told(Space("/var", 1000, 500)), vitals=Vitals("boot-1", "machine-1", 10 * DAY, may_act=True), local_time=datetime(2026, 5, 4, 14, 0),
+        taken_at=NOON,
+        platform=platform,
+        subsystems=told(rows(platform)),
+        lssrc_took=0.1,
+        required=("ctrmc", "IBM.DRM", "IBM.MgmtDomainRM"),
+        status=told(DomainStatus((point(link),))),
+        mcp=told((server(),)),
+        servers=inapplicable(),
+        in_band=inapplicable(),
+        hmcs=(hmc,),
+        ctrmc_alive=True,
+        cluster=no_cluster(platform),
+        busy=BusyFacts(told(""), told(("init", "sshd"))),
+        logs=told(LogGrowth()),
+        var=told(Space("/var", 1000, 500)),
+        vitals=Vitals("boot-1", "machine-1", 10 * DAY, may_act=True),
+        local_time=datetime(2026, 5, 4, 14, 0),
         fresh=True,
     )
     return replace(RMC_STATES[rmc](seen), **changes)
@@ -131,7 +151,12 @@ def _down(seen: Snapshot) -> Snapshot:
     for manager in (*ALL_MANAGERS, "IBM.ConfigRM"):
         seen = with_state(seen, manager, State.INOPERATIVE)
     return replace(
-        seen, ctrmc_alive=None, status=unasked(), mcp=unasked(), servers=unasked(), hmcs=tuple(replace(hmc, link=Link.UNKNOWN) for hmc in seen.hmcs),
+        seen,
+        ctrmc_alive=None,
+        status=unasked(),
+        mcp=unasked(),
+        servers=unasked(),
+        hmcs=tuple(replace(hmc, link=Link.UNKNOWN) for hmc in seen.hmcs),
         cluster=replace(seen.cluster, peer_domains=unasked()),
     )
 
@@ -143,7 +168,7 @@ def _hung(seen: Snapshot) -> Snapshot:
     )
 
 
-RMC_STATES = {"healthy": lambda seen: seen, "down": _down, "hung": _hung}
+RMC_STATES: Mapping[str, Callable[[Snapshot], Snapshot]] = {"healthy": lambda seen: seen, "down": _down, "hung": _hung}
 
 
 def with_state(seen: Snapshot, name: str, state: Optional[State]) -> Snapshot:
@@ -173,8 +198,8 @@ def fact_of(seen: Snapshot, where: str) -> Fact[Any]:
 
 def with_fact(seen: Snapshot, where: str, fact: Fact[Any]) -> Snapshot:
     holder, _, name = where.rpartition(".")
-    inner = replace(getattr(seen, holder), **{name: fact}) if holder else fact
-    return replace(seen, **{holder or name: inner})
+    changes: Dict[str, Any] = {holder or name: replace(getattr(seen, holder), **{name: fact}) if holder else fact}
+    return replace(seen, **changes)
 
 
 def older(seen: Snapshot, where: str, age: timedelta) -> Snapshot:
@@ -184,12 +209,20 @@ def older(seen: Snapshot, where: str, age: timedelta) -> Snapshot:
 
 # What is wrong, and what is remembered.
 
-def finding(fault: Fault = Fault.LINK_DOWN, subject: str = "", side: Side = Side.HERE, crash: Optional[bool] = True, **more: Any) -> Finding:
+def finding(
+    fault: Fault = Fault.LINK_DOWN, subject: str = "", side: Side = Side.HERE, crash: Optional[bool] = True, **more: Any
+) -> Finding:
     return Finding(fault, side, f"{fault.value} is seen", ("lssrc-a",), subject, NOON - 2 * HOUR,
                    caused_by_crash=crash if fault is Fault.RMC_DOWN else None, **more)
 
 
-def attempt(remedy: Remedy, ago: timedelta = HOUR, outcome: Optional[Outcome] = Outcome.UNCHANGED, fault: Fault = Fault.LINK_DOWN, **more: Any) -> Attempt:
+def attempt(
+    remedy: Remedy,
+    ago: timedelta = HOUR,
+    outcome: Optional[Outcome] = Outcome.UNCHANGED,
+    fault: Fault = Fault.LINK_DOWN,
+    **more: Any,
+) -> Attempt:
     """One that began `ago`, and whose last step ended a minute later."""
     changes = {"id": 1, "subject": "", "episode": "E-1", "boot": "boot-1", "ended_at": NOON - ago + MINUTE, **more}
     return Attempt(remedy=remedy, fault=fault, begun_at=NOON - ago, outcome=outcome, **changes)
@@ -206,8 +239,14 @@ def history(*attempts: Attempt, found: Tuple[Finding, ...] = (), since: timedelt
     return History(started_at=NOON - 9 * DAY, attempts=attempts, **facts)
 
 
-def case(remedy: Remedy = Remedy.RECYCLE, found: Optional[Finding] = None, seen: Optional[Snapshot] = None, past: Optional[History] = None,
-         settings: Settings = ANYTHING, now: datetime = NOON) -> Case:
+def case(
+    remedy: Remedy = Remedy.RECYCLE,
+    found: Optional[Finding] = None,
+    seen: Optional[Snapshot] = None,
+    past: Optional[History] = None,
+    settings: Settings = ANYTHING,
+    now: datetime = NOON,
+) -> Case:
     """Nothing holds it: recfgct comes after a recycle that changed nothing."""
     found = found or finding()
     done = (attempt(Remedy.RECYCLE),) if remedy is Remedy.RECFGCT else ()

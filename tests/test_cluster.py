@@ -6,8 +6,24 @@ from pathlib import Path
 from typing import Any, Callable, Set, Tuple
 
 import pytest
+
 from day import MINUTE as MINUTE_SECONDS
 from day import Day
+from rmcagent.model import (
+    DomainStatus,
+    Fact,
+    Fault,
+    History,
+    How,
+    KnownHmc,
+    Link,
+    PeerDomain,
+    Platform,
+    Remedy,
+    Snapshot,
+    State,
+)
+from rmcagent.reason import cluster, guards
 from seen import (
     ANYTHING,
     DAY,
@@ -37,22 +53,6 @@ from seen import (
     with_state,
 )
 
-from rmcagent.model import (
-    DomainStatus,
-    Fact,
-    Fault,
-    History,
-    How,
-    KnownHmc,
-    Link,
-    PeerDomain,
-    Platform,
-    Remedy,
-    Snapshot,
-    State,
-)
-from rmcagent.reason import cluster, guards
-
 AIX, LINUX, VIOS = Platform.AIX, Platform.LINUX, Platform.VIOS
 RECYCLE, RECFGCT = Remedy.RECYCLE, Remedy.RECFGCT
 BOTH = (RECYCLE, RECFGCT)
@@ -60,7 +60,9 @@ TABLE = {"cluster", "hmc-connected", "migration"}         # the guards in which 
 ALLOW = policy("remedies: {recycle: {in_cluster: allow}, recfgct: {treats: [link-down]}}")
 
 
-def case(remedy: Remedy, seen: Snapshot, fault: Fault = Fault.LINK_DOWN, past: Any = None, settings: Any = ANYTHING) -> guards.Case:
+def case(
+    remedy: Remedy, seen: Snapshot, fault: Fault = Fault.LINK_DOWN, past: Any = None, settings: Any = ANYTHING
+) -> guards.Case:
     found = finding(fault)
     done = (attempt(RECYCLE),) if remedy is RECFGCT else ()
     return guards.Case(remedy, found, seen, past or history(*done, found=(found,)), settings, NOON)
@@ -120,7 +122,9 @@ def test_the_verdict_for_status_says_the_same_nine_ways(platform: Platform, rmc:
 
 @pytest.mark.parametrize("platform", PLATFORMS)
 @pytest.mark.parametrize("rmc", RMC)
-def test_what_is_observed_of_a_simulated_partition_comes_to_the_same_nine_ways(tmp_path: Path, platform: Platform, rmc: str) -> None:
+def test_what_is_observed_of_a_simulated_partition_comes_to_the_same_nine_ways(
+    tmp_path: Path, platform: Platform, rmc: str
+) -> None:
     day = Day(tmp_path, platform)
     day.run(2 * MINUTE_SECONDS)
     BREAKS[rmc](day)
@@ -131,7 +135,10 @@ def test_what_is_observed_of_a_simulated_partition_comes_to_the_same_nine_ways(t
     now = day.cycle.steady.now()
     found = finding(FAULT_OF[rmc])
     past = History(now - DAY, booted_at=now - DAY, attempts=(), sightings={}, answering_since={"192.0.2.21": now - HOUR})
-    held = {remedy: {refusal.guard for refusal in guards.refusals(guards.Case(remedy, found, seen, past, ANYTHING, now))} for remedy in BOTH}
+    held = {
+        remedy: {refusal.guard for refusal in guards.refusals(guards.Case(remedy, found, seen, past, ANYTHING, now))}
+        for remedy in BOTH
+    }
     assert held[RECYCLE] == set()
     assert held[RECFGCT] & {*TABLE, "rmc-silent"} == (set() if rmc == "healthy" else held[RECFGCT] - {"order"})
     assert ("rmc-silent" in held[RECFGCT]) == (rmc != "healthy")
@@ -196,26 +203,61 @@ def domains(*states: str) -> Tuple[PeerDomain, ...]:
 
 
 ROWS = (
-    Row("subsystems", tuple(rows(**{name: state}) for name in ("cthags", "cthats", "grpsvcs", "topsvcs", "clconfd")
-                            for state in (State.ACTIVE, State.STARTING, State.STOPPING, State.UNKNOWN)),
-        (rows(cthags=State.INOPERATIVE, grpsvcs=State.INOPERATIVE), rows(clcomd=State.ACTIVE, IBM_ConfigRM=State.ACTIVE, vio_daemon=State.ACTIVE)),
-        everybody, set(BOTH)),
-    Row("cluster.powerha", ("ST_INIT", "ST_STABLE", "ST_BARRIER", "ST_UNSTABLE", "ST_NEVER_HEARD_OF", "RP_FAILED", "SOMETHING_NEW", ""),
-        ("NOT_CONFIGURED",), nobody, set(BOTH)),
+    Row(
+        "subsystems",
+        tuple(
+            rows(AIX, **{name: state})
+            for name in ("cthags", "cthats", "grpsvcs", "topsvcs", "clconfd")
+            for state in (State.ACTIVE, State.STARTING, State.STOPPING, State.UNKNOWN)
+        ),
+        (
+            rows(cthags=State.INOPERATIVE, grpsvcs=State.INOPERATIVE),
+            rows(clcomd=State.ACTIVE, IBM_ConfigRM=State.ACTIVE, vio_daemon=State.ACTIVE),
+        ),
+        everybody,
+        set(BOTH),
+    ),
+    Row(
+        "cluster.powerha",
+        ("ST_INIT", "ST_STABLE", "ST_BARRIER", "ST_UNSTABLE", "ST_NEVER_HEARD_OF", "RP_FAILED", "SOMETHING_NEW", ""),
+        ("NOT_CONFIGURED",),
+        nobody,
+        set(BOTH),
+    ),
     Row("cluster.powerha_odm", ("ha_cl",), ("",), nobody, set(BOTH)),
     Row("cluster.ct_cluster", ("caa_cl", "iw"), ("", "IW"), nobody, set()),
     Row("cluster.caa", ("State of node:  UP",), ("",), nobody, set(BOTH)),
     Row("cluster.caavg", ("hdisk2",), ("",), lambda platform: set() if platform is LINUX else set(BOTH), set(BOTH)),
     Row("cluster.ssp", ("ssp_cl",), ("",), lambda platform: set(BOTH) if platform is VIOS else set(), set(BOTH)),
     # Plain AIX and VIOS have a row of cthags, plain Linux has not.
-    Row("cluster.peer_domains", (domains("Online"), domains("Pending online"), domains("Offline", "Online"), domains("Fehlerhaft")), ((),),
-        lambda platform: set() if platform is LINUX else set(BOTH), {RECFGCT}),
-    Row("cluster.peer_domains", (domains("Offline"), domains("offline", "Offline")), ((),), lambda platform: set() if platform is LINUX else set(BOTH),
-        {RECFGCT}, {RECFGCT}),
+    Row(
+        "cluster.peer_domains",
+        (domains("Online"), domains("Pending online"), domains("Offline", "Online"), domains("Fehlerhaft")),
+        ((),),
+        lambda platform: set() if platform is LINUX else set(BOTH),
+        {RECFGCT},
+    ),
+    Row(
+        "cluster.peer_domains",
+        (domains("Offline"), domains("offline", "Offline")),
+        ((),),
+        lambda platform: set() if platform is LINUX else set(BOTH),
+        {RECFGCT},
+        {RECFGCT},
+    ),
     Row("mcp", ((server(domain="pd1"),), (server(), server("192.0.2.22", "pd1"))), ((), (server(),)), nobody, set()),
-    Row("status", (DomainStatus((point(Link.DOWN),), peers=("aix2",)), DomainStatus((point(Link.UP),)),
-                   DomainStatus((point(Link.DOWN), point(Link.UP, "192.0.2.22"))), DomainStatus((point(Link.UNKNOWN),))),
-        (DomainStatus(), *(DomainStatus((point(link),)) for link in (Link.DOWN, Link.PENDING, Link.SUSPENDED, Link.FLAPPING))), everybody, set(BOTH)),
+    Row(
+        "status",
+        (
+            DomainStatus((point(Link.DOWN),), peers=("aix2",)),
+            DomainStatus((point(Link.UP),)),
+            DomainStatus((point(Link.DOWN), point(Link.UP, "192.0.2.22"))),
+            DomainStatus((point(Link.UNKNOWN),)),
+        ),
+        (DomainStatus(), *(DomainStatus((point(link),)) for link in (Link.DOWN, Link.PENDING, Link.SUSPENDED, Link.FLAPPING))),
+        everybody,
+        set(BOTH),
+    ),
     Row("in_band", (("hmc1",),), ((),), nobody, set(BOTH)),
     Row("busy.migration", ("a migration started at 11:58",), ("",), everybody, set(BOTH)),
 )
@@ -253,7 +295,9 @@ def test_a_missing_command_forbids_what_its_column_says(row: Row, platform: Plat
 
 @BY_PROBE
 @ON_EACH
-@pytest.mark.parametrize("untold", [gap(), gap("not understood", timed_out=False), unasked()], ids=["timed-out", "unreadable", "unasked"])
+@pytest.mark.parametrize(
+    "untold", [gap(), gap("not understood", timed_out=False), unasked()], ids=["timed-out", "unreadable", "unasked"]
+)
 def test_an_answer_that_could_not_be_had_forbids_what_its_column_says(row: Row, platform: Platform, untold: Fact[Any]) -> None:
     seen = with_fact(plain(platform), row.where, untold)
 
@@ -302,7 +346,9 @@ def test_a_probe_whose_row_does_not_exist_has_nothing_to_object(where: str) -> N
 
 @ON_EACH
 @pytest.mark.parametrize("rmc", ["down", "hung"])
-@pytest.mark.parametrize("row", [row for row in ROWS if RECYCLE in row.objects_to and row.where not in ("mcp", "status")], ids=lambda row: row.where)
+@pytest.mark.parametrize(
+    "row", [row for row in ROWS if RECYCLE in row.objects_to and row.where not in ("mcp", "status")], ids=lambda row: row.where
+)
 def test_with_rmc_down_or_hung_each_objection_still_forbids_recycle(row: Row, rmc: str, platform: Platform) -> None:
     for value in row.objects:
         seen = with_fact(plain(platform, rmc), row.where, told(value))
@@ -312,7 +358,9 @@ def test_with_rmc_down_or_hung_each_objection_still_forbids_recycle(row: Row, rm
 
 @ON_EACH
 @pytest.mark.parametrize("fault", [Fault.RMC_DOWN, Fault.RMC_HUNG])
-def test_a_silent_rmcdomainstatus_is_no_objection_to_recycle_for_a_dead_or_hung_rmc_only(platform: Platform, fault: Fault) -> None:
+def test_a_silent_rmcdomainstatus_is_no_objection_to_recycle_for_a_dead_or_hung_rmc_only(
+    platform: Platform, fault: Fault
+) -> None:
     seen = with_fact(plain(platform), "status", gap())
 
     assert not forbids(RECYCLE, seen, fault)
@@ -456,21 +504,42 @@ def test_allow_lifts_it_only_while_group_services_are_inoperative(name: str, sta
     assert forbids(RECYCLE, seen, settings=ALLOW) is not lifts
 
 
-@pytest.mark.parametrize("powerha, lifts", [
-    (inapplicable(), True), (missing(), True), (told("ST_INIT"), True), (told("NOT_CONFIGURED"), True), (told("ST_STABLE"), False),
-    (told("RP_FAILED"), False), (told("ST_JOINING"), False), (told("SOMETHING_NEW"), False), (told(""), False), (gap(), False), (unasked(), False),
-    (told("ST_INIT", NOON - 2 * MINUTE), False),
-])
+@pytest.mark.parametrize(
+    "powerha, lifts",
+    [
+        (inapplicable(), True),
+        (missing(), True),
+        (told("ST_INIT"), True),
+        (told("NOT_CONFIGURED"), True),
+        (told("ST_STABLE"), False),
+        (told("RP_FAILED"), False),
+        (told("ST_JOINING"), False),
+        (told("SOMETHING_NEW"), False),
+        (told(""), False),
+        (gap(), False),
+        (unasked(), False),
+        (told("ST_INIT", NOON - 2 * MINUTE), False),
+    ],
+)
 def test_allow_lifts_it_only_while_powerha_is_away_or_at_rest(powerha: Fact[Any], lifts: bool) -> None:
     seen = with_fact(at_rest(), "cluster.powerha", powerha)
 
     assert forbids(RECYCLE, seen, settings=ALLOW) is not lifts
 
 
-@pytest.mark.parametrize("found, lifts", [
-    (told(()), True), (told(domains("Offline")), True), (told(domains("Online")), False), (told(domains("Pending online")), False),
-    (gap(), False), (unasked(), False), (missing(), False), (told((), NOON - 2 * MINUTE), False),
-])
+@pytest.mark.parametrize(
+    "found, lifts",
+    [
+        (told(()), True),
+        (told(domains("Offline")), True),
+        (told(domains("Online")), False),
+        (told(domains("Pending online")), False),
+        (gap(), False),
+        (unasked(), False),
+        (missing(), False),
+        (told((), NOON - 2 * MINUTE), False),
+    ],
+)
 def test_allow_lifts_it_only_while_no_peer_domain_is_online(found: Fact[Any], lifts: bool) -> None:
     seen = with_fact(at_rest(), "cluster.peer_domains", found)
 
@@ -478,7 +547,9 @@ def test_allow_lifts_it_only_while_no_peer_domain_is_online(found: Fact[Any], li
 
 
 @pytest.mark.parametrize("where", ["subsystems"])
-@pytest.mark.parametrize("untold", [gap(), missing(), unasked(), told(rows(), NOON - 2 * MINUTE)], ids=["gap", "missing", "unasked", "old"])
+@pytest.mark.parametrize(
+    "untold", [gap(), missing(), unasked(), told(rows(), NOON - 2 * MINUTE)], ids=["gap", "missing", "unasked", "old"]
+)
 def test_allow_lifts_nothing_where_lssrc_could_not_tell(where: str, untold: Fact[Any]) -> None:
     assert forbids(RECYCLE, with_fact(at_rest(), where, untold), settings=ALLOW)
 
@@ -509,8 +580,13 @@ def test_a_lifted_guard_shows_in_the_verdict_though_the_cluster_is_present() -> 
 def test_an_objection_names_its_evidence_and_the_procedure() -> None:
     spoken = cluster.refusals(RECFGCT, at_rest(), history(), ANYTHING, NOON)
 
-    assert [(one.guard, one.because, one.lasting) for one in spoken] == [("cluster", "CAA is configured (caavg_private on hdisk2)", True)]
-    assert "clmgr offline cluster NAME STOP_CAA=yes" in spoken[0].unblock and "clmgr online cluster NAME START_CAA=yes" in spoken[0].unblock
+    assert [(one.guard, one.because, one.lasting) for one in spoken] == [
+        ("cluster", "CAA is configured (caavg_private on hdisk2)", True)
+    ]
+    assert (
+        "clmgr offline cluster NAME STOP_CAA=yes" in spoken[0].unblock
+        and "clmgr online cluster NAME START_CAA=yes" in spoken[0].unblock
+    )
 
 
 def test_every_row_that_objects_speaks_not_only_the_first() -> None:
@@ -518,7 +594,11 @@ def test_every_row_that_objects_speaks_not_only_the_first() -> None:
 
     spoken = [one.because for one in cluster.refusals(RECYCLE, seen, history(), ANYTHING, NOON)]
 
-    assert spoken == ["CAA is active (State of node:  UP)", "CAA is configured (caavg_private on hdisk2)", "odmget HACMPcluster could not tell: exit 2"]
+    assert spoken == [
+        "CAA is active (State of node:  UP)",
+        "CAA is configured (caavg_private on hdisk2)",
+        "odmget HACMPcluster could not tell: exit 2",
+    ]
 
 
 @BY_PROBE

@@ -571,3 +571,31 @@ def test_with_a_damaged_ledger_all_budgets_count_as_spent(tmp_path: Path) -> Non
 
 def test_every_fault_of_the_ladder_is_ranked() -> None:
     assert set(ladder.GRAVITY) == set(ladder.LADDER) and len(ladder.GRAVITY) == 20
+
+
+def test_a_helper_that_cannot_be_started_spends_the_budget_and_no_more(tmp_path: Path) -> None:
+    day = broken(Day(tmp_path))
+
+    def cannot(*arguments: object) -> None:
+        raise OSError(5, "cannot fork")
+
+    day.host.begin = cannot         # type: ignore[method-assign]
+    day.do("crash", "ctrmc")
+    day.run(6 * HOUR)
+
+    assert (day.did(), day.verdict) == ([], "needs-human")
+    assert len([attempt for attempt in day.cycle.ledger.attempts.values() if attempt.remedy.value == "start"]) == 6
+
+
+def test_finishing_what_cannot_be_finished_ends_after_three_tries(tmp_path: Path) -> None:
+    day = broken(Day(tmp_path), ("stick_session",))
+    while "rmcctrl -z" not in day.did():
+        day.clock.sleep(min(1.0, day.cycle.step()))
+    day.host.kill_helper(max(day.cycle.ledger.attempts))
+    day.clock.sleep(5 * MINUTE)
+    day.host.begin = lambda deed, folder: None      # type: ignore[method-assign]  # a helper that dies at once
+
+    day.restart()
+    day.run(2 * HOUR)
+
+    assert len([attempt for attempt in day.cycle.ledger.attempts.values() if attempt.by == "finish"]) == 3

@@ -8,33 +8,6 @@ from typing import Any, List, Optional, Tuple
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from seen import (
-    ANYTHING,
-    DAY,
-    DEFAULTS,
-    HMC1,
-    HMC2,
-    HOUR,
-    MINUTE,
-    NOON,
-    PLATFORMS,
-    RMC,
-    SECOND,
-    attempt,
-    fact_of,
-    finding,
-    gap,
-    history,
-    hmc,
-    missing,
-    plain,
-    policy,
-    told,
-    unasked,
-    with_fact,
-    with_hmcs,
-    with_state,
-)
 
 from rmcagent.config import Settings
 from rmcagent.model import (
@@ -60,6 +33,32 @@ from rmcagent.model import (
 )
 from rmcagent.reason.decide import alternatives, decide, verdict
 from rmcagent.reason.ladder import LADDER
+from seen import (
+    ANYTHING,
+    DAY,
+    DEFAULTS,
+    HMC2,
+    HOUR,
+    MINUTE,
+    NOON,
+    PLATFORMS,
+    RMC,
+    SECOND,
+    attempt,
+    fact_of,
+    finding,
+    gap,
+    history,
+    hmc,
+    missing,
+    plain,
+    policy,
+    told,
+    unasked,
+    with_fact,
+    with_hmcs,
+    with_state,
+)
 
 REFRESH, START, MANAGER, LPARMGR = Remedy.REFRESH, Remedy.START, Remedy.MANAGER, Remedy.LPARMGR
 RECYCLE, RECFGCT = Remedy.RECYCLE, Remedy.RECFGCT
@@ -73,8 +72,14 @@ SHADOW = policy("mode: shadow")
 SPENT = tuple(attempt(REFRESH, timedelta(hours=number)) for number in range(2, 14))
 
 
-def decided(found: Finding = LINK, *attempts: Attempt, seen: Optional[Snapshot] = None, settings: Settings = ANYTHING, now: datetime = NOON,
-            **past: Any) -> Decision:
+def decided(
+    found: Finding = LINK,
+    *attempts: Attempt,
+    seen: Optional[Snapshot] = None,
+    settings: Settings = ANYTHING,
+    now: datetime = NOON,
+    **past: Any,
+) -> Decision:
     """The decision about one finding that was seen for two hours."""
     memory = history(*attempts, found=(found,), **past)
     return decide(seen or plain(), (found,), memory, settings, now)[0]
@@ -183,7 +188,9 @@ def test_start_and_recycle_take_turns_within_their_budgets_until_both_are_spent(
 @pytest.mark.parametrize("outcome", [Outcome.HEALED, Outcome.UNCHANGED, Outcome.UNKNOWN])
 @pytest.mark.parametrize("fault", [Fault.LINK_PENDING, Fault.IDENTITY_CLASH])
 def test_recfgct_runs_once_an_episode_whatever_came_of_it(outcome: Outcome, fault: Fault) -> None:
-    rich = policy("remedies: {recfgct: {budget: 99/24h, cooldown: 1m, treats: [link-pending, identity-clash]}, recycle: {mode: off}}")
+    rich = policy(
+        "remedies: {recfgct: {budget: 99/24h, cooldown: 1m, treats: [link-pending, identity-clash]}, recycle: {mode: off}}"
+    )
     done = attempt(REFRESH, 4 * HOUR), attempt(RECYCLE, 3 * HOUR), attempt(RECFGCT, 2 * HOUR, outcome, fault=fault)
 
     decision = decided(finding(fault), *done, settings=rich)
@@ -246,10 +253,15 @@ def test_after_the_last_rung_a_human_is_needed() -> None:
     assert decision.kind is Kind.ESCALATE and decision.unblock
 
 
-@pytest.mark.parametrize("where, fact, guard", [
-    ("cluster.caa", told("State of node:  UP"), "cluster"), ("cluster.caa", gap(), "cluster"), ("busy.migration", gap(), "migration"),
-    ("var", told(Space("/var", 100, 1)), "var-full"),
-])
+@pytest.mark.parametrize(
+    "where, fact, guard",
+    [
+        ("cluster.caa", told("State of node:  UP"), "cluster"),
+        ("cluster.caa", gap(), "cluster"),
+        ("busy.migration", gap(), "migration"),
+        ("var", told(Space("/var", 100, 1)), "var-full"),
+    ],
+)
 def test_a_lasting_reason_refuses_and_says_what_would_unblock_it(where: str, fact: Fact[Any], guard: str) -> None:
     decision = decided(HUNG, seen=with_fact(plain(rmc="hung"), where, fact))
 
@@ -284,13 +296,17 @@ def test_a_forbidden_rung_is_passed_over_and_reported_when_nothing_else_is_left(
     """recycle is refused for a connected HMC; the manager is started again and again, within its budget."""
     drm = finding(Fault.MANAGER_DOWN, "IBM.DRM")
     tried = attempt(MANAGER, HOUR, fault=Fault.MANAGER_DOWN, subject="IBM.DRM")
-    spent = tuple(replace(tried, begun_at=NOON - timedelta(hours=number), ended_at=NOON - timedelta(hours=number)) for number in range(2, 8))
+    spent = tuple(
+        replace(tried, begun_at=NOON - timedelta(hours=number), ended_at=NOON - timedelta(hours=number)) for number in range(2, 8)
+    )
 
     again = decided(drm, tried, seen=plain(link=Link.UP))
     nothing_left = decided(drm, *spent, seen=plain(link=Link.UP))
 
     assert short(again) == apply(MANAGER)
-    assert short(nothing_left) == (Kind.REFUSE, RECYCLE) and [refusal.guard for refusal in nothing_left.refused_by] == ["hmc-connected"]
+    assert short(nothing_left) == (Kind.REFUSE, RECYCLE) and [refusal.guard for refusal in nothing_left.refused_by] == [
+        "hmc-connected"
+    ]
 
 
 @pytest.mark.parametrize("fault", [fault for fault in Fault if not LADDER[fault]], ids=lambda fault: fault.value)
@@ -476,11 +492,17 @@ def test_blind_is_rest_and_says_what_could_not_be_told() -> None:
     assert (decision.kind, decision.because) == (Kind.REST, "could not tell: lssrc-a: timed out after 20 s")
 
 
-@pytest.mark.parametrize("found", [finding(fault, "IBM.DRM" if fault is Fault.MANAGER_DOWN else "") for fault in Fault], ids=lambda found: found.key)
+@pytest.mark.parametrize(
+    "found", [finding(fault, "IBM.DRM" if fault is Fault.MANAGER_DOWN else "") for fault in Fault], ids=lambda found: found.key
+)
 @pytest.mark.parametrize("settings", [ANYTHING, SHADOW])
 def test_without_lssrc_nothing_is_begun_whatever_else_is_seen(found: Finding, settings: Settings) -> None:
     for past in (history(found=(found,)), history(attempt(REFRESH), attempt(START), attempt(RECYCLE), found=(found,))):
-        for seen in (plain(subsystems=gap()), plain(subsystems=unasked(), fresh=False), with_state(plain(fresh=False), "ctrmc", State.UNKNOWN)):
+        for seen in (
+            plain(subsystems=gap()),
+            plain(subsystems=unasked(), fresh=False),
+            with_state(plain(fresh=False), "ctrmc", State.UNKNOWN),
+        ):
             assert decide(seen, (found,), past, settings, NOON)[0].kind is not Kind.APPLY
 
 
@@ -507,7 +529,9 @@ RESTS = (Decision(Kind.REST, "nothing is wrong"),)
 PAUSE = Pause(NOON + HOUR, "SAN work")
 
 
-def word(seen: Optional[Snapshot] = None, found: Tuple[Finding, ...] = (), decisions: Tuple[Decision, ...] = RESTS, **past: Any) -> str:
+def word(
+    seen: Optional[Snapshot] = None, found: Tuple[Finding, ...] = (), decisions: Tuple[Decision, ...] = RESTS, **past: Any
+) -> str:
     return verdict(seen or plain(link=Link.UP), found, decisions, history(**past), DEFAULTS, NOON)[0]
 
 
@@ -516,7 +540,10 @@ def test_before_the_first_look_the_word_is_unknown() -> None:
 
 
 def test_healthy_says_whether_an_hmc_is_connected() -> None:
-    assert verdict(plain(link=Link.UP), (), RESTS, history(), DEFAULTS, NOON) == ("healthy", "RMC runs and its management connection works")
+    assert verdict(plain(link=Link.UP), (), RESTS, history(), DEFAULTS, NOON) == (
+        "healthy",
+        "RMC runs and its management connection works",
+    )
     assert verdict(plain(hmcs=()), (), RESTS, history(), DEFAULTS, NOON) == ("healthy", "RMC runs; no HMC manages it")
 
 
@@ -526,10 +553,8 @@ def test_nothing_found_is_not_healthy_while_ctrmc_does_not_run(state: Optional[S
 
 
 def test_the_first_that_matches_is_the_word() -> None:
-    lately, long = {"blind_since": NOON - MINUTE}, {"blind_since": NOON - 10 * MINUTE}
-
-    assert word(BLIND, **lately, pause=PAUSE) == "unknown"
-    assert word(BLIND, **long, pause=PAUSE) == "blind"
+    assert word(BLIND, pause=PAUSE, blind_since=NOON - MINUTE) == "unknown"
+    assert word(BLIND, pause=PAUSE, blind_since=NOON - 10 * MINUTE) == "blind"
     assert word(found=(LINK,), decisions=REFUSED, pause=PAUSE) == "paused"
     assert word(found=(DOWN, LINK), decisions=BEGUN + REFUSED) == "needs-human"
     assert word(found=(DOWN, LINK), decisions=WAITS + BEGUN) == "healing"
@@ -558,8 +583,12 @@ def test_to_wait_for_ones_own_deed_is_healing_and_a_shadow_heals_nothing(decisio
 
 
 def test_every_word_comes_with_a_sentence() -> None:
-    for seen, found, decisions, past in ((BLIND, (), RESTS, history(blind_since=NOON)), (plain(), (LINK,), REFUSED, history()),
-                                         (plain(), (LINK,), WAITS, history()), (plain(subsystems=unasked()), (), RESTS, history())):
+    for seen, found, decisions, past in (
+        (BLIND, (), RESTS, history(blind_since=NOON)),
+        (plain(), (LINK,), REFUSED, history()),
+        (plain(), (LINK,), WAITS, history()),
+        (plain(subsystems=unasked()), (), RESTS, history()),
+    ):
         assert verdict(seen, found, decisions, past, DEFAULTS, NOON)[1]
 
 
@@ -567,8 +596,23 @@ def test_every_word_comes_with_a_sentence() -> None:
 
 
 MAYBE = ("as it is", "gap", "unreadable", "unasked", "missing", "old")
-ASKED = ("subsystems", "status", "mcp", "servers", "in_band", "var", "cluster.ct_cluster", "cluster.peer_domains", "cluster.caa", "cluster.caavg",
-         "cluster.powerha", "cluster.powerha_odm", "cluster.ssp", "busy.migration", "busy.processes")
+ASKED = (
+    "subsystems",
+    "status",
+    "mcp",
+    "servers",
+    "in_band",
+    "var",
+    "cluster.ct_cluster",
+    "cluster.peer_domains",
+    "cluster.caa",
+    "cluster.caavg",
+    "cluster.powerha",
+    "cluster.powerha_odm",
+    "cluster.ssp",
+    "busy.migration",
+    "busy.processes",
+)
 
 
 def spoilt(seen: Snapshot, where: str, how: str) -> Snapshot:
@@ -595,34 +639,53 @@ def table_allows(remedy: Remedy, fault: Fault, seen: Snapshot, past: History) ->
     lspv_of_this_boot = past.caavg_absent_at is not None and NOON - past.caavg_absent_at <= DAY
     peer_rows = not rows_known or "cthags" in (seen.subsystems.value or {}) or "IBM.RecoveryRM" in (seen.subsystems.value or {})
     dead_or_hung = fault in (Fault.RMC_DOWN, Fault.RMC_HUNG)
-    if any((
-        blocks("subsystems", True, True), blocks("cluster.powerha", False, True), blocks("cluster.powerha_odm", False, True),
-        blocks("cluster.peer_domains", peer_rows, recfgct), blocks("cluster.caa", False, True),
-        blocks("cluster.caavg", seen.platform is not Platform.LINUX, recfgct or not lspv_of_this_boot),
-        blocks("cluster.ssp", seen.platform is Platform.VIOS, True), blocks("in_band", False, True), blocks("busy.migration", True, True),
-        blocks("status", True, recfgct or not dead_or_hung),
-    )):
+    if any(
+        (
+            blocks("subsystems", True, True),
+            blocks("cluster.powerha", False, True),
+            blocks("cluster.powerha_odm", False, True),
+            blocks("cluster.peer_domains", peer_rows, recfgct),
+            blocks("cluster.caa", False, True),
+            blocks("cluster.caavg", seen.platform is not Platform.LINUX, recfgct or not lspv_of_this_boot),
+            blocks("cluster.ssp", seen.platform is Platform.VIOS, True),
+            blocks("in_band", False, True),
+            blocks("busy.migration", True, True),
+            blocks("status", True, recfgct or not dead_or_hung),
+        )
+    ):
         return False
     if recfgct:
         active = (seen.subsystems.value or {})["ctrmc"].state is State.ACTIVE
         return active and ended("status") == "told" and ended("cluster.peer_domains") in ("told", "missing")
     earlier = past.domains_allowed_at is not None and NOON - past.domains_allowed_at <= 48 * HOUR
-    return (ended("cluster.ct_cluster") == "told" and seen.cluster.ct_cluster.value == "IW") or ended("cluster.peer_domains") in ("told", "missing") or earlier
+    return (
+        (ended("cluster.ct_cluster") == "told" and seen.cluster.ct_cluster.value == "IW")
+        or ended("cluster.peer_domains") in ("told", "missing")
+        or earlier
+    )
 
 
 spoiling = st.dictionaries(st.sampled_from(ASKED), st.sampled_from(MAYBE), max_size=5)
 vouching = st.sampled_from([None, NOON - HOUR, NOON - 30 * HOUR, NOON - 50 * HOUR])
 
 
-@given(platform=st.sampled_from(PLATFORMS), rmc=st.sampled_from(RMC), climbing=st.booleans(), spoil=spoiling, lspv=vouching, domains=vouching,
-       offline=st.booleans())
+@given(
+    platform=st.sampled_from(PLATFORMS),
+    rmc=st.sampled_from(RMC),
+    climbing=st.booleans(),
+    spoil=spoiling,
+    lspv=vouching,
+    domains=vouching,
+    offline=st.booleans(),
+)
 @example(Platform.AIX, "healthy", False, {}, None, None, False)
 @example(Platform.VIOS, "healthy", True, {}, None, None, False)
 @example(Platform.LINUX, "down", False, {"cluster.ct_cluster": "old"}, None, None, False)
 @example(Platform.AIX, "hung", False, {"cluster.ct_cluster": "old"}, None, NOON - HOUR, False)
 @example(Platform.AIX, "hung", False, {"cluster.caavg": "gap"}, NOON - HOUR, None, False)
 def test_recycle_and_recfgct_are_begun_exactly_where_the_table_allows_them(
-        platform: Platform, rmc: str, climbing: bool, spoil: Any, lspv: Optional[datetime], domains: Optional[datetime], offline: bool) -> None:
+    platform: Platform, rmc: str, climbing: bool, spoil: Any, lspv: Optional[datetime], domains: Optional[datetime], offline: bool
+) -> None:
     seen = plain(platform, rmc)
     if offline and rmc == "healthy" and not climbing:
         seen = with_fact(seen, "cluster.peer_domains", told((PeerDomain("pd1", "Offline"),)))
@@ -643,8 +706,14 @@ def test_recycle_and_recfgct_are_begun_exactly_where_the_table_allows_them(
     assert (short(decision) == apply(wanted)) is allowed
 
 
-@given(platform=st.sampled_from(PLATFORMS), rmc=st.sampled_from(RMC), everything=st.fixed_dictionaries({where: st.sampled_from(MAYBE) for where in ASKED}),
-       found=st.sampled_from(Fault), tried=st.lists(st.sampled_from(Remedy), max_size=3), fresh=st.booleans())
+@given(
+    platform=st.sampled_from(PLATFORMS),
+    rmc=st.sampled_from(RMC),
+    everything=st.fixed_dictionaries({where: st.sampled_from(MAYBE) for where in ASKED}),
+    found=st.sampled_from(Fault),
+    tried=st.lists(st.sampled_from(Remedy), max_size=3),
+    fresh=st.booleans(),
+)
 def test_nothing_dangerous_is_begun_in_a_fresh_look_against_the_table_for_any_fault(
         platform: Platform, rmc: str, everything: Any, found: Fault, tried: Any, fresh: bool) -> None:
     seen = plain(platform, rmc, fresh=fresh)

@@ -8,6 +8,23 @@ from typing import Any, Optional, Tuple
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
+from rmcagent.model import (
+    DomainStatus,
+    Fact,
+    Fault,
+    Finding,
+    Link,
+    LogGrowth,
+    Platform,
+    Side,
+    Snapshot,
+    Space,
+    State,
+    Stop,
+)
+from rmcagent.reason.diagnose import diagnose, looks_hung, management_expected, reachability, shows_no_hmc
+from rmcagent.reason.ladder import GRAVITY, LADDER
 from seen import (
     DEFAULTS,
     HMC1,
@@ -28,23 +45,6 @@ from seen import (
     with_hmcs,
     with_state,
 )
-
-from rmcagent.model import (
-    DomainStatus,
-    Fact,
-    Fault,
-    Finding,
-    Link,
-    LogGrowth,
-    Platform,
-    Side,
-    Snapshot,
-    Space,
-    State,
-    Stop,
-)
-from rmcagent.reason.diagnose import diagnose, looks_hung, management_expected, reachability, shows_no_hmc
-from rmcagent.reason.ladder import GRAVITY, LADDER
 
 HEALTHY = plain(link=Link.UP)
 LIMIT = DEFAULTS.log.storm.bytes
@@ -169,7 +169,10 @@ def test_a_required_manager_that_is_inoperative_is_named() -> None:
 
     both = found(seen)
 
-    assert [(one.key, one.side) for one in both] == [("manager-down:IBM.DRM", Side.HERE), ("manager-down:IBM.MgmtDomainRM", Side.HERE)]
+    assert [(one.key, one.side) for one in both] == [
+        ("manager-down:IBM.DRM", Side.HERE),
+        ("manager-down:IBM.MgmtDomainRM", Side.HERE),
+    ]
     assert both[0].evidence == "IBM.DRM is inoperative while ctrmc is active"
 
 
@@ -256,10 +259,17 @@ def test_no_hmc_anywhere_in_two_looks_where_one_was_seen_before_is_no_hmc() -> N
     assert found(plain(**EMPTY), empty_looks=1) == ()
 
 
-@pytest.mark.parametrize("text, known, expected", [
-    ("", True, True), ("", False, False), ("expect: {hmcs: [192.0.2.9]}", False, True), ("expect: {management: required}", False, True),
-    ("expect: {management: none}", True, False), ("expect: {management: none, hmcs: [192.0.2.9]}", False, False),
-])
+@pytest.mark.parametrize(
+    "text, known, expected",
+    [
+        ("", True, True),
+        ("", False, False),
+        ("expect: {hmcs: [192.0.2.9]}", False, True),
+        ("expect: {management: required}", False, True),
+        ("expect: {management: none}", True, False),
+        ("expect: {management: none, hmcs: [192.0.2.9]}", False, False),
+    ],
+)
 def test_no_hmc_is_a_fault_only_where_one_is_expected(text: str, known: bool, expected: bool) -> None:
     past = history() if known else history(known=())
 
@@ -281,7 +291,10 @@ def test_an_essential_command_that_is_missing_is_not_an_empty_answer(where: str)
     assert not shows_no_hmc(with_fact(plain(**EMPTY), where, missing()))
 
 
-@pytest.mark.parametrize("where, value", [("status", DomainStatus((point(Link.DOWN),))), ("mcp", (server(),)), ("servers", (server(),)), ("in_band", ("hmc1",))])
+@pytest.mark.parametrize(
+    "where, value",
+    [("status", DomainStatus((point(Link.DOWN),))), ("mcp", (server(),)), ("servers", (server(),)), ("in_band", ("hmc1",))],
+)
 def test_anything_that_names_an_hmc_shows_one(where: str, value: Any) -> None:
     assert not shows_no_hmc(with_fact(plain(**EMPTY), where, told(value)))
 
@@ -314,9 +327,13 @@ def test_a_storm_in_the_log_is_evidence_not_a_cause() -> None:
     assert one.evidence == "the IBM.MgmtDomainRM log grew 64 KiB in 10m (2613-021 x40, 2613-008 x2, 2610-415 x1)"
 
 
-@pytest.mark.parametrize("full_in, words", [(timedelta(hours=72), "3 days"), (timedelta(hours=5), "5 hours"), (timedelta(minutes=40), "40 minutes")])
+@pytest.mark.parametrize(
+    "full_in, words", [(timedelta(hours=72), "3 days"), (timedelta(hours=5), "5 hours"), (timedelta(minutes=40), "40 minutes")]
+)
 def test_a_storm_says_when_var_will_be_full(full_in: timedelta, words: str) -> None:
-    assert f"/var is full in {words} at this rate" in only(replace(HEALTHY, logs=told(replace(NOISE, var_full_in=full_in)))).evidence
+    assert (
+        f"/var is full in {words} at this rate" in only(replace(HEALTHY, logs=told(replace(NOISE, var_full_in=full_in)))).evidence
+    )
 
 
 def test_noise_within_the_policy_is_no_storm() -> None:
@@ -391,14 +408,29 @@ def test_a_gap_elsewhere_hides_no_plain_fault() -> None:
 LOOKS = st.builds(
     lambda rmc, link, gone, logs, var, fresh: replace(
         with_fact(plain(rmc=rmc, link=link), "logs", told(logs)) if logs else with_fact(plain(rmc=rmc, link=link), "logs", gap()),
-        var=told(var) if var else gap(), fresh=fresh, ctrmc_alive=None if gone else True),
-    st.sampled_from(["healthy", "down", "hung"]), st.sampled_from(Link), st.booleans(), st.sampled_from([None, LogGrowth(), NOISE, HMC_NOISE]),
-    st.sampled_from([None, Space("/var", 100, 50), Space("/var", 100, 1)]), st.booleans(),
+        var=told(var) if var else gap(),
+        fresh=fresh,
+        ctrmc_alive=None if gone else True,
+    ),
+    st.sampled_from(["healthy", "down", "hung"]),
+    st.sampled_from(Link),
+    st.booleans(),
+    st.sampled_from([None, LogGrowth(), NOISE, HMC_NOISE]),
+    st.sampled_from([None, Space("/var", 100, 50), Space("/var", 100, 1)]),
+    st.booleans(),
 )
 
 
-@given(seen=LOOKS, untold=st.sets(st.sampled_from(SOURCES)), timed_out=st.booleans(), hung_looks=st.integers(0, 9), empty_looks=st.integers(0, 9))
-def test_to_be_told_less_never_adds_a_fault_but_a_hung_rmc(seen: Snapshot, untold: Any, timed_out: bool, hung_looks: int, empty_looks: int) -> None:
+@given(
+    seen=LOOKS,
+    untold=st.sets(st.sampled_from(SOURCES)),
+    timed_out=st.booleans(),
+    hung_looks=st.integers(0, 9),
+    empty_looks=st.integers(0, 9),
+)
+def test_to_be_told_less_never_adds_a_fault_but_a_hung_rmc(
+    seen: Snapshot, untold: Any, timed_out: bool, hung_looks: int, empty_looks: int
+) -> None:
     before = set(faults(seen, hung_looks=hung_looks, empty_looks=empty_looks))
     for where in untold:
         seen = with_fact(seen, where, gap(timed_out=timed_out))
@@ -420,6 +452,8 @@ def test_every_finding_can_be_checked_and_treated_or_explained(seen: Snapshot, h
 
 
 def test_reachability_is_one_mark_an_hmc_in_the_order_of_their_addresses() -> None:
-    seen = with_hmcs(plain(), hmc(Link.DOWN, HMC2, reachable=None), hmc(Link.DOWN, HMC1, reachable=False), hmc(Link.UP, "192.0.2.23"))
+    seen = with_hmcs(
+        plain(), hmc(Link.DOWN, HMC2, reachable=None), hmc(Link.DOWN, HMC1, reachable=False), hmc(Link.UP, "192.0.2.23")
+    )
 
     assert reachability(seen) == f"-{HMC1} ?{HMC2} +192.0.2.23"

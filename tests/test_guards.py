@@ -8,6 +8,24 @@ from typing import Any, Mapping, Optional, Set, Tuple
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
+from rmcagent.config import Budget
+from rmcagent.model import (
+    Attempt,
+    Episode,
+    Fault,
+    Link,
+    Outcome,
+    Pause,
+    Platform,
+    Refusal,
+    Remedy,
+    Side,
+    Space,
+    State,
+)
+from rmcagent.reason import guards
+from rmcagent.reason.guards import GUARDS, Case, budget_left, grace_of, refusals, splay_of
 from seen import (
     ANYTHING,
     DAY,
@@ -33,24 +51,6 @@ from seen import (
     with_state,
 )
 
-from rmcagent.config import Budget
-from rmcagent.model import (
-    Attempt,
-    Episode,
-    Fault,
-    Link,
-    Outcome,
-    Pause,
-    Platform,
-    Refusal,
-    Remedy,
-    Side,
-    Space,
-    State,
-)
-from rmcagent.reason import guards
-from rmcagent.reason.guards import GUARDS, Case, budget_left, grace_of, refusals, splay_of
-
 REFRESH, START, MANAGER, LPARMGR = Remedy.REFRESH, Remedy.START, Remedy.MANAGER, Remedy.LPARMGR
 RECYCLE, RECFGCT = Remedy.RECYCLE, Remedy.RECFGCT
 EVERY_REMEDY = tuple(Remedy)
@@ -64,7 +64,7 @@ def speaking(one: Case) -> Set[str]:
 
 
 def spoken_by(name: str, one: Case) -> Tuple[Refusal, ...]:
-    return {guard.__name__: guard for guard in GUARDS}[name](one)      # type: ignore[no-any-return]
+    return {guard.__name__: guard for guard in GUARDS}[name](one)
 
 
 def vitals(**changes: Any) -> Case:
@@ -107,18 +107,32 @@ HELD = (
     Held("booting", "boot", remembering(booted_at=NOON - 10 * MINUTE + SECOND), until=NOON + SECOND),
     Held("in_transition", "transition", case(seen=with_state(plain(), "IBM.DRM", State.STARTING))),
     Held("in_transition", "transition", case(REFRESH, seen=with_state(plain(), "ctrmc", State.STOPPING))),
-    *(Held("others_at_work", "busy", running("sshd", name)) for name in ("rmcctrl", "recfgct", "forcerpoffline", "startrpdomain", "stoprpdomain", "clmgr")),
-    *(Held("others_at_work", "install", running("sshd", name)) for name in ("installp", "geninstall", "emgr", "lvupdate", "rpm", "dnf")),
+    *(
+        Held("others_at_work", "busy", running("sshd", name))
+        for name in ("rmcctrl", "recfgct", "forcerpoffline", "startrpdomain", "stoprpdomain", "clmgr")
+    ),
+    *(
+        Held("others_at_work", "install", running("sshd", name))
+        for name in ("installp", "geninstall", "emgr", "lvupdate", "rpm", "dnf")
+    ),
     Held("others_at_work", "shutdown", running("shutdown")),
     Held("others_at_work", "busy", case(seen=with_fact(plain(), "busy.processes", gap()))),
     Held("others_at_work", "busy", case(seen=with_fact(plain(), "busy.processes", unasked()))),
     Held("others_at_work", "busy", case(REFRESH, seen=with_fact(plain(fresh=False), "busy.processes", gap()))),
     Held("migrating", "migration", case(seen=with_fact(plain(), "busy.migration", told("a migration started at 11:58")))),
     Held("migrating", "migration", case(seen=with_fact(plain(), "busy.migration", gap())), lasting=True),
-    Held("migrating", "migration", case(LPARMGR, seen=with_fact(plain(), "busy.migration", told("a migration started at 11:58")))),
+    Held(
+        "migrating", "migration", case(LPARMGR, seen=with_fact(plain(), "busy.migration", told("a migration started at 11:58")))
+    ),
     Held("clustered", "cluster", case(seen=with_fact(plain(), "cluster.caa", told("State of node:  UP"))), lasting=True),
     Held("hmc_connected", "hmc-connected", case(found=finding(Fault.LOG_STORM), seen=plain(link=Link.UP)), lasting=True),
-    Held("rmc_answers", "rmc-silent", case(RECFGCT, seen=with_fact(plain(), "status", gap())), lasting=True, company=("hmc-connected",)),
+    Held(
+        "rmc_answers",
+        "rmc-silent",
+        case(RECFGCT, seen=with_fact(plain(), "status", gap())),
+        lasting=True,
+        company=("hmc-connected",),
+    ),
     Held("rmc_answers", "rmc-silent", case(RECFGCT, seen=with_state(plain(), "ctrmc", State.INOPERATIVE)), lasting=True),
     Held("no_hmc_reachable", "no-hmc-reachable", case(seen=with_hmcs(plain(), hmc(Link.DOWN, reachable=False))), lasting=True),
     Held("no_hmc_reachable", "no-hmc-reachable", case(seen=with_hmcs(plain(), hmc(Link.DOWN, reachable=None))), lasting=True),
@@ -130,15 +144,19 @@ HELD = (
     Held("budget", "budget", remembering(attempt(RECYCLE, 23 * HOUR), attempt(RECYCLE, 2 * HOUR)), until=NOON + HOUR),
     Held("cooldown", "cooldown", remembering(attempt(RECYCLE, 30 * MINUTE)), until=NOON + MINUTE),
     Held("settling", "settle", remembering(attempt(REFRESH, 3 * MINUTE, outcome=None)), until=NOON + 4 * MINUTE),
-    Held("splayed", "splay", case(past=history(found=(FOUND,), since=5 * MINUTE)),
-         until=NOON + splay_of(case())),
+    Held("splayed", "splay", case(past=history(found=(FOUND,), since=5 * MINUTE)), until=NOON + splay_of(case())),
 )
 EACH = pytest.mark.parametrize("one", HELD, ids=[f"{held.guard}-{number}" for number, held in enumerate(HELD)])
 
 
 @pytest.mark.parametrize("remedy", [RECYCLE, RECFGCT, REFRESH, LPARMGR])
 def test_nothing_speaks_where_nothing_holds(remedy: Remedy) -> None:
-    assert refusals(case(remedy, settings=replace(ANYTHING, remedies={**ANYTHING.remedies, "lparmgr": ANYTHING.remedies["manager"]}))) == ()
+    assert (
+        refusals(
+            case(remedy, settings=replace(ANYTHING, remedies={**ANYTHING.remedies, "lparmgr": ANYTHING.remedies["manager"]}))
+        )
+        == ()
+    )
 
 
 @EACH
@@ -165,7 +183,13 @@ def test_every_guard_there_is_is_held_above_in_its_order() -> None:
 def test_all_of_them_speak_not_only_the_first() -> None:
     seen = with_fact(plain(maintenance=True, vitals=replace(plain().vitals, may_act=False), var=told(Space("/var", 1000, 3))),
                      "busy.processes", told(("clmgr", "dnf", "shutdown", "rmcctrl")))
-    past = history(attempt(RECYCLE, 20 * MINUTE), attempt(RECYCLE, 15 * MINUTE), found=(FOUND,), pause=Pause(NOON + HOUR, "SAN work"), crash_loop=True)
+    past = history(
+        attempt(RECYCLE, 20 * MINUTE),
+        attempt(RECYCLE, 15 * MINUTE),
+        found=(FOUND,),
+        pause=Pause(NOON + HOUR, "SAN work"),
+        crash_loop=True,
+    )
 
     spoken = refusals(case(seen=seen, past=past))
 
@@ -181,14 +205,34 @@ ALWAYS = ("not_root", "wpar", "paused", "maintenance", "crash_loop", "booting", 
 
 
 @pytest.mark.parametrize("remedy", EVERY_REMEDY)
-@pytest.mark.parametrize("one", [held for held in HELD if held.guard in ALWAYS and held.held.seen.fresh], ids=lambda held: held.guard)
+@pytest.mark.parametrize(
+    "one", [held for held in HELD if held.guard in ALWAYS and held.held.seen.fresh], ids=lambda held: held.guard
+)
 def test_these_hold_every_remedy_that_changes_anything(remedy: Remedy, one: Held) -> None:
     assert one.says in speaking(replace(one.held, remedy=remedy))
 
 
 @pytest.mark.parametrize("remedy", [REFRESH, START, MANAGER])
-@pytest.mark.parametrize("one", [held for held in HELD if held.guard in ("migrating", "clustered", "hmc_connected", "no_hmc_reachable", "hmc_back",
-                                                                       "var_full", "order", "rmc_answers", "splayed")], ids=lambda held: held.guard)
+@pytest.mark.parametrize(
+    "one",
+    [
+        held
+        for held in HELD
+        if held.guard
+        in (
+            "migrating",
+            "clustered",
+            "hmc_connected",
+            "no_hmc_reachable",
+            "hmc_back",
+            "var_full",
+            "order",
+            "rmc_answers",
+            "splayed",
+        )
+    ],
+    ids=lambda held: held.guard,
+)
 def test_what_only_recycle_and_recfgct_endanger_holds_no_gentler_remedy(remedy: Remedy, one: Held) -> None:
     assert spoken_by(one.guard, replace(one.held, remedy=remedy)) == ()
 
@@ -251,8 +295,15 @@ def test_a_window_is_asked_of_the_local_time_that_the_look_carries(local: Option
     assert (spoken_by("window", held) == ()) is opens
 
 
-@pytest.mark.parametrize("local, opens", [(datetime(2026, 5, 2, 23, 0), True), (datetime(2026, 5, 3, 4, 59), True), (datetime(2026, 5, 3, 5, 0), False),
-                                          (datetime(2026, 5, 3, 23, 0), False)])
+@pytest.mark.parametrize(
+    "local, opens",
+    [
+        (datetime(2026, 5, 2, 23, 0), True),
+        (datetime(2026, 5, 3, 4, 59), True),
+        (datetime(2026, 5, 3, 5, 0), False),
+        (datetime(2026, 5, 3, 23, 0), False),
+    ],
+)
 def test_a_window_that_crosses_midnight_belongs_to_the_day_on_which_it_opens(local: datetime, opens: bool) -> None:
     over_night = policy('remedies: {recycle: {window: "Sat 22:00-05:00"}}')
 
@@ -280,8 +331,12 @@ def test_a_partition_without_an_uptime_has_booted_no_later_than_the_agent_starte
 def test_the_hmc_that_has_answered_longest_counts() -> None:
     seen = with_hmcs(plain(), hmc(Link.DOWN), hmc(Link.DOWN, HMC2))
 
-    one_is_long_back = case(seen=seen, past=history(found=(FOUND,), answering_since={HMC1: NOON - MINUTE, HMC2: NOON - 20 * MINUTE}))
-    both_are_fresh = case(seen=seen, past=history(found=(FOUND,), answering_since={HMC1: NOON - MINUTE, HMC2: NOON - 19 * MINUTE}))
+    one_is_long_back = case(
+        seen=seen, past=history(found=(FOUND,), answering_since={HMC1: NOON - MINUTE, HMC2: NOON - 20 * MINUTE})
+    )
+    both_are_fresh = case(
+        seen=seen, past=history(found=(FOUND,), answering_since={HMC1: NOON - MINUTE, HMC2: NOON - 19 * MINUTE})
+    )
 
     assert spoken_by("hmc_back", one_is_long_back) == ()
     assert [refusal.until for refusal in spoken_by("hmc_back", both_are_fresh)] == [NOON + MINUTE]

@@ -2,19 +2,35 @@
 from __future__ import annotations
 
 import pytest
-from seen import ANYTHING, DEFAULTS, policy
 
 from rmcagent.config import ConfigError
 from rmcagent.model import Fault, Remedy
 from rmcagent.partition.act import SPELLINGS
 from rmcagent.reason.ladder import DISRUPTIVE, GRAVITY, IDENTITY_FAULTS, LADDER, LINK_FAULTS, REPEATABLE, remedies_for
+from seen import ANYTHING, DEFAULTS, policy
 
 GENTLEST_FIRST = tuple(Remedy)
 TREATED_BY = {
-    "rmc-down": "start recycle", "rmc-stopped": "start", "rmc-hung": "recycle", "manager-down": "manager recycle", "remote-disabled": "refresh",
-    "link-down": "refresh recycle", "link-pending": "refresh recycle recfgct", "link-flapping": "", "link-blocked": "", "link-partial": "refresh",
-    "no-hmc": "refresh recycle recfgct", "stale-hmc": "", "hmc-unreachable": "", "hmc-side": "", "identity-clash": "recfgct",
-    "cloned-node": "recycle recfgct", "log-storm": "recycle", "var-full": "", "lparmgr-stuck": "lparmgr refresh recycle", "not-at-boot": "",
+    "rmc-down": "start recycle",
+    "rmc-stopped": "start",
+    "rmc-hung": "recycle",
+    "manager-down": "manager recycle",
+    "remote-disabled": "refresh",
+    "link-down": "refresh recycle",
+    "link-pending": "refresh recycle recfgct",
+    "link-flapping": "",
+    "link-blocked": "",
+    "link-partial": "refresh",
+    "no-hmc": "refresh recycle recfgct",
+    "stale-hmc": "",
+    "hmc-unreachable": "",
+    "hmc-side": "",
+    "identity-clash": "recfgct",
+    "cloned-node": "recycle recfgct",
+    "log-storm": "recycle",
+    "var-full": "",
+    "lparmgr-stuck": "lparmgr refresh recycle",
+    "not-at-boot": "",
 }
 
 

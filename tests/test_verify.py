@@ -6,6 +6,19 @@ from datetime import timedelta
 from typing import Any, Optional, Tuple
 
 import pytest
+
+from rmcagent.model import (
+    DomainStatus,
+    Fault,
+    Link,
+    LogGrowth,
+    Outcome,
+    Remedy,
+    Snapshot,
+    State,
+)
+from rmcagent.reason.ladder import LADDER
+from rmcagent.reason.verify import GOALS, goal, outcome
 from seen import (
     DEFAULTS,
     HMC2,
@@ -24,19 +37,6 @@ from seen import (
     with_hmcs,
     with_state,
 )
-
-from rmcagent.model import (
-    DomainStatus,
-    Fault,
-    Link,
-    LogGrowth,
-    Outcome,
-    Remedy,
-    Snapshot,
-    State,
-)
-from rmcagent.reason.ladder import LADDER
-from rmcagent.reason.verify import GOALS, goal, outcome
 
 ENDED = NOON - 12 * MINUTE            # its settle is over now
 POLICY = DEFAULTS.remedies["recycle"]

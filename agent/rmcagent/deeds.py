@@ -15,6 +15,7 @@ from rmcagent.report import Event
 
 STOPS_RMC = (Remedy.START, Remedy.RECYCLE, Remedy.RECFGCT)      # died half-way, these may leave RMC stopped
 FINISH_WITHIN = timedelta(hours=1)
+FINISH_TRIES = 3                # then the ladder goes on, within its budgets
 
 
 class CannotBegin(Exception):
@@ -82,6 +83,9 @@ class Deeds:
         last = max(attempts, key=lambda attempt: attempt.id, default=None)
         if last is None or last.outcome is not Outcome.INTERRUPTED or self.ledger.facts.get("finished") == last.id:
             return None
+        numbers = [attempt.id for attempt in attempts if attempt.by != "finish"]
+        if sum(1 for attempt in attempts if attempt.id > max(numbers, default=0)) >= FINISH_TRIES:
+            return None
         ours = last.boot == self.ledger.boot and last.identity == identity
         return last if ours and self.ledger.steady.now() - last.begun_at < FINISH_WITHIN else None
 
@@ -126,6 +130,8 @@ class Deeds:
         except OSError as problem:
             because = f"its helper could not be started: {problem.strerror or problem}"
             self._interrupted(attempt, because)
+            if attempt.by != "finish":
+                self.ledger.remember("finished", attempt.id)    # it stopped nothing
             self.emit(Event("RMCA3003W", "remedy changed nothing", (*_fields(attempt), ("outcome", Outcome.INTERRUPTED.value), ("because", because))))
 
     def _interrupted(self, attempt: Attempt, because: str) -> None:

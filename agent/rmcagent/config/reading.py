@@ -65,13 +65,13 @@ def _compose(text: str) -> Any:
         depth = count = 0
 
         def compose_node(self, parent: Optional[yaml.Node], index: int) -> Optional[yaml.Node]:
-            mark = self.peek_event().start_mark    # type: ignore[no-untyped-call]
+            event = self.peek_event()    # type: ignore[no-untyped-call]
             self.depth, self.count = self.depth + 1, self.count + 1
-            for refused, because in ((self.check_event(yaml.AliasEvent), "aliases (*NAME) are not taken here, write it out"),
+            for refused, because in ((isinstance(event, yaml.AliasEvent), "aliases (*NAME) are not taken here, write it out"),
                                      (self.depth > DEEPEST, "it is nested too deeply"),
                                      (self.count > MOST_NODES, "it has too many keys and values")):
                 if refused:
-                    raise yaml.MarkedYAMLError(problem=because, problem_mark=mark)
+                    raise yaml.MarkedYAMLError(problem=because, problem_mark=event.start_mark)
             node = super().compose_node(parent, index)
             self.depth -= 1
             return node

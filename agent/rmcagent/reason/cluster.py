@@ -59,7 +59,8 @@ def _objections(remedy: Remedy, seen: Snapshot, history: History, settings: Sett
 
 def connected_hmc(remedy: Remedy, finding: Finding, seen: Snapshot, settings: Settings, now: datetime) -> Tuple[Refusal, ...]:
     """An HMC that is connected now would be cut off; one that cannot be asked about may be connected."""
-    unblock = "none needed: the connection works" if finding.fault is not Fault.LOG_STORM else "treat the cause of the noise; RMC works"
+    noise = finding.fault is Fault.LOG_STORM
+    unblock = "treat the cause of the noise; RMC works" if noise else "none needed: the connection works"
     silent = Vote.SILENT if remedy is Remedy.RECYCLE and finding.fault in (Fault.RMC_DOWN, Fault.RMC_HUNG) else Vote.BLOCKS
     rows = (
         _judge("rmcdomainstatus", _letters_known(seen), lambda status: _up(seen), Vote.BLOCKS, silent, seen, settings, now),
@@ -114,15 +115,18 @@ def _ballots(remedy: Remedy, seen: Snapshot, history: History, settings: Setting
     yield judge("lssrc -ls clstrmgrES", _state_known(facts.powerha), _powerha, Vote.ABSENT, Vote.BLOCKS)
     yield judge("odmget HACMPcluster", facts.powerha_odm, lambda name: f"the PowerHA cluster {name} is defined" if name else None,
                 Vote.ABSENT, Vote.BLOCKS)
-    yield judge("ct_clusterinfo -c", facts.ct_cluster, lambda name: f"this node is in the RSCT cluster {name}" if name not in ("", "IW") else None,
+    yield judge("ct_clusterinfo -c", facts.ct_cluster,
+                lambda name: f"this node is in the RSCT cluster {name}" if name not in ("", "IW") else None,
                 Vote.SILENT, Vote.SILENT)
     yield judge("lsrpdomain", facts.peer_domains, lambda domains: _domains(domains, any_row=recfgct),
                 _no_domains_possible(seen), Vote.BLOCKS if recfgct else Vote.SILENT)
-    yield judge("ioscli cluster -list", facts.ssp, lambda name: f"this VIOS is in the shared storage pool cluster {name}" if name else None,
+    yield judge("ioscli cluster -list", facts.ssp,
+                lambda name: f"this VIOS is in the shared storage pool cluster {name}" if name else None,
                 Vote.BLOCKS if seen.platform is Platform.VIOS else Vote.ABSENT, Vote.BLOCKS)
     yield judge("IBM.MCP ActivePeerDomain", seen.mcp, lambda servers: _active_domain(servers), Vote.SILENT, Vote.SILENT)
     yield judge("Peer Domain Status", seen.status,
-                lambda status: f"rmcdomainstatus lists the peer {status.peers[0]}" if status.peers else None, Vote.SILENT, Vote.SILENT)
+                lambda status: f"rmcdomainstatus lists the peer {status.peers[0]}" if status.peers else None, Vote.SILENT,
+                Vote.SILENT)
 
 
 def _judge(probe: str, fact: Fact[Any], objects: Callable[[Any], Optional[str]], missing: Vote, unreadable: Vote,
@@ -138,7 +142,8 @@ def _judge(probe: str, fact: Fact[Any], objects: Callable[[Any], Optional[str]],
         return Ballot(probe, missing, f"{probe}: {fact.because or 'not installed'}" if missing is Vote.BLOCKS else "")
     if fact.how is How.UNASKED and not seen.fresh:
         return Ballot(probe, Vote.SILENT)
-    return Ballot(probe, unreadable, f"{probe} could not tell: {fact.because or 'not asked'}" if unreadable is Vote.BLOCKS else "")
+    untold = f"{probe} could not tell: {fact.because or 'not asked'}"
+    return Ballot(probe, unreadable, untold if unreadable is Vote.BLOCKS else "")
 
 
 def _proven_absent(remedy: Remedy, seen: Snapshot, history: History, settings: Settings, now: datetime) -> List[Refusal]:
@@ -152,11 +157,13 @@ def _proven_absent(remedy: Remedy, seen: Snapshot, history: History, settings: S
     if remedy is Remedy.RECFGCT:
         if domains_absent or (told(facts.peer_domains) and not facts.peer_domains.value):
             return []
-        return [Refusal("cluster", "nothing proves that no peer domain is defined: lsrpdomain did not answer", PROVE, lasting=True)]
+        return [Refusal("cluster", "nothing proves that no peer domain is defined: lsrpdomain did not answer", PROVE,
+                        lasting=True)]
     if ((told(facts.ct_cluster) and facts.ct_cluster.value == "IW") or told(facts.peer_domains) or domains_absent
             or _recent(history.domains_allowed_at, ALLOWED_FOR, now)):
         return []
-    return [Refusal("cluster", "nothing proves that this node is in no cluster: neither ct_clusterinfo nor lsrpdomain told", PROVE, lasting=True)]
+    return [Refusal("cluster", "nothing proves that this node is in no cluster: neither ct_clusterinfo nor lsrpdomain told",
+                    PROVE, lasting=True)]
 
 
 def _at_rest(seen: Snapshot, settings: Settings, now: datetime) -> Tuple[Refusal, ...]:
@@ -164,8 +171,10 @@ def _at_rest(seen: Snapshot, settings: Settings, now: datetime) -> Tuple[Refusal
     IBM.ConfigRM under a live Group Services can halt it."""
     facts = seen.cluster
     rows = (
-        _judge("lssrc -a", seen.subsystems, lambda _: _services(seen, ("cthags", "cthats")), Vote.BLOCKS, Vote.BLOCKS, seen, settings, now),
-        _judge("lssrc -ls clstrmgrES", facts.powerha, lambda state: None if state in ("ST_INIT", "NOT_CONFIGURED") else f"PowerHA is in {state}",
+        _judge("lssrc -a", seen.subsystems, lambda _: _services(seen, ("cthags", "cthats")), Vote.BLOCKS, Vote.BLOCKS, seen,
+               settings, now),
+        _judge("lssrc -ls clstrmgrES", facts.powerha,
+               lambda state: None if state in ("ST_INIT", "NOT_CONFIGURED") else f"PowerHA is in {state}",
                Vote.ABSENT, Vote.BLOCKS, seen, settings, now),
         _judge("lsrpdomain", facts.peer_domains, lambda domains: _domains(domains, any_row=False),
                _no_domains_possible(seen), Vote.BLOCKS, seen, settings, now),
@@ -184,7 +193,7 @@ def _no_domains_possible(seen: Snapshot) -> Vote:
 
 def _services(seen: Snapshot, names: Tuple[str, ...] = (*GROUP_SERVICES, "clconfd")) -> Optional[str]:
     busy = [f"{name} is {state.value}" for name in names
-            for state in [seen.state_of(name)] if state not in (None, State.INOPERATIVE)]
+            for state in [seen.state_of(name)] if state is not None and state is not State.INOPERATIVE]
     return f"a cluster's services run here: {', '.join(busy)}" if busy else None
 
 
@@ -213,7 +222,8 @@ def _active_domain(servers: Tuple[Any, ...]) -> Optional[str]:
 
 def _letters_known(seen: Snapshot) -> Fact[Any]:
     """A control point with a letter that we were never told of may be connected."""
-    odd = [point.address for point in (seen.status.value.control_points if seen.status.value else ()) if point.link is Link.UNKNOWN]
+    points = seen.status.value.control_points if seen.status.value else ()
+    odd = [point.address for point in points if point.link is Link.UNKNOWN]
     if odd and not _up(seen):
         return replace(seen.status, how=How.GAP, because=f"the state of {odd[0]} is no letter that is known")
     return seen.status

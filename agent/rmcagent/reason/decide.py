@@ -6,7 +6,18 @@ from typing import List, Optional, Sequence, Tuple
 
 from rmcagent.config import Settings
 from rmcagent.model import (
-    Attempt, Decision, Fault, Finding, History, Kind, Link, Outcome, Refusal, Remedy, Snapshot, State,
+    Attempt,
+    Decision,
+    Fault,
+    Finding,
+    History,
+    Kind,
+    Link,
+    Outcome,
+    Refusal,
+    Remedy,
+    Snapshot,
+    State,
 )
 from rmcagent.reason.guards import Case, grace_of, refusals
 from rmcagent.reason.ladder import LINK_FAULTS, REPEATABLE, remedies_for
@@ -16,7 +27,8 @@ SPENT = ("budget", "off")
 DEEDS = (Kind.APPLY, Kind.JUDGE)
 
 
-def decide(seen: Snapshot, findings: Sequence[Finding], history: History, settings: Settings, now: datetime) -> Tuple[Decision, ...]:
+def decide(seen: Snapshot, findings: Sequence[Finding], history: History, settings: Settings,
+           now: datetime) -> Tuple[Decision, ...]:
     """One decision a finding, the gravest first; never empty. At most one of them is APPLY or JUDGE."""
     open_attempt = _unjudged(history, shadow=False)
     if open_attempt is not None:
@@ -27,7 +39,8 @@ def decide(seen: Snapshot, findings: Sequence[Finding], history: History, settin
     for finding in findings:
         rehearsed = _unjudged(history, shadow=True, finding=finding)
         # A shadow attempt changed nothing: it holds back only what comes next for its own finding.
-        decision = _judge(rehearsed, (finding,), settings, now)[0] if rehearsed else _decide_one(finding, seen, history, settings, now)
+        decision = (_judge(rehearsed, (finding,), settings, now)[0] if rehearsed
+                    else _decide_one(finding, seen, history, settings, now))
         if decision.kind in DEEDS and any(earlier.kind in DEEDS for earlier in decisions):
             decision = Decision(Kind.WAIT, "one remedy at a time", finding, decision.remedy)
         decisions.append(decision)
@@ -88,10 +101,12 @@ def _judge(attempt: Attempt, findings: Sequence[Finding], settings: Settings, no
     else:
         until = attempt.ended_at + settings.remedies[attempt.remedy.value].settle
         if now < until:
-            first = Decision(Kind.WAIT, f"{name} settles before it is judged", finding, attempt.remedy, until=until, attempt=attempt.id,
+            first = Decision(Kind.WAIT, f"{name} settles before it is judged", finding, attempt.remedy, until=until,
+                             attempt=attempt.id,
                              shadow=attempt.shadow)
         else:
-            first = Decision(Kind.JUDGE, f"{name} has settled", finding, attempt.remedy, attempt=attempt.id, shadow=attempt.shadow)
+            first = Decision(Kind.JUDGE, f"{name} has settled", finding, attempt.remedy, attempt=attempt.id,
+                             shadow=attempt.shadow)
     rest = [Decision(Kind.WAIT, f"{name} comes first", other) for other in findings if other is not finding]
     return (first, *rest)
 
@@ -101,7 +116,8 @@ def _decide_one(finding: Finding, seen: Snapshot, history: History, settings: Se
     if not rungs:
         return Decision(Kind.ESCALATE, f"{finding.fault.value} has no remedy here", finding, unblock=finding.advice)
     if finding.fault is Fault.RMC_STOPPED and settings.remedies["start"].after_stop is None:
-        return Decision(Kind.ESCALATE, "an operator stopped RMC; the policy never starts it again", finding, unblock=finding.advice)
+        return Decision(Kind.ESCALATE, "an operator stopped RMC; the policy never starts it again", finding,
+                        unblock=finding.advice)
     tries = {remedy: _tries(remedy, finding, history, settings) for remedy in rungs}
     held: List[Decision] = []
     for remedy in sorted(rungs, key=lambda rung: (tries[rung], rungs.index(rung))):
@@ -127,7 +143,10 @@ def _rungs(finding: Finding, seen: Snapshot, settings: Settings) -> Tuple[Remedy
 
 
 def _tries(remedy: Remedy, finding: Finding, history: History, settings: Settings) -> int:
-    """How often this remedy was judged UNCHANGED for this fault's kind in this episode; recfgct, whatever came of it but INTERRUPTED."""
+    """How often this remedy was judged UNCHANGED for this fault's kind in this episode.
+
+    recfgct runs once an episode: there every outcome counts but INTERRUPTED, for any fault.
+    """
     episode = history.episode.id if history.episode else ""
     shadow = "shadow" in (settings.mode, settings.remedies[remedy.value].mode)
     return sum(
@@ -156,16 +175,19 @@ def _consider(case: Case) -> Decision:
     lasting = tuple(refusal for refusal in spoken if refusal.lasting or refusal.guard in SPENT)
     if lasting:
         return Decision(
-            Kind.REFUSE, f"{name} is held: {'; '.join(dict.fromkeys(refusal.because for refusal in lasting))}", case.finding, case.remedy, spoken, lasting[0].unblock,
+            Kind.REFUSE, f"{name} is held: {'; '.join(dict.fromkeys(refusal.because for refusal in lasting))}", case.finding,
+            case.remedy, spoken, lasting[0].unblock,
             until=max((refusal.until for refusal in lasting if refusal.until), default=None),
         )
     if case.now < since + grace:
         return Decision(
-            Kind.WAIT, f"{case.finding.fault.value} may pass on its own; {name} is next", case.finding, case.remedy, spoken, until=since + grace,
+            Kind.WAIT, f"{case.finding.fault.value} may pass on its own; {name} is next", case.finding, case.remedy, spoken,
+            until=since + grace,
         )
     if spoken:
         until = max((refusal.until for refusal in spoken if refusal.until), default=None)
-        return Decision(Kind.WAIT, f"{name} waits: {spoken[0].because}", case.finding, case.remedy, spoken, spoken[0].unblock, until)
+        return Decision(Kind.WAIT, f"{name} waits: {spoken[0].because}", case.finding, case.remedy, spoken, spoken[0].unblock,
+                        until)
     return Decision(Kind.APPLY, f"{name} is due: {case.finding.evidence}", case.finding, case.remedy, shadow=case.shadow)
 
 

@@ -96,7 +96,8 @@ def _rmc(seen: Snapshot, history: History, settings: Settings) -> Iterator[Findi
     elif history.hung_looks >= settings.faults.hung and looks_hung(seen):
         yield Finding(
             Fault.RMC_HUNG, Side.HERE,
-            f"rmcdomainstatus and lsrsrc timed out in {history.hung_looks} looks in a row while ctrmc is active and lssrc answers",
+            f"rmcdomainstatus and lsrsrc timed out in {history.hung_looks} looks in a row"
+            " while ctrmc is active and lssrc answers",
             (seen.subsystems.source, seen.status.source, seen.mcp.source),
         )
 
@@ -118,7 +119,8 @@ def _managers(seen: Snapshot) -> Iterator[Finding]:
     for name in seen.required:
         if name != "ctrmc" and seen.state_of(name) is State.INOPERATIVE:
             yield Finding(
-                Fault.MANAGER_DOWN, Side.HERE, f"{name} is inoperative while ctrmc is active", (seen.subsystems.source,), subject=name,
+                Fault.MANAGER_DOWN, Side.HERE, f"{name} is inoperative while ctrmc is active", (seen.subsystems.source,),
+                subject=name,
             )
 
 
@@ -152,7 +154,8 @@ def _all_lost(lost: Sequence[Hmc], status: Fact[DomainStatus]) -> Finding:
     """No HMC is up; the letter that needs the most from us names the fault."""
     by_link = {link: [hmc for hmc in lost if hmc.link is link] for link in Link}
     for link, fault, side, meaning, advice in (
-        (Link.PENDING, Fault.LINK_PENDING, Side.IDENTITY, "the handshake is not completed (i): the two sides do not accept each other's identity", ""),
+        (Link.PENDING, Fault.LINK_PENDING, Side.IDENTITY,
+         "the handshake is not completed (i): the two sides do not accept each other's identity", ""),
         (Link.FLAPPING, Fault.LINK_FLAPPING, Side.IDENTITY, "changes state too rapidly (Z): often two nodes with one node id",
          "on the HMC, look for another partition with this node id (lsnodeid); a clone needs recfgct, run by hand"),
         (Link.SUSPENDED, Fault.LINK_BLOCKED, Side.NETWORK, "is suspended (X): heartbeats pass, larger packets do not",
@@ -162,12 +165,14 @@ def _all_lost(lost: Sequence[Hmc], status: Fact[DomainStatus]) -> Finding:
             return Finding(fault, side, f"{_names(by_link[link])}: {meaning}", (status.source,), advice=advice)
     if all(hmc.reachable is False for hmc in lost):
         return Finding(
-            Fault.HMC_UNREACHABLE, Side.NETWORK, f"no known HMC answers on its RMC ports: {_names(lost)}", (status.source, "reach"),
+            Fault.HMC_UNREACHABLE, Side.NETWORK, f"no known HMC answers on its RMC ports: {_names(lost)}",
+            (status.source, "reach"),
             advice=f"is the HMC running? check route and firewall from here to {_names(lost)}, TCP 657 and 12601 and UDP 657",
         )
     answering = [hmc for hmc in lost if hmc.reachable]
     told = f"{_names(answering)} answers on its RMC port" if answering else "whether it can be reached could not be asked"
-    return Finding(Fault.LINK_DOWN, Side.HERE, f"every known HMC is down by heartbeat (O): {_names(lost)}; {told}", (status.source, "reach"))
+    return Finding(Fault.LINK_DOWN, Side.HERE, f"every known HMC is down by heartbeat (O): {_names(lost)}; {told}",
+                   (status.source, "reach"))
 
 
 def _names(hmcs: Sequence[Hmc]) -> str:
@@ -186,7 +191,8 @@ def _log(seen: Snapshot, settings: Settings) -> Iterator[Finding]:
     if growth.side == "hmc":
         yield Finding(
             Fault.HMC_SIDE, Side.HMC, evidence, (seen.logs.source,),
-            advice="the HMC itself answers with errors: check its RMC (diagrmc), free space in its /tmp, and restart the HMC if need be",
+            advice="the HMC itself answers with errors: check its RMC (diagrmc), free space in its /tmp,"
+                   " and restart the HMC if need be",
         )
     else:
         yield Finding(

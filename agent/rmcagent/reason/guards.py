@@ -118,7 +118,8 @@ def not_root(case: Case) -> Tuple[Refusal, ...]:
 
 def wpar(case: Case) -> Tuple[Refusal, ...]:
     if case.seen.vitals.in_wpar:
-        return _no("wpar", "this is a workload partition; RMC belongs to the global environment", "run the agent there", lasting=True)
+        return _no("wpar", "this is a workload partition; RMC belongs to the global environment", "run the agent there",
+                   lasting=True)
     return ()
 
 
@@ -146,7 +147,8 @@ def window(case: Case) -> Tuple[Refusal, ...]:
 
 def crash_loop(case: Case) -> Tuple[Refusal, ...]:
     if case.history.crash_loop:
-        return _no("crash-loop", "the agent itself crashed repeatedly and only observes", "one quiet hour; report the traceback in the log")
+        return _no("crash-loop", "the agent itself crashed repeatedly and only observes",
+                   "one quiet hour; report the traceback in the log")
     return ()
 
 
@@ -184,7 +186,8 @@ def in_transition(case: Case) -> Tuple[Refusal, ...]:
 def others_at_work(case: Case) -> Tuple[Refusal, ...]:
     running = case.seen.busy.processes
     if running.value is None:
-        return _no("busy", "which commands run here could not be told", "make ps answer") if case.seen.fresh or running.how is How.GAP else ()
+        asked = case.seen.fresh or running.how is How.GAP
+        return _no("busy", "which commands run here could not be told", "make ps answer") if asked else ()
     spoken: List[Refusal] = []
     for guard, names, unblock in (
         ("busy", OTHERS_AT_WORK, "wait until it has ended"),
@@ -206,7 +209,8 @@ def migrating(case: Case) -> Tuple[Refusal, ...]:
     old = fact.seen and (fact.at is None or case.now - fact.at > case.settings.guards.evidence)
     if case.seen.fresh and (old or fact.how in (How.GAP, How.UNASKED, How.MISSING)):
         because = "its answer is old" if old else fact.because or "not asked"
-        return _no("migration", f"whether a migration or DLPAR is under way could not be told: {because}", "make errpt answer", lasting=True)
+        return _no("migration", f"whether a migration or DLPAR is under way could not be told: {because}", "make errpt answer",
+                   lasting=True)
     return ()
 
 
@@ -219,7 +223,8 @@ def hmc_connected(case: Case) -> Tuple[Refusal, ...]:
 def no_hmc_reachable(case: Case) -> Tuple[Refusal, ...]:
     if not (case.disruptive and case.link_fault) or any(hmc.reachable for hmc in case.seen.hmcs):
         return ()
-    return _no("no-hmc-reachable", "no known HMC answers on its RMC ports", "an HMC that answers on TCP 657 or 12601", lasting=True)
+    return _no("no-hmc-reachable", "no known HMC answers on its RMC ports", "an HMC that answers on TCP 657 or 12601",
+               lasting=True)
 
 
 def hmc_back(case: Case) -> Tuple[Refusal, ...]:
@@ -231,7 +236,8 @@ def hmc_back(case: Case) -> Tuple[Refusal, ...]:
         return ()       # no_hmc_reachable says so
     until = min(since) + case.settings.guards.hmc_back
     if case.now < until:
-        return _no("hmc-back", "no HMC has answered for long enough: one that restarts brings its links back itself", "wait", until=until)
+        return _no("hmc-back", "no HMC has answered for long enough: one that restarts brings its links back itself", "wait",
+                   until=until)
     return ()
 
 
@@ -266,7 +272,8 @@ def order(case: Case) -> Tuple[Refusal, ...]:
 
 def rmc_answers(case: Case) -> Tuple[Refusal, ...]:
     if case.remedy is Remedy.RECFGCT and not (case.seen.state_of("ctrmc") is State.ACTIVE and case.seen.status.seen):
-        return _no("rmc-silent", "RMC does not run and answer; a cluster could not be ruled out", "a running ctrmc that answers rmcdomainstatus", lasting=True)
+        return _no("rmc-silent", "RMC does not run and answer; a cluster could not be ruled out",
+                   "a running ctrmc that answers rmcdomainstatus", lasting=True)
     return ()
 
 
@@ -274,12 +281,14 @@ def budget(case: Case) -> Tuple[Refusal, ...]:
     lost = case.history.spent_at
     longest = max(allowance.span for allowance in case.policy.budget)
     if lost is not None and case.now < lost + longest:
-        return _no("budget", "the ledger was lost, so every budget counts as spent", "see RMCA1009E in the log", until=lost + longest)
+        return _no("budget", "the ledger was lost, so every budget counts as spent", "see RMCA1009E in the log",
+                   until=lost + longest)
     spent: List[Refusal] = []
     for allowance in case.policy.budget:
         left, until = budget_left(spending(case), allowance, case.now)
         if left == 0:
-            spent += _no("budget", f"{case.remedy.value} was begun {allowance.times} times within {spell(allowance.span)}", "wait", until=until)
+            spent += _no("budget", f"{case.remedy.value} was begun {allowance.times} times within {spell(allowance.span)}",
+                         "wait", until=until)
     return tuple(spent)
 
 
@@ -313,6 +322,6 @@ def splayed(case: Case) -> Tuple[Refusal, ...]:
 
 GUARDS: Tuple[Guard, ...] = (
     off, observing, not_root, wpar, paused, maintenance, window, crash_loop, stale, blind, booting, in_transition, others_at_work,
-    migrating, clustered, hmc_connected, rmc_answers, no_hmc_reachable, hmc_back, var_full, order, budget, cooldown, settling, splayed,
+    migrating, clustered, hmc_connected, rmc_answers, no_hmc_reachable, hmc_back, var_full, order, budget, cooldown, settling,
+    splayed,
 )
-

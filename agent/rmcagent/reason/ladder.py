@@ -44,4 +44,5 @@ REPEATABLE: FrozenSet[Remedy] = frozenset({REFRESH, START, MANAGER, LPARMGR, REC
 
 def remedies_for(fault: Fault, settings: Settings) -> Tuple[Remedy, ...]:
     """The fault's rungs under this policy, gentlest first; those switched off stay in, to be counted as tried."""
-    return tuple(remedy for remedy in LADDER[fault] if remedy is not RECFGCT or fault.value in settings.remedies["recfgct"].treats)
+    treats = settings.remedies["recfgct"].treats
+    return tuple(remedy for remedy in LADDER[fault] if remedy is not RECFGCT or fault.value in treats)

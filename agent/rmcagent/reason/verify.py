@@ -17,7 +17,8 @@ def goal(attempt: Attempt, seen: Snapshot, settings: Settings) -> Optional[str]:
     return GOALS[attempt.fault](attempt, seen, settings)
 
 
-def outcome(attempt: Attempt, goals: Tuple[Optional[str], ...], policy: RemedyPolicy, now: datetime) -> Tuple[Optional[Outcome], str]:
+def outcome(attempt: Attempt, goals: Tuple[Optional[str], ...], policy: RemedyPolicy,
+            now: datetime) -> Tuple[Optional[Outcome], str]:
     """(None, why) while it is too early; `goals` are the looks since the attempt settled, oldest first."""
     if attempt.shadow:
         return Outcome.UNCHANGED, "it was only a shadow"

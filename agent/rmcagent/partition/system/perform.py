@@ -269,7 +269,7 @@ def _load() -> None:
 
     for name in ("selectors", "subprocess", "shutil", "tarfile", "tempfile"):
         import_module(name)
-    for name in ("act", "archive"):
+    for name in ("act", "system.archive"):
         import_module(f"rmcagent.partition.{name}")
     try:
         import_module("tenacity")
