@@ -1,4 +1,5 @@
 """A day in the life: the production cycle on a simulated partition, in virtual time."""
+
 from __future__ import annotations
 
 from datetime import timedelta
@@ -21,8 +22,14 @@ HOUR = 3600.0
 class Day:
     """One partition with one agent; `run` lets virtual time pass, `restart` is a new agent on the same ledger."""
 
-    def __init__(self, folder: Path, platform: Platform = Platform.AIX, hmcs: Sequence[str] = ("192.0.2.21",), policy: str = "",
-                 up_for: float = HOUR) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        platform: Platform = Platform.AIX,
+        hmcs: Sequence[str] = ("192.0.2.21",),
+        policy: str = "",
+        up_for: float = HOUR,
+    ) -> None:
         self.folder = folder
         self.clock = VirtualClock()
         self.partition = Partition(self.clock, platform, hmcs)
@@ -35,13 +42,15 @@ class Day:
     def start(self) -> None:
         commands: Mapping[str, str] = self.host.commands()
         listed = "".join(f"  {name}: {path}\n" for name, path in commands.items())
-        text = f"platform: {self.partition.platform.value}\ncommands:\n{listed}paths:\n  state: {self.folder}/state\n{self.policy}"
+        text = (
+            f"platform: {self.partition.platform.value}\ncommands:\n{listed}paths:\n  state: {self.folder}/state\n{self.policy}"
+        )
         if "cadence" not in text:
-            text += "cadence: {pulse: 30s}\n"         # fewer steps through quiet days; the pulse has tests of its own
+            text += "cadence: {pulse: 30s}\n"  # fewer steps through quiet days; the pulse has tests of its own
         self.settings = config.parse(text).settings
         here = place(self.host, self.settings)
         ledger = Ledger(f"{self.folder}/state/ledger.jsonl", self.clock, self.partition.boot)
-        self.cycle = Cycle(self.host, self.clock, here, self.settings, ledger, self.events.append)
+        self.cycle = Cycle(self.host, here, self.settings, ledger, self.events.append)
 
     restart = start
 

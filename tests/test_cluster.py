@@ -626,6 +626,28 @@ def test_a_verdict_with_an_essential_gap_is_unknown_and_says_which(where: str) -
     assert any("timed out after 20 s" in sentence for sentence in known.evidence)
 
 
+@pytest.mark.parametrize(
+    "word, state",
+    [
+        ("ST_STABLE", "present"),
+        ("ST_INIT", "present"),
+        ("RP_FAILED", "present"),
+        ("SOMETHING_NEW", "unknown"),
+        ("NOT_CONFIGURED", "absent"),
+    ],
+)
+def test_a_state_of_powerha_that_is_not_known_makes_the_cluster_unknown_not_present(word: str, state: str) -> None:
+    known = cluster.verdict(with_fact(plain(), "cluster.powerha", told(word)), history(), ANYTHING, NOON)
+
+    assert known.state == state
+
+
+def test_for_recfgct_an_untold_lsrpdomain_is_named_with_its_reason() -> None:
+    seen = with_fact(plain(), "cluster.peer_domains", gap("timed out after 20 s"))
+
+    assert reasons(RECFGCT, seen) == "lsrpdomain could not tell: timed out after 20 s"
+
+
 def test_a_verdict_with_an_objection_is_present() -> None:
     known = cluster.verdict(at_rest(), history(), ANYTHING, NOON)
 

@@ -1,4 +1,5 @@
-"""The production cycle on a simulated partition in virtual time: what it does, in which order, and above all what it leaves alone."""
+"""The production cycle on a simulated partition in virtual time: what it does, and what it leaves alone."""
+
 from __future__ import annotations
 
 from datetime import timedelta
@@ -6,8 +7,8 @@ from pathlib import Path
 from typing import Sequence, Tuple
 
 import pytest
-from day import HOUR, MINUTE, Day
 
+from day import HOUR, MINUTE, Day
 from rmcagent.model import Kind, Platform
 from rmcagent.reason import ladder
 
@@ -85,7 +86,7 @@ def test_a_killed_ctrmc_is_noticed_within_one_pulse(tmp_path: Path) -> None:
 
     assert day.run_until("RMCA2001W", within=MINUTE)
 
-    assert day.clock.monotonic() - died < 5 + 2    # a pulse, and the commands of one look
+    assert day.clock.monotonic() - died < 5 + 2  # a pulse, and the commands of one look
 
 
 @EVERYWHERE
@@ -107,14 +108,20 @@ def test_a_session_that_a_refresh_mends_is_not_recycled(tmp_path: Path) -> None:
 
 
 @EVERYWHERE
-def test_recfgct_comes_only_after_a_recycle_was_judged_unchanged_and_is_followed_by_rmcctrl_p(tmp_path: Path, platform: Platform) -> None:
+def test_recfgct_comes_only_after_a_recycle_was_judged_unchanged_and_is_followed_by_rmcctrl_p(
+    tmp_path: Path, platform: Platform
+) -> None:
     day = broken(Day(tmp_path, platform), ("break_identity",))
 
     day.run(3 * HOUR)
 
     assert day.did() == REFRESH + RECYCLE + RECFGCT
-    judged = next(index for index, event in enumerate(day.events) if event.code == "RMCA3003W" and day.field(event, "remedy") == "recycle")
-    begun = next(index for index, event in enumerate(day.events) if event.code == "RMCA3001N" and day.field(event, "remedy") == "recfgct")
+    judged = next(
+        index for index, event in enumerate(day.events) if event.code == "RMCA3003W" and day.field(event, "remedy") == "recycle"
+    )
+    begun = next(
+        index for index, event in enumerate(day.events) if event.code == "RMCA3001N" and day.field(event, "remedy") == "recfgct"
+    )
     assert judged < begun
     assert day.told("RMCA3007W") and day.verdict == "healthy"
 
@@ -153,7 +160,7 @@ def test_a_ctrmc_that_will_not_stay_exhausts_its_budgets_and_calls_for_a_human(t
 
     assert (day.did().count("rmcctrl -z"), day.verdict) == (2, "needs-human")
     assert day.did().count("rmcctrl -A") == 6 + 2
-    assert len(day.told("RMCA4001E")) == 3     # once, then after 6 h and 12 h more
+    assert len(day.told("RMCA4001E")) == 3  # once, then after 6 h and 12 h more
 
 
 # -- leaving alone
@@ -179,7 +186,9 @@ def test_what_an_operator_stopped_is_never_started_where_the_policy_says_never(t
 
 
 @pytest.mark.parametrize("fault", ["stick_session", "break_identity"])
-def test_with_caa_active_neither_recycle_nor_recfgct_runs_and_the_refusal_says_what_would_unblock_it(tmp_path: Path, fault: str) -> None:
+def test_with_caa_active_neither_recycle_nor_recfgct_runs_and_the_refusal_says_what_would_unblock_it(
+    tmp_path: Path, fault: str
+) -> None:
     day = broken(Day(tmp_path), ("start_caa",), (fault,))
 
     day.run(8 * HOUR)
@@ -196,7 +205,7 @@ def test_a_cluster_that_cannot_be_ruled_out_counts_as_one(tmp_path: Path, hidden
 
     day.run(6 * HOUR)
 
-    assert "rmcctrl -z" not in day.did() or hidden == "lspv"    # lspv of this boot still vouches for a recycle
+    assert "rmcctrl -z" not in day.did() or hidden == "lspv"  # lspv of this boot still vouches for a recycle
     if hidden != "lspv":
         assert day.verdict == "needs-human" and day.field(day.told("RMCA3004W")[0], "unblock")
 
@@ -218,16 +227,18 @@ def test_a_caa_that_appears_between_decision_and_deed_stops_the_deed(tmp_path: P
     def appears(*known: object) -> object:
         if day.partition.caa == "":
             day.do("start_caa")
-        return gather(*known)       # type: ignore[arg-type]
+        return gather(*known)  # type: ignore[arg-type]
 
-    day.cycle.observer.evidence = appears       # type: ignore[method-assign, assignment]
+    day.cycle.observer.evidence = appears  # type: ignore[method-assign, assignment]
     day.run(6 * HOUR)
 
     assert day.did() == REFRESH
 
 
 def test_in_cluster_allow_recycles_a_node_whose_cluster_services_are_at_rest_and_never_recfgcts_it(tmp_path: Path) -> None:
-    day = broken(Day(tmp_path, policy="remedies: {recycle: {in_cluster: allow}}\n"), ("start_caa",), ("stop_caa",), ("break_identity",))
+    day = broken(
+        Day(tmp_path, policy="remedies: {recycle: {in_cluster: allow}}\n"), ("start_caa",), ("stop_caa",), ("break_identity",)
+    )
 
     day.run(6 * HOUR)
 
@@ -236,8 +247,13 @@ def test_in_cluster_allow_recycles_a_node_whose_cluster_services_are_at_rest_and
 
 
 def test_when_every_hmc_is_unreachable_nothing_runs_and_the_report_says_where_to_look(tmp_path: Path) -> None:
-    day = broken(Day(tmp_path, hmcs=("192.0.2.21", "192.0.2.22")), ("hmc_unreachable", "192.0.2.21"), ("hmc_unreachable", "192.0.2.22"),
-                 ("hmc_down", "192.0.2.21"), ("hmc_down", "192.0.2.22"))
+    day = broken(
+        Day(tmp_path, hmcs=("192.0.2.21", "192.0.2.22")),
+        ("hmc_unreachable", "192.0.2.21"),
+        ("hmc_unreachable", "192.0.2.22"),
+        ("hmc_down", "192.0.2.21"),
+        ("hmc_down", "192.0.2.22"),
+    )
 
     day.run(8 * HOUR)
 
@@ -256,7 +272,7 @@ def test_with_one_of_two_hmcs_up_nothing_stronger_than_refresh_runs(tmp_path: Pa
 def test_an_hmc_that_restarts_makes_nobody_recycle(tmp_path: Path) -> None:
     day = broken(Day(tmp_path), ("hmc_down",), ("hmc_unreachable",))
     day.run(25 * MINUTE)
-    day.do("hmc_reachable")         # its port answers long before its RMC does
+    day.do("hmc_reachable")  # its port answers long before its RMC does
     day.run(10 * MINUTE)
     day.do("hmc_up")
 
@@ -367,7 +383,9 @@ def test_during_a_migration_rmc_is_not_recycled(tmp_path: Path, platform: Platfo
 # -- what cannot be told is never treated
 
 
-@pytest.mark.parametrize("trick", ["hang_command", "garble_command", "cut_command", "localise", "empty_command", "remove_command", "fail_command"])
+@pytest.mark.parametrize(
+    "trick", ["hang_command", "garble_command", "cut_command", "localise", "empty_command", "remove_command", "fail_command"]
+)
 @pytest.mark.parametrize("command", ["lssrc", "rmcdomainstatus"])
 def test_an_answer_that_cannot_be_read_is_a_gap_and_no_reason_to_act(tmp_path: Path, trick: str, command: str) -> None:
     day = broken(Day(tmp_path), (trick, command))
@@ -375,11 +393,13 @@ def test_an_answer_that_cannot_be_read_is_a_gap_and_no_reason_to_act(tmp_path: P
     day.run(6 * HOUR)
 
     if (trick, command) == ("empty_command", "rmcdomainstatus"):
-        assert day.verdict in ("unknown", "blind", "healthy", "degraded") and day.did() == []     # it says: no domain; IBM.MCP says otherwise
+        assert (
+            day.verdict in ("unknown", "blind", "healthy", "degraded") and day.did() == []
+        )  # it says: no domain; IBM.MCP says otherwise
         return
     assert (day.did(), day.verdict) == ([], "blind")
     assert day.told("RMCA1006W") and not day.told("RMCA2001W")
-    assert any(command in gap.about for gap in day.cycle.seen.gaps)      # type: ignore[union-attr]
+    assert any(command in gap.about for gap in day.cycle.seen.gaps)  # type: ignore[union-attr]
 
 
 def test_an_agent_that_was_blind_says_when_it_sees_again(tmp_path: Path) -> None:
@@ -406,7 +426,9 @@ def test_a_hung_command_meanwhile_does_not_hide_a_dead_ctrmc(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("jump", [timedelta(days=1), timedelta(days=-1)])
-def test_a_clock_set_a_day_forward_or_back_neither_spends_nor_frees_a_budget_nor_fires_a_remedy(tmp_path: Path, jump: timedelta) -> None:
+def test_a_clock_set_a_day_forward_or_back_neither_spends_nor_frees_a_budget_nor_fires_a_remedy(
+    tmp_path: Path, jump: timedelta
+) -> None:
     day = broken(Day(tmp_path), ("ctrmc_wont_start", 99), ("crash", "ctrmc"))
     day.run(6 * HOUR)
     before = list(day.did())
@@ -442,20 +464,21 @@ def steps_of(faults: Sequence[Tuple[object, ...]], folder: Path) -> int:
     return len(day.did())
 
 
-DEATHS = [
-    pytest.param([("crash", "ctrmc")], number, id=f"start-{number}") for number in range(1, 3)
-] + [
-    pytest.param([("stick_session",)], number, id=f"recycle-{number}") for number in range(1, 7)
-] + [
-    pytest.param([("break_identity",)], number, id=f"recfgct-{number}") for number in range(1, 9)
-] + [
-    pytest.param([("manager_crash", "IBM.DRM")], 1, id="manager-1"),
-]
+DEATHS = (
+    [pytest.param([("crash", "ctrmc")], number, id=f"start-{number}") for number in range(1, 3)]
+    + [pytest.param([("stick_session",)], number, id=f"recycle-{number}") for number in range(1, 7)]
+    + [pytest.param([("break_identity",)], number, id=f"recfgct-{number}") for number in range(1, 9)]
+    + [
+        pytest.param([("manager_crash", "IBM.DRM")], 1, id="manager-1"),
+    ]
+)
 
 
 @pytest.mark.parametrize("helper_dies", [False, True], ids=["agent-dies", "helper-dies-too"])
 @pytest.mark.parametrize("faults, number", DEATHS)
-def test_whenever_agent_and_helper_die_rmc_ends_up_running(tmp_path: Path, faults: Sequence[Tuple[object, ...]], number: int, helper_dies: bool) -> None:
+def test_whenever_agent_and_helper_die_rmc_ends_up_running(
+    tmp_path: Path, faults: Sequence[Tuple[object, ...]], number: int, helper_dies: bool
+) -> None:
     day = broken(Day(tmp_path), *faults)
     while len(day.did()) < number:
         day.clock.sleep(min(1.0, day.cycle.step()))
@@ -473,8 +496,12 @@ def test_whenever_agent_and_helper_die_rmc_ends_up_running(tmp_path: Path, fault
 
 
 def test_the_deathly_numbers_above_cover_every_step(tmp_path: Path) -> None:
-    assert [steps_of(faults, tmp_path / str(index)) for index, faults in enumerate(
-        ([("crash", "ctrmc")], [("stick_session",)], [("break_identity",)], [("manager_crash", "IBM.DRM")]))] == [2, 6, 8, 1]
+    assert [
+        steps_of(faults, tmp_path / str(index))
+        for index, faults in enumerate(
+            ([("crash", "ctrmc")], [("stick_session",)], [("break_identity",)], [("manager_crash", "IBM.DRM")])
+        )
+    ] == [2, 6, 8, 1]
 
 
 def test_an_agent_that_died_with_its_helper_between_z_and_a_starts_rmc_first_thing(tmp_path: Path) -> None:
@@ -482,7 +509,7 @@ def test_an_agent_that_died_with_its_helper_between_z_and_a_starts_rmc_first_thi
     while "rmcctrl -z" not in day.did():
         day.clock.sleep(min(1.0, day.cycle.step()))
     day.host.kill_helper(max(day.cycle.ledger.attempts))
-    day.clock.sleep(5 * MINUTE)         # -z ends, nobody goes on
+    day.clock.sleep(5 * MINUTE)  # -z ends, nobody goes on
     left = day.did()[-1]
 
     day.restart()
@@ -547,7 +574,7 @@ def test_without_a_durable_intent_there_is_no_deed(tmp_path: Path) -> None:
     def full(*arguments: object, **named: object) -> None:
         raise OSError(28, "No space left on device")
 
-    day.cycle.ledger._write = full          # type: ignore[method-assign]
+    day.cycle.ledger._write = full  # type: ignore[method-assign]
     day.do("crash", "ctrmc")
     day.run(2 * HOUR)
 
@@ -579,7 +606,7 @@ def test_a_helper_that_cannot_be_started_spends_the_budget_and_no_more(tmp_path:
     def cannot(*arguments: object) -> None:
         raise OSError(5, "cannot fork")
 
-    day.host.begin = cannot         # type: ignore[method-assign]
+    day.host.begin = cannot  # type: ignore[method-assign]
     day.do("crash", "ctrmc")
     day.run(6 * HOUR)
 
@@ -593,7 +620,7 @@ def test_finishing_what_cannot_be_finished_ends_after_three_tries(tmp_path: Path
         day.clock.sleep(min(1.0, day.cycle.step()))
     day.host.kill_helper(max(day.cycle.ledger.attempts))
     day.clock.sleep(5 * MINUTE)
-    day.host.begin = lambda deed, folder: None      # type: ignore[method-assign]  # a helper that dies at once
+    day.host.begin = lambda deed, folder: None  # type: ignore[method-assign]  # a helper that dies at once
 
     day.restart()
     day.run(2 * HOUR)

@@ -1,4 +1,5 @@
-"""The real daemon, real commands and real processes on a simulated partition. Scenes run side by side; each test waits for its own."""
+"""The real daemon, real commands and real processes on a simulated partition. Scenes run side by side."""
+
 from __future__ import annotations
 
 import json
@@ -23,9 +24,13 @@ RECYCLE = ["rmcctrl -z", *START]
 PATIENCE = 90.0
 AT_ONCE = 4
 
-QUICK: Mapping[str, Any] = {"remedies": {
-    "refresh": {"grace": "0s", "settle": "1s", "cooldown": "30s"}, "recycle": {"grace": "0s", "settle": "2s"}, "recfgct": {"grace": "0s"},
-}}
+QUICK: Mapping[str, Any] = {
+    "remedies": {
+        "refresh": {"grace": "0s", "settle": "1s", "cooldown": "30s"},
+        "recycle": {"grace": "0s", "settle": "2s"},
+        "recfgct": {"grace": "0s"},
+    }
+}
 
 
 class Scene(NamedTuple):
@@ -36,10 +41,15 @@ class Scene(NamedTuple):
     slow: bool = False
 
 
-def rmcagent(stage: Stage, *words: str) -> "subprocess.CompletedProcess[str]":
+def rmcagent(stage: Stage, *words: str) -> subprocess.CompletedProcess[str]:
     environment = {"PATH": "/usr/bin:/bin", "HOME": "/", "PYTHONPATH": str(Path(__file__).parents[1] / "agent")}
-    return subprocess.run([sys.executable, "-m", "rmcagent", *words, "--config", str(stage.config)], capture_output=True, text=True,
-                          timeout=PATIENCE, env=environment)
+    return subprocess.run(
+        [sys.executable, "-m", "rmcagent", *words, "--config", str(stage.config)],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        env=environment,
+    )
 
 
 def up(stage: Stage) -> None:
@@ -137,7 +147,10 @@ def cluster_untold(stage: Stage) -> None:
 
     refusal = stage.wait_for("RMCA3004W", PATIENCE, guard="cluster")
     assert refusal and refusal.fields["unblock"] and "lscluster" in refusal.fields["because"]
-    assert stage.wait_until(lambda: stage.status()["verdict"] == "needs-human", PATIENCE) and rmcagent(stage, "status").returncode == 151
+    assert (
+        stage.wait_until(lambda: stage.status()["verdict"] == "needs-human", PATIENCE)
+        and rmcagent(stage, "status").returncode == 151
+    )
     assert stage.did() == REFRESH
 
 
@@ -167,7 +180,9 @@ def blinded(stage: Stage) -> None:
     stage.world.do("hang_command", "lssrc", stubborn=True, forks=True)
 
     assert stage.wait_for("RMCA1006W", PATIENCE)
-    assert stage.wait_until(lambda: stage.status()["verdict"] == "blind", PATIENCE) and rmcagent(stage, "status").returncode == 153
+    assert (
+        stage.wait_until(lambda: stage.status()["verdict"] == "blind", PATIENCE) and rmcagent(stage, "status").returncode == 153
+    )
     assert stage.did() == [] and rmcagent(stage, "plan").returncode == 13
     stage.world.do("mend_command", "lssrc")
     assert stage.wait_for("RMCA1007N", PATIENCE)
@@ -183,7 +198,7 @@ def killed_between_z_and_a(stage: Stage) -> None:
     stage.kill()
     for pid in stage.helpers():
         os.kill(pid, signal.SIGKILL)
-    states: Callable[[], Any] = lambda: stage.world.ask("states")["ctrmc"]    # noqa: E731
+    states: Callable[[], Any] = lambda: stage.world.ask("states")["ctrmc"]  # noqa: E731
     assert stage.wait_until(lambda: states() == "inoperative", PATIENCE) and stage.did()[-1] == "rmcctrl -z"
     stage.start()
 
@@ -198,7 +213,7 @@ def agent_killed_amid_a_recycle(stage: Stage) -> None:
 
     stage.kill()
 
-    assert stage.wait_until(lambda: stage.did()[-3:] == RECYCLE, PATIENCE)      # the helper outlives the agent
+    assert stage.wait_until(lambda: stage.did()[-3:] == RECYCLE, PATIENCE)  # the helper outlives the agent
     assert rmcagent(stage, "status").returncode == 1
     stage.start()
     assert stage.wait_for("RMCA3002N", PATIENCE, remedy="recycle")
@@ -222,7 +237,9 @@ def operated(stage: Stage) -> None:
 
     assert rmcagent(stage, "pause", "--for", "1h", "--reason", "patch\x1b[2Jing").returncode == 0
     assert stage.wait_for("RMCA1004N", PATIENCE)
-    assert stage.wait_until(lambda: stage.status()["verdict"] == "paused", PATIENCE) and rmcagent(stage, "status").returncode == 152
+    assert (
+        stage.wait_until(lambda: stage.status()["verdict"] == "paused", PATIENCE) and rmcagent(stage, "status").returncode == 152
+    )
     kill_ctrmc(stage)
     assert not stage.wait_until(lambda: stage.did() != [], 4.0)
     assert rmcagent(stage, "resume").returncode == 0
@@ -276,17 +293,20 @@ def play(folder: Path, scene: Scene, act: Optional[Callable[[Stage], None]] = No
 
 
 @pytest.fixture(scope="module")
-def plays(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Dict[str, "Future[None]"]]:
+def plays(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Dict[str, Future[None]]]:
     """Every scene that was selected, some at once; most of each is waiting."""
-    wanted = [item.callspec.params["scene"] for item in request.session.items
-              if isinstance(item, pytest.Function) and item.originalname == "test_scene"]
+    wanted = [
+        item.callspec.params["scene"]
+        for item in request.session.items
+        if isinstance(item, pytest.Function) and item.originalname == "test_scene"
+    ]
     folder = tmp_path_factory.mktemp("stage")
     with ThreadPoolExecutor(AT_ONCE) as pool:
         yield {name: pool.submit(play, folder / name[:20], SCENES[name]) for name in wanted}
 
 
 @pytest.mark.parametrize("scene", list(SCENES))
-def test_scene(plays: Dict[str, "Future[None]"], scene: str) -> None:
+def test_scene(plays: Dict[str, Future[None]], scene: str) -> None:
     plays[scene].result()
 
 
@@ -294,12 +314,22 @@ def test_scene(plays: Dict[str, "Future[None]"], scene: str) -> None:
 
 
 def fault_of(remedy: str) -> Tuple[str, Dict[str, Any]]:
-    return {"refresh": ("stick_session", {"mended_by": "refresh"}), "start": ("crash", {}), "manager": ("manager_crash", {}),
-            "recycle": ("stick_session", {"mended_by": "recycle"}), "recfgct": ("break_identity", {})}[remedy]
+    return {
+        "refresh": ("stick_session", {"mended_by": "refresh"}),
+        "start": ("crash", {}),
+        "manager": ("manager_crash", {}),
+        "recycle": ("stick_session", {"mended_by": "recycle"}),
+        "recfgct": ("break_identity", {}),
+    }[remedy]
 
 
-DEATHS = [("refresh", step) for step in REFRESH] + [("start", step) for step in START] + [("manager", "startsrc -s IBM.DRM")] + [
-    ("recycle", step) for step in RECYCLE] + [("recfgct", "recfgct"), ("recfgct", "rmcctrl -p")]
+DEATHS = (
+    [("refresh", step) for step in REFRESH]
+    + [("start", step) for step in START]
+    + [("manager", "startsrc -s IBM.DRM")]
+    + [("recycle", step) for step in RECYCLE]
+    + [("recfgct", "recfgct"), ("recfgct", "rmcctrl -p")]
+)
 
 
 def dies_after(remedy: str, step: str, helper_too: bool) -> Callable[[Stage], None]:
@@ -310,38 +340,45 @@ def dies_after(remedy: str, step: str, helper_too: bool) -> Callable[[Stage], No
         assert stage.wait_for("RMCA3001N", PATIENCE, remedy=remedy)
         begun = len(stage.did())
         until = time.monotonic() + PATIENCE
-        while step not in stage.did()[max(0, begun - 1):]:
+        while step not in stage.did()[max(0, begun - 1) :]:
             assert time.monotonic() < until, stage.did()
         stage.kill()
         for pid in stage.helpers() if helper_too else []:
             os.kill(pid, signal.SIGKILL)
         stage.start()
-        states: Callable[[], Any] = lambda: stage.world.ask("states")   # noqa: E731
+        states: Callable[[], Any] = lambda: stage.world.ask("states")  # noqa: E731
         assert stage.wait_healthy(PATIENCE), (stage.did(), stage.status(), [told.line for told in stage.told])
         assert states()["ctrmc"] == "active" and stage.world.ask("disasters") == []
+
     return act
 
 
 @pytest.fixture(scope="module")
-def deaths(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dict[Tuple[str, str, bool], "Future[None]"]]:
+def deaths(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dict[Tuple[str, str, bool], Future[None]]]:
     folder = tmp_path_factory.mktemp("deaths")
     keys = [(remedy, step, helper) for remedy, step in DEATHS for helper in (False, True)]
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        yield {key: pool.submit(play, folder / str(number), Scene(healthy_for_a_while, policy=QUICK), dies_after(*key))
-               for number, key in enumerate(keys)}
+        yield {
+            key: pool.submit(play, folder / str(number), Scene(healthy_for_a_while, policy=QUICK), dies_after(*key))
+            for number, key in enumerate(keys)
+        }
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("helper_too", [False, True], ids=["agent-dies", "helper-dies-too"])
 @pytest.mark.parametrize("remedy, step", DEATHS)
-def test_killed_after_any_step_rmc_runs_in_the_end(deaths: Dict[Tuple[str, str, bool], "Future[None]"], remedy: str, step: str, helper_too: bool) -> None:
+def test_killed_after_any_step_rmc_runs_in_the_end(
+    deaths: Dict[Tuple[str, str, bool], Future[None]], remedy: str, step: str, helper_too: bool
+) -> None:
     deaths[remedy, step, helper_too].result()
 
 
 # -- a mistake of ours
 
 
-def test_three_mistakes_of_ours_and_the_agent_only_observes_until_a_quiet_hour(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_three_mistakes_of_ours_and_the_agent_only_observes_until_a_quiet_hour(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     from rmcagent import config
     from rmcagent.daemon import Daemon
 
@@ -352,7 +389,7 @@ def test_three_mistakes_of_ours_and_the_agent_only_observes_until_a_quiet_hour(t
         settings = config.defaults()
         next_look = None
 
-        class steady:      # noqa: N801
+        class steady:  # noqa: N801
             @staticmethod
             def now() -> Any:
                 from datetime import datetime, timezone
@@ -369,13 +406,13 @@ def test_three_mistakes_of_ours_and_the_agent_only_observes_until_a_quiet_hour(t
     policy = tmp_path / "rmcagent.yaml"
     policy.write_text(json.dumps({"paths": {"state": str(tmp_path / "state"), "public": str(tmp_path / "public")}}))
     daemon = Daemon(config.parse(policy.read_text()), str(policy))
-    daemon.cycle, daemon.reporter = Broken(), Reporter()        # type: ignore[assignment]
+    daemon.cycle, daemon.reporter = Broken(), Reporter()  # type: ignore[assignment]
 
     for _ in range(4):
         daemon._step()
     looped = daemon.cycle.crash_loop
     daemon.crashes = [at - 3601 for at in daemon.crashes]
-    Broken.step = lambda self: 5.0      # type: ignore[method-assign]
+    Broken.step = lambda self: 5.0  # type: ignore[method-assign]
     daemon._step()
 
     assert (looped, daemon.cycle.crash_loop, told) == (True, False, ["RMCA1008E"])

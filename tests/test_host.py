@@ -19,9 +19,9 @@ import pytest
 
 from rmcagent.model import Answer, Deed, Progress, Remedy, Step
 from rmcagent.partition import host as host_module
+from rmcagent.partition.host import SystemHost, answer_id
 from rmcagent.partition.system import perform, run
 from rmcagent.partition.system.archive import Archive, prune, redacted
-from rmcagent.partition.host import SystemHost, answer_id
 from rmcagent.partition.system.run import PATH, Runner, change, process_fields
 
 SH = "/bin/sh"

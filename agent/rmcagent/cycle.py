@@ -1,11 +1,11 @@
 """One turn: observe, diagnose, decide, act or judge, record, report; and nothing else. The order of the verbs is here."""
+
 from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
-from rmcagent.clock import Clock
 from rmcagent.config import Settings
 from rmcagent.deeds import CannotBegin, Deeds
 from rmcagent.episodes import Episodes, entry
@@ -37,7 +37,7 @@ from rmcagent.reason.ladder import DISRUPTIVE, LADDER
 from rmcagent.reason.verify import goal, outcome
 from rmcagent.report import Event
 
-LATE_SECONDS = 2.0              # a pulse later than this: the partition is loaded, and slow answers prove nothing
+LATE_SECONDS = 2.0  # a pulse later than this: the partition is loaded, and slow answers prove nothing
 OURSELVES = "127.0.0.1"
 LAST_UP_EVERY = timedelta(hours=1)
 
@@ -45,12 +45,18 @@ LAST_UP_EVERY = timedelta(hours=1)
 class Cycle:
     """The agent's one thread of thought; `step` is called for ever, and says how long nothing needs doing."""
 
-    def __init__(self, host: Host, clock: Clock, place: Place, settings: Settings, ledger: Ledger, emit: Callable[[Event], None],
-                 maintenance: str = "") -> None:
+    def __init__(
+        self,
+        host: Host,
+        place: Place,
+        settings: Settings,
+        ledger: Ledger,
+        emit: Callable[[Event], None],
+        maintenance: str = "",
+    ) -> None:
         self.host, self.place, self.settings, self.ledger, self.emit = host, place, settings, ledger, emit
         self.steady = ledger.steady
-        self.clock = clock
-        self.maintenance = maintenance               # a file whose presence holds every remedy
+        self.maintenance = maintenance  # a file whose presence holds every remedy
         self.observer = Observer(host, place, settings, self.steady)
         self.episodes = Episodes(ledger, emit)
         self.deeds = Deeds(host, place, ledger, emit)
@@ -65,14 +71,14 @@ class Cycle:
         self.blind_told = False
         self.crash_loop = False
         self.on_time = True
-        self.acting = True                            # plan looks with the same eyes and keeps its hands still
+        self.acting = True  # plan looks with the same eyes and keeps its hands still
         self.goals: List[Optional[str]] = []
-        self.gone: Tuple[int, ...] = ()               # pids a pulse missed and a look was spent on
+        self.gone: Tuple[int, ...] = ()  # pids a pulse missed and a look was spent on
         self.findings: Tuple[Finding, ...] = ()
         self.seen: Optional[Snapshot] = None
         self.log_size = 0
         self.next_look = self.steady.now()
-        self.due_at: Optional[datetime] = None       # when the next step was promised
+        self.due_at: Optional[datetime] = None  # when the next step was promised
         self.view = self._view((), (Decision(Kind.REST, "no look has been completed yet"),))
 
     # -- time
@@ -141,18 +147,33 @@ class Cycle:
         now = self.steady.now()
         up_for = self.vitals.up_for
         return History(
-            started_at=self.started_at, booted_at=now - up_for if up_for is not None else None, attempts=tuple(self.ledger.attempts.values()),
-            sightings=dict(self.sightings), episode=self.ledger.episode, pause=self.ledger.pause, known=tuple(self.ledger.known.values()),
-            answering_since=dict(self.answering_since), hung_looks=self.hung_looks, empty_looks=self.empty_looks,
-            caavg_absent_at=self.caavg_absent_at, domains_allowed_at=self.ledger.moment("domains_allowed_at"), goals=tuple(self.goals),
-            blind_since=self.blind_since, spent_at=self.ledger.spent_at, crash_loop=self.crash_loop,
+            started_at=self.started_at,
+            booted_at=now - up_for if up_for is not None else None,
+            attempts=tuple(self.ledger.attempts.values()),
+            sightings=dict(self.sightings),
+            episode=self.ledger.episode,
+            pause=self.ledger.pause,
+            known=tuple(self.ledger.known.values()),
+            answering_since=dict(self.answering_since),
+            hung_looks=self.hung_looks,
+            empty_looks=self.empty_looks,
+            caavg_absent_at=self.caavg_absent_at,
+            domains_allowed_at=self.ledger.moment("domains_allowed_at"),
+            goals=tuple(self.goals),
+            blind_since=self.blind_since,
+            spent_at=self.ledger.spent_at,
+            crash_loop=self.crash_loop,
         )
 
     # -- observing
 
     def _noted(self, seen: Snapshot) -> Snapshot:
         """Keep what a look says beyond the moment."""
-        seen = replace(seen, vitals=replace(seen.vitals, on_time=self.on_time), maintenance=bool(self.maintenance) and self.host.exists(self.maintenance))
+        seen = replace(
+            seen,
+            vitals=replace(seen.vitals, on_time=self.on_time),
+            maintenance=bool(self.maintenance) and self.host.exists(self.maintenance),
+        )
         now = self.steady.now()
         self.seen, self.vitals = seen, seen.vitals
         self.log_size = self.observer.logs.total_size(self.host)
@@ -164,8 +185,11 @@ class Cycle:
         self._note_hmcs(seen, now)
         self._note_cluster(seen)
         self._note_remote(seen)
-        blind = not seen.subsystems.seen or seen.state_of("ctrmc") in (None, State.UNKNOWN) or (
-            seen.state_of("ctrmc") is State.ACTIVE and seen.ctrmc_alive is not False and not seen.status.seen)
+        blind = (
+            not seen.subsystems.seen
+            or seen.state_of("ctrmc") in (None, State.UNKNOWN)
+            or (seen.state_of("ctrmc") is State.ACTIVE and seen.ctrmc_alive is not False and not seen.status.seen)
+        )
         self.blind_since = (self.blind_since or now) if blind else None
         return seen
 
@@ -181,7 +205,7 @@ class Cycle:
                 self.ledger.saw(KnownHmc(hmc.address, hmc.name, hmc.node_id, known.first_seen if known else now, up))
 
     def _note_remote(self, seen: Snapshot) -> None:
-        """Whether this RMC takes remote clients: asked only where no HMC is expected, for there an administrator may have chosen."""
+        """Whether RMC takes remote clients: asked only where no HMC is expected, for there an administrator may have chosen."""
         if ctrmc_runs(seen) and not seen.fresh and not management_expected(seen, self.history(), self.settings):
             ports = self.settings.network.ports
             answer = self.host.reach((OURSELVES,), ports, self.settings.network.timeout.total_seconds())[OURSELVES]
@@ -224,7 +248,9 @@ class Cycle:
         if due is None:
             return decisions
         # Danger is proved again at the moment of use.
-        fresh = self.observer.evidence(tuple(self.ledger.known.values())) if due.remedy in DISRUPTIVE else self.observer.crowd(seen)
+        fresh = (
+            self.observer.evidence(tuple(self.ledger.known.values())) if due.remedy in DISRUPTIVE else self.observer.crowd(seen)
+        )
         fresh = self._noted(fresh)
         self.findings = self._sighted(diagnose(fresh, self.history(), self.settings), fresh)
         decisions = self._decide(fresh)
@@ -237,7 +263,9 @@ class Cycle:
         return decisions
 
     def _tell(self, decisions: Tuple[Decision, ...], seen: Snapshot) -> None:
-        self.episodes.tell_decisions(decisions, self.settings, lambda decision: self._entry(decision, seen, self.history()), self.steady.now())
+        self.episodes.tell_decisions(
+            decisions, self.settings, lambda decision: self._entry(decision, seen, self.history()), self.steady.now()
+        )
 
     def _entry(self, decision: Decision, seen: Snapshot, history: History) -> Dict[str, Any]:
         now = self.steady.now()
@@ -249,7 +277,7 @@ class Cycle:
     def _apply(self, decision: Decision, decisions: Tuple[Decision, ...], seen: Snapshot) -> Tuple[Decision, ...]:
         finding, remedy, episode = decision.finding, decision.remedy, self.episodes.episode_id()
         if finding is None or remedy is None or (remedy in DISRUPTIVE and not seen.fresh):
-            return decisions        # nothing that disturbs others is ever done on an ordinary look
+            return decisions  # nothing that disturbs others is ever done on an ordinary look
         self.goals = []
         try:
             if decision.shadow:
@@ -265,7 +293,11 @@ class Cycle:
     def _finish_interrupted(self, seen: Snapshot) -> bool:
         """An agent that died with its helper between rmcctrl -z and -A starts RMC again, first thing."""
         left = self.deeds.left_half_way(self.vitals.identity)
-        if left is None or not seen.subsystems.seen or not self.deeds.finish(left, self.observer.crowd(seen), self._may_enable_remote()):
+        if (
+            left is None
+            or not seen.subsystems.seen
+            or not self.deeds.finish(left, self.observer.crowd(seen), self._may_enable_remote())
+        ):
             return False
         self.goals = []
         self.view = self._view(self.findings, decide(seen, self.findings, self.history(), self.settings, self.steady.now()))
@@ -275,7 +307,9 @@ class Cycle:
 
     def _judge(self, seen: Snapshot) -> None:
         now = self.steady.now()
-        for attempt in [attempt for attempt in self.ledger.attempts.values() if attempt.outcome is None and attempt.ended_at is not None]:
+        for attempt in [
+            attempt for attempt in self.ledger.attempts.values() if attempt.outcome is None and attempt.ended_at is not None
+        ]:
             policy = self.settings.remedies[attempt.remedy.value]
             if now < (attempt.ended_at or now) + policy.settle:
                 continue
@@ -292,10 +326,21 @@ class Cycle:
     def _tell_outcome(self, attempt: Attempt, how: Outcome, because: str) -> None:
         code, word = ("RMCA3002N", "remedy healed it") if how is Outcome.HEALED else ("RMCA3003W", "remedy changed nothing")
         failed = (("failed", attempt.because),) if attempt.because else ()
-        self.emit(Event(code, word, (
-            ("remedy", attempt.remedy.value), ("attempt", str(attempt.id)), ("episode", attempt.episode), ("fault", attempt.fault.value),
-            ("outcome", how.value), ("because", because), *failed,
-        )))
+        self.emit(
+            Event(
+                code,
+                word,
+                (
+                    ("remedy", attempt.remedy.value),
+                    ("attempt", str(attempt.id)),
+                    ("episode", attempt.episode),
+                    ("fault", attempt.fault.value),
+                    ("outcome", how.value),
+                    ("because", because),
+                    *failed,
+                ),
+            )
+        )
 
     def _settling(self) -> bool:
         return any(attempt.outcome is None and not attempt.shadow for attempt in self.ledger.attempts.values())
@@ -307,7 +352,13 @@ class Cycle:
 
     def pause(self, until: datetime, reason: str, by: str) -> None:
         self.ledger.set_pause(Pause(until, reason, by))
-        self.emit(Event("RMCA1004N", "paused", (("until", self.steady.shown(until).isoformat(timespec="seconds")), ("reason", reason), ("by", by))))
+        self.emit(
+            Event(
+                "RMCA1004N",
+                "paused",
+                (("until", self.steady.shown(until).isoformat(timespec="seconds")), ("reason", reason), ("by", by)),
+            )
+        )
         self.look_now()
 
     def resume(self, because: str) -> None:
@@ -320,7 +371,7 @@ class Cycle:
             try:
                 self.resume("its time is over")
             except OSError:
-                self.ledger.pause = None      # a full disk must not prolong a pause
+                self.ledger.pause = None  # a full disk must not prolong a pause
 
     def _tell_blind(self) -> None:
         if self.blind_since is None:
@@ -336,5 +387,14 @@ class Cycle:
         now, history = self.steady.now(), self.history()
         word, because = verdict(self.seen, findings, decisions, history, self.settings, now)
         known = cluster.verdict(self.seen, history, self.settings, now) if self.seen else ClusterVerdict()
-        return View(word, because, self.seen.taken_at if self.seen else now, self.seen, findings, decisions, history, known, self.next_look)
-
+        return View(
+            word,
+            because,
+            self.seen.taken_at if self.seen else now,
+            self.seen,
+            findings,
+            decisions,
+            history,
+            known,
+            self.next_look,
+        )

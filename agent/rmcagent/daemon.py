@@ -1,4 +1,5 @@
 """The process: signals, lock, readiness, watchdog, sleeping, publishing, requests, its own crashes; knows nothing of RMC."""
+
 from __future__ import annotations
 
 import errno
@@ -7,11 +8,11 @@ import os
 import signal
 import sys
 from dataclasses import replace
-from datetime import timedelta
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from datetime import datetime, timedelta
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
 from rmcagent import __version__
-from rmcagent.clock import SystemClock
+from rmcagent.clock import Steady, SystemClock
 from rmcagent.config import ConfigError, Loaded, Settings, load
 from rmcagent.cycle import Cycle
 from rmcagent.ledger import Ledger
@@ -21,11 +22,11 @@ from rmcagent.report import Event, Reporter, publish
 from rmcagent.show import document
 
 CRASHES_ALLOWED = 3
-CRASH_SPAN = 15 * 60.0          # that many within this: observe only
-QUIET_SPAN = 60 * 60.0          # until none has happened for this long
+CRASH_SPAN = 15 * 60.0  # that many within this: observe only
+QUIET_SPAN = 60 * 60.0  # until none has happened for this long
 ANSWER_SECONDS = 10.0
 REQUEST_BYTES = 64 * 1024
-LOCKED = (errno.EACCES, errno.EAGAIN, errno.EWOULDBLOCK)        # AIX says EACCES
+LOCKED = (errno.EACCES, errno.EAGAIN, errno.EWOULDBLOCK)  # AIX says EACCES
 
 
 class Locked(Exception):
@@ -43,9 +44,16 @@ def plan(loaded: Loaded, config_path: str = "") -> Dict[str, Any]:
     here = place(host, loaded.settings)
     boot = host.vitals(here.commands["rmcctrl"]).boot
     ledger = Ledger(os.path.join(here.paths["state"], "ledger.jsonl"), clock, boot, read_only=True)
-    cycle = Cycle(host, clock, here, loaded.settings, ledger, lambda event: None, os.path.join(os.path.dirname(os.path.abspath(config_path)), "maintenance"))
+    cycle = Cycle(
+        host,
+        here,
+        loaded.settings,
+        ledger,
+        lambda event: None,
+        os.path.join(os.path.dirname(os.path.abspath(config_path)), "maintenance"),
+    )
     view = cycle.glance()
-    return document(view, loaded.settings, ledger.steady.shown, {"version": __version__, "why": ledger.decisions})
+    return document(view, loaded.settings, _local(ledger.steady), {"version": __version__, "why": ledger.decisions})
 
 
 def ask(settings: Settings, request: Mapping[str, Any]) -> Dict[str, Any]:
@@ -71,7 +79,7 @@ def ask(settings: Settings, request: Mapping[str, Any]) -> Dict[str, Any]:
         except (FileNotFoundError, ValueError):
             clock.sleep(0.02)
     try:
-        os.unlink(f"{name}.request")        # withdrawn, so that it is not carried out when nobody expects it any more
+        os.unlink(f"{name}.request")  # withdrawn, so that it is not carried out when nobody expects it any more
     except FileNotFoundError:
         pass
     return {"ok": False, "text": "the daemon did not answer in time; see rmcagent status", "exit": 1}
@@ -98,10 +106,26 @@ class Daemon:
         boot = self.host.vitals(self.place.commands["rmcctrl"]).boot
         self.reporter = Reporter(self.loaded.settings.report, self.place.platform.value, self.clock)
         self.ledger = Ledger(os.path.join(self.state, "ledger.jsonl"), self.clock, boot)
-        self.cycle = Cycle(self.host, self.clock, self.place, self.loaded.settings, self.ledger, self.reporter.emit,
-                           os.path.join(os.path.dirname(os.path.abspath(self.config_path)), "maintenance"))
-        self.reporter.emit(Event("RMCA1001I", "started", (
-            ("version", __version__), ("policy", self.loaded.hash), ("mode", self.loaded.settings.mode), ("platform", self.place.platform.value))))
+        self.cycle = Cycle(
+            self.host,
+            self.place,
+            self.loaded.settings,
+            self.ledger,
+            self.reporter.emit,
+            os.path.join(os.path.dirname(os.path.abspath(self.config_path)), "maintenance"),
+        )
+        self.reporter.emit(
+            Event(
+                "RMCA1001I",
+                "started",
+                (
+                    ("version", __version__),
+                    ("policy", self.loaded.hash),
+                    ("mode", self.loaded.settings.mode),
+                    ("platform", self.place.platform.value),
+                ),
+            )
+        )
         _notify("READY=1")
         published: Any = None
         while not self._asked_to_stop():
@@ -128,14 +152,22 @@ class Daemon:
         except Exception:
             import traceback
 
-            traceback.print_exc()       # stderr is SRC's console file, or the journal
+            traceback.print_exc()  # stderr is SRC's console file, or the journal
             self.crashes.append(now)
             recent = [at for at in self.crashes if now - at < CRASH_SPAN]
             if len(recent) >= CRASHES_ALLOWED and not self.cycle.crash_loop:
                 self.cycle.crash_loop = True
-                self.reporter.emit(Event("RMCA1008E", "crash loop: observing only", (
-                    ("crashes", str(len(recent))), ("because", traceback.format_exc(limit=-1).strip().splitlines()[-1]),
-                    ("do", "see the traceback on the daemon's standard error; acts again after a quiet hour"))))
+                self.reporter.emit(
+                    Event(
+                        "RMCA1008E",
+                        "crash loop: observing only",
+                        (
+                            ("crashes", str(len(recent))),
+                            ("because", traceback.format_exc(limit=-1).strip().splitlines()[-1]),
+                            ("do", "see the traceback on the daemon's standard error; acts again after a quiet hour"),
+                        ),
+                    )
+                )
             self.cycle.next_look = self.cycle.steady.now() + self.cycle.settings.cadence.look
             return self.cycle.settings.cadence.pulse.total_seconds()
 
@@ -168,8 +200,9 @@ class Daemon:
             return False, str(problem)
         self.loaded = loaded
         here = place(self.host, loaded.settings)
-        self.place = replace(here, paths={**here.paths, "state": self.state})      # the ledger stays where it is until a restart
+        self.place = replace(here, paths={**here.paths, "state": self.state})  # the ledger stays where it is until a restart
         self.cycle.adopt(loaded.settings, self.place)
+        self.reporter.close()
         self.reporter = Reporter(loaded.settings.report, self.place.platform.value, self.clock)
         self.cycle.emit = self.cycle.episodes.emit = self.cycle.deeds.emit = self.reporter.emit
         return True, f"policy {loaded.hash} is in force"
@@ -177,8 +210,15 @@ class Daemon:
     def _stop(self) -> int:
         self.reporter.emit(Event("RMCA1002I", "stopped", (("because", "asked to"),)))
         self.reporter.flush()
-        publish(self._status_path(), {"schema": 1, "verdict": "not-running", "version": __version__,
-                                      "taken_at": self.clock.now().isoformat(timespec="seconds")})
+        publish(
+            self._status_path(),
+            {
+                "schema": 1,
+                "verdict": "not-running",
+                "version": __version__,
+                "taken_at": self.clock.now().isoformat(timespec="seconds"),
+            },
+        )
         _notify("STOPPING=1")
         os.close(self.lock)
         return 0
@@ -190,10 +230,15 @@ class Daemon:
 
     def _publish(self) -> None:
         extra = {
-            "version": __version__, "pid": os.getpid(), "boot": self.ledger.boot, "monotonic": self.clock.monotonic(), "policy": self.loaded.hash,
-            "platform": self.place.platform.value, "why": self.ledger.decisions[-20:],
+            "version": __version__,
+            "pid": os.getpid(),
+            "boot": self.ledger.boot,
+            "monotonic": self.clock.monotonic(),
+            "policy": self.loaded.hash,
+            "platform": self.place.platform.value,
+            "why": self.ledger.decisions[-20:],
         }
-        publish(self._status_path(), document(self.cycle.view, self.loaded.settings, self.ledger.steady.shown, extra))
+        publish(self._status_path(), document(self.cycle.view, self.loaded.settings, _local(self.ledger.steady), extra))
 
     def _report_damage(self) -> None:
         if self.ledger.damage or self.ledger.torn:
@@ -217,7 +262,7 @@ class Daemon:
             except (ValueError, KeyError, TypeError, OSError) as problem:
                 answer = {"ok": False, "text": f"cannot carry out the request: {problem}", "exit": 1}
             os.unlink(path)
-            _put(f"{path[:-len('.request')]}.answer", json.dumps(answer).encode("ascii"))
+            _put(f"{path[: -len('.request')]}.answer", json.dumps(answer).encode("ascii"))
 
     def _answer(self, request: Mapping[str, Any]) -> Dict[str, Any]:
         what = request["do"]
@@ -225,7 +270,11 @@ class Daemon:
             length = timedelta(seconds=float(request["for"]))
             until = self.cycle.steady.now() + length
             self.cycle.pause(until, str(request["reason"])[:200], str(request.get("by", ""))[:60])
-            return {"ok": True, "text": f"paused until {self.cycle.steady.shown(until).astimezone().isoformat(timespec='seconds')}", "exit": 0}
+            return {
+                "ok": True,
+                "text": f"paused until {self.cycle.steady.shown(until).astimezone().isoformat(timespec='seconds')}",
+                "exit": 0,
+            }
         if what == "resume":
             if self.ledger.pause is None:
                 return {"ok": True, "text": "nothing to resume: the agent is not paused", "exit": 0}
@@ -235,6 +284,11 @@ class Daemon:
             done, text = self._reload()
             return {"ok": done, "text": text, "exit": 0 if done else 6}
         raise ValueError(f"{what!r} is not something the daemon does")
+
+
+def _local(steady: Steady) -> Callable[[datetime], datetime]:
+    """Steady time as the wall clock of this place shows it, with its offset."""
+    return lambda moment: steady.shown(moment).astimezone()
 
 
 def _holder(state: str) -> Optional[int]:
@@ -304,4 +358,4 @@ def _notify(state: str) -> None:
         try:
             sender.sendto(state.encode("ascii"), "\0" + address[1:] if address.startswith("@") else address)
         except OSError:
-            pass        # readiness is a courtesy; the watchdog's absence is systemd's to act on
+            pass  # readiness is a courtesy; the watchdog's absence is systemd's to act on

@@ -1,4 +1,5 @@
 """From a decision to its end: intent, helper, lateness, interruption, and the finishing of what another life left half-way."""
+
 from __future__ import annotations
 
 from dataclasses import replace
@@ -13,9 +14,9 @@ from rmcagent.partition.platform import Place
 from rmcagent.reason.guards import INSTALLERS, LEAVING, OTHERS_AT_WORK
 from rmcagent.report import Event
 
-STOPS_RMC = (Remedy.START, Remedy.RECYCLE, Remedy.RECFGCT)      # died half-way, these may leave RMC stopped
+STOPS_RMC = (Remedy.START, Remedy.RECYCLE, Remedy.RECFGCT)  # died half-way, these may leave RMC stopped
 FINISH_WITHIN = timedelta(hours=1)
-FINISH_TRIES = 3                # then the ladder goes on, within its budgets
+FINISH_TRIES = 3  # then the ladder goes on, within its budgets
 
 
 class CannotBegin(Exception):
@@ -39,9 +40,13 @@ class Deeds:
 
     def under_way(self) -> Optional[Attempt]:
         """The attempt whose steps have not ended."""
-        return next((attempt for attempt in self.ledger.attempts.values() if attempt.ended_at is None and attempt.outcome is None), None)
+        return next(
+            (attempt for attempt in self.ledger.attempts.values() if attempt.ended_at is None and attempt.outcome is None), None
+        )
 
-    def apply(self, decision: Decision, finding: Finding, remedy: Remedy, episode: str, identity: str, enable_remote: bool) -> None:
+    def apply(
+        self, decision: Decision, finding: Finding, remedy: Remedy, episode: str, identity: str, enable_remote: bool
+    ) -> None:
         """Intent, then deed. Without a durable intent there is no deed. Raises CannotBegin."""
         deed = self._spelled(remedy, finding.subject, enable_remote)
         attempt = self._intend(remedy, finding.fault, finding.subject, episode, identity)
@@ -71,7 +76,9 @@ class Deeds:
             at = self.ledger.steady.at(progress.ended_at) if progress.ended_at is not None else now
             self.ledger.update(replace(attempt, ended_at=min(at, now), because="; ".join(progress.failed)[:300]))
         else:
-            self._interrupted(attempt, "its helper died before it was done" if same_boot else "the partition was rebooted meanwhile")
+            self._interrupted(
+                attempt, "its helper died before it was done" if same_boot else "the partition was rebooted meanwhile"
+            )
         self.host.forget(attempt.id, self.folder)
         return True
 
@@ -104,8 +111,17 @@ class Deeds:
             deed = self._spelled(Remedy.START, "", enable_remote)
             again = self._intend(Remedy.START, Fault.RMC_DOWN, "", left.episode, seen.vitals.identity, by="finish")
         except CannotBegin as problem:
-            self.emit(Event("RMCA4001E", "needs a human", (
-                *_fields(left), ("because", f"it was interrupted and cannot be finished: {problem}"), ("unblock", "rmcctrl -A, then rmcctrl -p"))))
+            self.emit(
+                Event(
+                    "RMCA4001E",
+                    "needs a human",
+                    (
+                        *_fields(left),
+                        ("because", f"it was interrupted and cannot be finished: {problem}"),
+                        ("unblock", "rmcctrl -A, then rmcctrl -p"),
+                    ),
+                )
+            )
             return False
         self._begin(again, deed)
         return True
@@ -118,11 +134,15 @@ class Deeds:
         except act.CannotSpell as problem:
             raise CannotBegin(str(problem), "install the command") from None
 
-    def _intend(self, remedy: Remedy, fault: Fault, subject: str, episode: str, identity: str, shadow: bool = False, by: str = "agent") -> Attempt:
+    def _intend(
+        self, remedy: Remedy, fault: Fault, subject: str, episode: str, identity: str, shadow: bool = False, by: str = "agent"
+    ) -> Attempt:
         try:
             return self.ledger.begin(remedy, fault, subject, episode, identity, shadow, by)
         except OSError as problem:
-            raise CannotBegin(f"cannot write the intent into the ledger: {problem.strerror or problem}", f"make {self.folder} writable") from None
+            raise CannotBegin(
+                f"cannot write the intent into the ledger: {problem.strerror or problem}", f"make {self.folder} writable"
+            ) from None
 
     def _begin(self, attempt: Attempt, deed: Deed) -> None:
         try:
@@ -131,32 +151,73 @@ class Deeds:
             because = f"its helper could not be started: {problem.strerror or problem}"
             self._interrupted(attempt, because)
             if attempt.by != "finish":
-                self.ledger.remember("finished", attempt.id)    # it stopped nothing
-            self.emit(Event("RMCA3003W", "remedy changed nothing", (*_fields(attempt), ("outcome", Outcome.INTERRUPTED.value), ("because", because))))
+                self.ledger.remember("finished", attempt.id)  # it stopped nothing
+            self.emit(
+                Event(
+                    "RMCA3003W",
+                    "remedy changed nothing",
+                    (*_fields(attempt), ("outcome", Outcome.INTERRUPTED.value), ("because", because)),
+                )
+            )
 
     def _interrupted(self, attempt: Attempt, because: str) -> None:
-        self.ledger.update(replace(attempt, ended_at=attempt.ended_at or self.ledger.steady.now(), outcome=Outcome.INTERRUPTED, because=because))
+        self.ledger.update(
+            replace(attempt, ended_at=attempt.ended_at or self.ledger.steady.now(), outcome=Outcome.INTERRUPTED, because=because)
+        )
 
     def _tell_done(self, attempt: Attempt, progress: Progress) -> None:
         before, after = progress.notes.get("node_id_before", ""), progress.notes.get("node_id_after", "")
         if before and after and before != after:
-            self.emit(Event("RMCA3007W", "node id changed", (
-                ("attempt", str(attempt.id)), ("episode", attempt.episode), ("before", before), ("after", after),
-                ("archive", progress.notes.get("archive", "")),
-                ("do", "restore conditions, responses, ACLs and trusted hosts from the archive where this partition used them"),
-            )))
+            self.emit(
+                Event(
+                    "RMCA3007W",
+                    "node id changed",
+                    (
+                        ("attempt", str(attempt.id)),
+                        ("episode", attempt.episode),
+                        ("before", before),
+                        ("after", after),
+                        ("archive", progress.notes.get("archive", "")),
+                        (
+                            "do",
+                            "restore conditions, responses, ACLs and trusted hosts from the archive, where they were used",
+                        ),
+                    ),
+                )
+            )
         if attempt.by == "finish":
-            self.emit(Event("RMCA3006W", "interrupted remedy finished", (*_fields(attempt), ("failed", "; ".join(progress.failed) or "nothing"))))
+            self.emit(
+                Event(
+                    "RMCA3006W",
+                    "interrupted remedy finished",
+                    (*_fields(attempt), ("failed", "; ".join(progress.failed) or "nothing")),
+                )
+            )
 
     def _tell_late(self, attempt: Attempt, progress: Progress) -> None:
         """A changing command past its time is never killed: it is reported, once, and waited for."""
         late = progress.notes.get("late", "")
         if late and self._late_told != (attempt.id, late):
             self._late_told = (attempt.id, late)
-            self.emit(Event("RMCA4001E", "needs a human", (
-                *_fields(attempt), ("because", f"{late} has not ended in its time; it is waited for, not killed"), ("unblock", f"see why {late} hangs"))))
+            self.emit(
+                Event(
+                    "RMCA4001E",
+                    "needs a human",
+                    (
+                        *_fields(attempt),
+                        ("because", f"{late} has not ended in its time; it is waited for, not killed"),
+                        ("unblock", f"see why {late} hangs"),
+                    ),
+                )
+            )
 
 
 def _fields(attempt: Attempt) -> Tuple[Tuple[str, str], ...]:
     subject = (("subject", attempt.subject),) if attempt.subject else ()
-    return (("remedy", attempt.remedy.value), ("attempt", str(attempt.id)), ("episode", attempt.episode), ("fault", attempt.fault.value), *subject)
+    return (
+        ("remedy", attempt.remedy.value),
+        ("attempt", str(attempt.id)),
+        ("episode", attempt.episode),
+        ("fault", attempt.fault.value),
+        *subject,
+    )

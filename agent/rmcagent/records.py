@@ -76,7 +76,7 @@ class RecordFile:
         if self._sealed:
             raise OSError(errno.EROFS, self._sealed, self.path)
         line = _line(record)
-        if self._anew or _size_of(self.path) != self._size:       # somebody removed it, or wrote into it
+        if self._anew or _size_of(self.path) != self._size:       # half a line, or somebody removed it, or wrote into it
             self.replace()
         elif self._size + len(line) > self._replace_at:
             self._replace_where_there_is_room()
@@ -89,8 +89,10 @@ class RecordFile:
             os.close(file)
 
     def _append(self, file: int, line: bytes, durable: bool) -> None:
-        """Half a line would make the next one part of it, and a line that failed must not be read as one later."""
-        self._anew = True              # should it not even be cut away again, a new file mends it
+        """Half a line would make the next one part of it, and a line that failed must not be read as one later.
+
+        Should it not even be cut away again, the next write finds a file of another size and begins a new one.
+        """
         try:
             _write(file, line)
             if durable:
@@ -98,9 +100,7 @@ class RecordFile:
                 _sync_folder(self.path)
         except OSError:
             os.ftruncate(file, self._size)
-            self._anew = False
             raise
-        self._anew = False
         self._size += len(line)
 
     def _replace_where_there_is_room(self) -> None:

@@ -1,4 +1,5 @@
 """`rmcagent demo`: the real daemon on a simulated partition that breaks in four ways; exits 0 only if all end as they should."""
+
 from __future__ import annotations
 
 import os
@@ -13,10 +14,18 @@ from typing import Callable, List, NamedTuple, Sequence, Tuple
 from rmcagent.show import status_text
 from rmcagent.sim.live.stage import Stage, Told
 
-PATIENCE = 40.0     # seconds an act may take before it has failed
+PATIENCE = 40.0  # seconds an act may take before it has failed
 EXPLAINED = {
-    "RMCA1001I": "the agent has started", "RMCA2001W": "problem", "RMCA2002N": "gone", "RMCA3001N": "remedy", "RMCA3002N": "healed",
-    "RMCA3003W": "no change", "RMCA3004W": "REFUSED", "RMCA3007W": "new node id", "RMCA4001E": "needs a human", "RMCA4002W": "elsewhere",
+    "RMCA1001I": "the agent has started",
+    "RMCA2001W": "problem",
+    "RMCA2002N": "gone",
+    "RMCA3001N": "remedy",
+    "RMCA3002N": "healed",
+    "RMCA3003W": "no change",
+    "RMCA3004W": "REFUSED",
+    "RMCA3007W": "new node id",
+    "RMCA4001E": "needs a human",
+    "RMCA4002W": "elsewhere",
 }
 
 
@@ -24,8 +33,8 @@ class Act(NamedTuple):
     title: str
     happens: str
     breaks: Callable[[Stage], None]
-    ends: Tuple[str, str]                   # the event that ends it: code, remedy
-    did: Tuple[str, ...]                    # every changing command of the act, in its order
+    ends: Tuple[str, str]  # the event that ends it: code, remedy
+    did: Tuple[str, ...]  # every changing command of the act, in its order
     healthy: bool
 
 
@@ -46,12 +55,30 @@ def _join_cluster(stage: Stage) -> None:
 
 ACTS = (
     Act("ctrmc is killed", "kill -9 of the RMC daemon's process.", _kill_ctrmc, ("RMCA3002N", "start"), RECYCLE[1:], True),
-    Act("a session is stuck", "The HMC answers on its port, but its session here is dead until RMC is recycled.",
-        lambda stage: stage.world.do("stick_session", mended_by="recycle"), ("RMCA3002N", "recycle"), (*REFRESH, *RECYCLE), True),
-    Act("the identity is broken", "HMC and partition do not accept each other any more; only recfgct mends that.",
-        lambda stage: stage.world.do("break_identity"), ("RMCA3002N", "recfgct"), (*REFRESH, *RECYCLE, "recfgct", "rmcctrl -p"), True),
-    Act("the same, on a cluster node", "The identity breaks again, but now CAA is active: recycle and recfgct could halt this node.",
-        _join_cluster, ("RMCA3004W", "recycle"), REFRESH, False),
+    Act(
+        "a session is stuck",
+        "The HMC answers on its port, but its session here is dead until RMC is recycled.",
+        lambda stage: stage.world.do("stick_session", mended_by="recycle"),
+        ("RMCA3002N", "recycle"),
+        (*REFRESH, *RECYCLE),
+        True,
+    ),
+    Act(
+        "the identity is broken",
+        "HMC and partition do not accept each other any more; only recfgct mends that.",
+        lambda stage: stage.world.do("break_identity"),
+        ("RMCA3002N", "recfgct"),
+        (*REFRESH, *RECYCLE, "recfgct", "rmcctrl -p"),
+        True,
+    ),
+    Act(
+        "the same, on a cluster node",
+        "The identity breaks again, but now CAA is active: recycle and recfgct could halt this node.",
+        _join_cluster,
+        ("RMCA3004W", "recycle"),
+        REFRESH,
+        False,
+    ),
 )
 
 
@@ -71,7 +98,9 @@ def main(argv: Sequence[str] = ()) -> int:
         code = stage.stop()
     seconds = time.monotonic() - began
     if failed or code != 0 or complaints:
-        print(f"FAILED after {seconds:.0f} s: {'; '.join(failed) or 'the daemon did not end well'}\n{complaints}", file=sys.stderr)
+        print(
+            f"FAILED after {seconds:.0f} s: {'; '.join(failed) or 'the daemon did not end well'}\n{complaints}", file=sys.stderr
+        )
         return 1
     print(f"All four ended as they should, in {seconds:.0f} s.")
     return 0
@@ -112,7 +141,9 @@ class _Narrator:
         if told.code == "RMCA3007W":
             parts = [f"{fields.get('before', '?')} -> {fields.get('after', '?')}"]
         because = fields.get("unblock") if told.code == "RMCA3004W" else None
-        evidence = fields.get("because") if told.code in ("RMCA3003W", "RMCA3004W") else fields.get("evidence") or fields.get("healed")
+        evidence = (
+            fields.get("because") if told.code in ("RMCA3003W", "RMCA3004W") else fields.get("evidence") or fields.get("healed")
+        )
         self.say(EXPLAINED.get(told.code, told.word), ", ".join(parts) + (f": {evidence}" if evidence else ""), told.code)
         if because:
             self.say("unblock", because)

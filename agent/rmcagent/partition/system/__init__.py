@@ -1,1 +1,1 @@
-"""What SystemHost is made of: the gates for commands (run), connects (reach), and the helper that outlives the daemon (perform, archive)."""
+"""What SystemHost is made of: gates for commands (run), connects (reach), the helper that outlives us (perform, archive)."""

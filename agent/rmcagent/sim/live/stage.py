@@ -1,4 +1,5 @@
 """A simulated partition with the real daemon on it: what the demo shows and the real-process tests stand on."""
+
 from __future__ import annotations
 
 import json
@@ -44,7 +45,9 @@ class Told(NamedTuple):
 class Stage:
     """Owns a folder, a world in it and the daemon on it. Everything it starts ends with it."""
 
-    def __init__(self, folder: Path, platform: str = "aix", hmcs: int = 1, pace: float = 0.02, policy: Optional[Mapping[str, Any]] = None) -> None:
+    def __init__(
+        self, folder: Path, platform: str = "aix", hmcs: int = 1, pace: float = 0.02, policy: Optional[Mapping[str, Any]] = None
+    ) -> None:
         self.folder = folder
         self.world = World(folder / "partition", platform=platform, pace=pace, hmcs=hmcs)
         self.told: List[Told] = []
@@ -56,14 +59,18 @@ class Stage:
 
     def write_policy(self, policy: Mapping[str, Any]) -> None:
         """JSON is YAML; the file is ours alone, as the agent demands."""
-        whole = merged(merged(COMPRESSED, self.world.config()), {"report": {"syslog": {"socket": str(self.folder / "log")}, "file": "off"}})
+        whole = merged(
+            merged(COMPRESSED, self.world.config()), {"report": {"syslog": {"socket": str(self.folder / "log")}, "file": "off"}}
+        )
         self.config.write_text(json.dumps(merged(whole, policy), indent=1))
         self.config.chmod(0o600)
 
     def __enter__(self) -> Stage:
         return self
 
-    def __exit__(self, kind: Optional[Type[BaseException]], problem: Optional[BaseException], trace: Optional[TracebackType]) -> None:
+    def __exit__(
+        self, kind: Optional[Type[BaseException]], problem: Optional[BaseException], trace: Optional[TracebackType]
+    ) -> None:
         self.stop()
         self.world.close()
         self.syslog.close()
@@ -76,7 +83,10 @@ class Stage:
         with open(self.folder / "daemon.err", "ab") as errors:
             self.daemon = subprocess.Popen(
                 [sys.executable, "-I", "-c", code, root, "run", "--config", str(self.config)],
-                stdin=subprocess.DEVNULL, stdout=errors, stderr=errors, start_new_session=True,
+                stdin=subprocess.DEVNULL,
+                stdout=errors,
+                stderr=errors,
+                start_new_session=True,
             )
         return self.daemon
 
@@ -119,8 +129,9 @@ class Stage:
         self.told += heard
         return heard
 
-    def wait_for(self, code: str, within: float = 30.0, since: int = 0, on_event: Callable[[Told], None] = lambda told: None,
-                 **fields: str) -> Optional[Told]:
+    def wait_for(
+        self, code: str, within: float = 30.0, since: int = 0, on_event: Callable[[Told], None] = lambda told: None, **fields: str
+    ) -> Optional[Told]:
         """The first event of that code and those fields after number `since`, waited for within the bound."""
         until = time.monotonic() + within
         checked = since
@@ -143,7 +154,9 @@ class Stage:
         except (FileNotFoundError, ValueError):
             return {}
 
-    def wait_until(self, true: Callable[[], bool], within: float = 30.0, on_event: Callable[[Told], None] = lambda told: None) -> bool:
+    def wait_until(
+        self, true: Callable[[], bool], within: float = 30.0, on_event: Callable[[Told], None] = lambda told: None
+    ) -> bool:
         until = time.monotonic() + within
         while not true():
             if time.monotonic() > until:
@@ -154,7 +167,9 @@ class Stage:
 
     def wait_healthy(self, within: float = 30.0, on_event: Callable[[Told], None] = lambda told: None) -> bool:
         """Healthy with no episode open: two complete clean looks."""
-        return self.wait_until(lambda: self.status().get("verdict") == "healthy" and self.status().get("episode") is None, within, on_event)
+        return self.wait_until(
+            lambda: self.status().get("verdict") == "healthy" and self.status().get("episode") is None, within, on_event
+        )
 
     def did(self) -> List[str]:
         """The changing commands begun on the partition so far."""
@@ -180,7 +195,7 @@ def parsed(datagram: bytes) -> Told:
     text = datagram.decode("ascii", "replace").partition("]: ")[2]
     code, _, rest = text.partition(" ")
     found = FIELD.search(rest)
-    word = rest[:found.start()].strip() if found else rest
+    word = rest[: found.start()].strip() if found else rest
     fields = {name: re.sub(r"\\(.)", r"\1", quoted) if quoted else bare for name, quoted, bare in FIELD.findall(rest)}
     return Told(code, word, fields, text)
 
