@@ -276,7 +276,7 @@ NEEDS_HUMAN = """\
      Cluster: absent; recycle allowed, recfgct allowed
     Findings: rmc-down (here) since 11:58:28: ctrmc is inoperative, SRC_RSTRT in
               errpt at 11:58:01
-        Next: rmc-down: refuse recycle: recycle is held: CAA is active
+        Next: rmc-down: refuse recycle
      Held by: cluster: CAA is active (caavg_private on hdisk2) -> clmgr offline
               cluster NAME STOP_CAA=yes
               budget: recycle was begun 2 times within 24 h -> wait (until

@@ -67,7 +67,7 @@ class RecordFile:
         try:
             os.truncate(self.path, self._size)
         except OSError:
-            self._anew = True
+            pass                       # the next write finds a file of another size, and begins a new one
 
     def append(self, record: Mapping[str, Any], durable: bool = False) -> None:
         """Add a line, whole or not at all; the file never grows beyond its largest size. Raises OSError."""

@@ -150,8 +150,6 @@ def _escaped(letter: str) -> str:
     return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
 
 
-# ---- exit codes --------------------------------------------------------------------------------------------------------
-
 def stale(document: Document, age: Optional[float]) -> bool:
     """True when the look is older than three looks and one time-out, or its age cannot be told."""
     look, timeout = document.get("look_seconds", 0), document.get("timeout_seconds", 0)
@@ -307,7 +305,8 @@ def _next(screen: Screen, document: Document) -> None:
     """The leading decision with all that holds it, the others in a line each."""
     leading = _leading(document)
     lines = [
-        f"{_words(decision, 'fault subject')}: {_phrase(decision, document)}: {decision.get('because')}"
+        f"{_words(decision, 'fault subject')}: {_phrase(decision, document)}"
+        + ("" if decision.get("refusals") and decision.get("kind") == "refuse" else f": {decision.get('because')}")
         for decision in _rows(document, "decisions") if decision.get("kind") != "rest"
     ]
     screen.rows("Next", lines[:1])
@@ -317,11 +316,12 @@ def _next(screen: Screen, document: Document) -> None:
 
 
 def _refusals(row: Document, key: str, document: Document) -> List[str]:
+    told = _rows(row, key)      # what would unblock several in a row stands once, after the last
     return [
         f"{refusal.get('guard')}: {refusal.get('because')}"
-        + (f" -> {refusal['unblock']}" if refusal.get("unblock") else "")
+        + (f" -> {refusal['unblock']}" if refusal.get("unblock") not in ("", None, following.get("unblock")) else "")
         + (f" (until {_time(refusal['until'], document)})" if refusal.get("until") else "")
-        for refusal in _rows(row, key)
+        for refusal, following in zip(told, [*told[1:], {}])
     ]
 
 
