@@ -626,3 +626,27 @@ def test_finishing_what_cannot_be_finished_ends_after_three_tries(tmp_path: Path
     day.run(2 * HOUR)
 
     assert len([attempt for attempt in day.cycle.ledger.attempts.values() if attempt.by == "finish"]) == 3
+
+
+def test_an_interrupted_remedy_of_another_machine_is_not_finished(tmp_path: Path) -> None:
+    day = broken(Day(tmp_path), ("stick_session",))
+    while "rmcctrl -z" not in day.did():
+        day.clock.sleep(min(1.0, day.cycle.step()))
+    day.host.kill_helper(max(day.cycle.ledger.attempts))
+    day.clock.sleep(5 * MINUTE)
+    day.partition.machine = "IBM,9009-42A*7899999/9/c0ffee00-0000-4000-8000-000000000009"  # a restored copy's ledger
+
+    day.restart()
+    day.run(5 * MINUTE)
+
+    assert day.did()[-1] == "rmcctrl -z" and not day.told("RMCA3006W")
+
+
+def test_where_an_administrator_disabled_remote_clients_and_no_hmc_is_expected_a_start_leaves_them_so(tmp_path: Path) -> None:
+    day = Day(tmp_path, hmcs=())
+    day.do("disable_remote")
+    broken(day, ("crash", "ctrmc"))
+
+    day.run(HOUR)
+
+    assert day.did() == ["rmcctrl -A"]

@@ -277,6 +277,19 @@ def test_a_torn_end_is_dropped_told_and_grown_over(desk: Desk) -> None:
     assert (third.torn, list(third.attempts)) == (False, [1, 2])
 
 
+def test_a_torn_end_that_cannot_be_cut_away_is_mended_by_a_new_file(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    live(desk.open())
+    tear(desk.path, b"half a li")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(records.os, "truncate", failing(5, "Input/output error"))
+        again = desk.open()
+    intend(again)
+
+    assert again.torn
+    assert (remembered(desk.open()), desk.open().torn) == (remembered(again), False)
+
+
 def test_zeros_at_the_end_are_a_torn_end(desk: Desk) -> None:
     intend(desk.open())
     with desk.path.open("ab") as file:

@@ -100,7 +100,7 @@ def _decision_facts(decision: Decision) -> Document:
         **_facts(decision, DECISION),
         "fault": finding.fault if finding else None,
         "subject": finding.subject if finding else "",
-        "refused_by": [refusal.guard for refusal in decision.refused_by],
+        "refused_by": list(dict.fromkeys(refusal.guard for refusal in decision.refused_by)),
         "refusals": _each(decision.refused_by, REFUSAL),
     }
 
