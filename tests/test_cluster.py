@@ -120,6 +120,13 @@ def test_the_verdict_for_status_says_the_same_nine_ways(platform: Platform, rmc:
     assert (known.state, known.recycle, known.recfgct) == ("absent", True, rmc == "healthy")
 
 
+@pytest.mark.parametrize("rmc", ["down", "hung"])
+def test_an_lsrpdomain_from_before_does_not_let_the_verdict_allow_recfgct(rmc: str) -> None:
+    carried = with_fact(plain(AIX, rmc, fresh=False), "cluster.peer_domains", told((), NOON - HOUR))
+
+    assert not cluster.verdict(carried, history(), ANYTHING, NOON).recfgct
+
+
 @pytest.mark.parametrize("platform", PLATFORMS)
 @pytest.mark.parametrize("rmc", RMC)
 def test_what_is_observed_of_a_simulated_partition_comes_to_the_same_nine_ways(

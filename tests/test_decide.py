@@ -309,6 +309,22 @@ def test_a_forbidden_rung_is_passed_over_and_reported_when_nothing_else_is_left(
     ]
 
 
+def test_while_a_gentler_remedy_cools_down_the_refused_stronger_one_is_what_is_told() -> None:
+    drm = finding(Fault.MANAGER_DOWN, "IBM.DRM")
+    cooling = attempt(MANAGER, 5 * MINUTE, fault=Fault.MANAGER_DOWN, subject="IBM.DRM")
+
+    assert short(decided(drm, cooling, seen=plain(link=Link.UP))) == (Kind.REFUSE, RECYCLE)
+
+
+def test_an_escalation_tells_the_first_moment_at_which_there_is_more() -> None:
+    starts = tuple(attempt(START, timedelta(hours=number), fault=Fault.RMC_DOWN) for number in range(2, 8))
+    recycles = attempt(RECYCLE, 23 * HOUR, fault=Fault.RMC_DOWN), attempt(RECYCLE, 3 * HOUR, fault=Fault.RMC_DOWN)
+
+    decision = decided(DOWN, *starts, *recycles)
+
+    assert (decision.kind, decision.until) == (Kind.ESCALATE, NOON + HOUR)
+
+
 @pytest.mark.parametrize("fault", [fault for fault in Fault if not LADDER[fault]], ids=lambda fault: fault.value)
 def test_a_fault_without_a_remedy_is_a_humans(fault: Fault) -> None:
     decision = decided(finding(fault, side=Side.NETWORK, advice="look there"))
@@ -469,6 +485,7 @@ def test_what_an_operator_stopped_is_started_after_a_long_while_or_never() -> No
     assert short(decided(STOPPED)) == apply(START)
     decision = decided(STOPPED, settings=never)
     assert (decision.kind, decision.unblock) == (Kind.ESCALATE, "start it: rmcctrl -A")
+    assert decision.because == "an operator stopped RMC; the policy never starts it again"
 
 
 def test_what_an_operator_stopped_is_never_recycled() -> None:

@@ -399,7 +399,10 @@ class History:
     episode: Optional[Episode] = None
     pause: Optional[Pause] = None
     known: Tuple[KnownHmc, ...] = ()
-    answering_since: Mapping[str, datetime] = field(default_factory=dict)   # address: since when without a break
+    answering_since: Mapping[str, datetime] = field(default_factory=dict)   # address: its port, without a break, while the link is lost
+    last_up: Mapping[str, datetime] = field(default_factory=dict)           # address: its link was last seen up
+    splay_from: Optional[datetime] = None  # in this episode nothing but the splay has held a remedy since then
+    late: str = ""                        # a changing command of the deed under way that has not ended in its time
     hung_looks: int = 0
     empty_looks: int = 0                  # looks in a row that showed no HMC anywhere
     caavg_absent_at: Optional[datetime] = None      # lspv last showed no caavg_private, this boot

@@ -173,7 +173,7 @@ class Observer:
             return Fact(because="lssrc could not tell")
         if _state(rows, "mcproxy") is State.UNKNOWN:
             return Fact(How.GAP, because="mcproxy's state is a word that is not known", source=rows.source)
-        if _state(rows, "mcproxy") is not State.ACTIVE or not running:
+        if _state(rows, "mcproxy") is not State.ACTIVE:
             return Fact(How.INAPPLICABLE, because="mcproxy does not run")
         return self._ask("lssrc", ("-ls", "mcproxy"), parse.mcproxy)
 

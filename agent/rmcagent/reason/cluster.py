@@ -16,10 +16,14 @@ GROUP_SERVICES = ("cthags", "cthats", "grpsvcs", "topsvcs")
 ALLOWED_FOR = timedelta(hours=48)       # an earlier lsrpdomain of this boot still vouches for recycle
 LSPV_FOR = timedelta(hours=24)          # and an earlier lspv
 
-PROCEDURE = (
-    "bring the cluster down first (clmgr offline cluster NAME STOP_CAA=yes), run recfgct and rmcctrl -p by hand, "
-    "then clmgr online cluster NAME START_CAA=yes"
-)
+# What an administrator does instead, by remedy: first the cluster down, then by hand, then the cluster up.
+BY_HAND = {
+    Remedy.RECYCLE: "recycle RMC by hand (rmcctrl -z, -A, -p; recfgct only if that changes nothing)",
+    Remedy.RECFGCT: "run recfgct and rmcctrl -p by hand",
+}
+CAA = "bring CAA down first (clmgr offline cluster NAME STOP_CAA=yes), {}, then clmgr online cluster NAME START_CAA=yes"
+PEERS = "stop the peer domain first (stoprpdomain NAME; recfgct also needs rmrpdomain NAME), {}, then bring the domain back"
+POOL = "stop the pool's cluster on this VIOS first (clstartstop -stop -n NAME -m NODE), {}, then clstartstop -start"
 PROVE = "make the command answer, or take the node out of its cluster"
 
 
@@ -49,7 +53,7 @@ def refusals(remedy: Remedy, seen: Snapshot, history: History, settings: Setting
 def _objections(remedy: Remedy, seen: Snapshot, history: History, settings: Settings, now: datetime) -> Tuple[Refusal, ...]:
     ballots = list(_ballots(remedy, seen, history, settings, now))
     spoken = [
-        Refusal("cluster", ballot.because, PROCEDURE if ballot.vote is Vote.OBJECTS else PROVE, lasting=True)
+        Refusal("cluster", ballot.because, _unblock(remedy, ballot, seen) if ballot.vote is Vote.OBJECTS else PROVE, lasting=True)
         for ballot in ballots if ballot.vote in (Vote.OBJECTS, Vote.BLOCKS)
     ]
     if seen.fresh and not spoken:
@@ -57,10 +61,25 @@ def _objections(remedy: Remedy, seen: Snapshot, history: History, settings: Sett
     return tuple(spoken)
 
 
+def _unblock(remedy: Remedy, ballot: Ballot, seen: Snapshot) -> str:
+    """The procedure for the kind of cluster there is: CAA's where CAA or PowerHA shows, else the pool's or the domain's."""
+    facts = seen.cluster
+    if facts.ssp.value:
+        how = POOL
+    elif facts.caa.value or facts.caavg.value or facts.powerha.value or facts.powerha_odm.value or seen.state_of("clconfd"):
+        how = CAA
+    else:
+        how = PEERS
+    return how.format(BY_HAND[remedy])
+
+
 def connected_hmc(remedy: Remedy, finding: Finding, seen: Snapshot, settings: Settings, now: datetime) -> Tuple[Refusal, ...]:
     """An HMC that is connected now would be cut off; one that cannot be asked about may be connected."""
-    noise = finding.fault is Fault.LOG_STORM
-    unblock = "treat the cause of the noise; RMC works" if noise else "none needed: the connection works"
+    unblock = "none needed: the connection works"
+    if finding.fault is Fault.LOG_STORM:
+        unblock = "treat the cause of the noise; RMC works"
+    elif finding.fault is Fault.MANAGER_DOWN:
+        unblock = f"see why {finding.subject} does not stay (startsrc -s {finding.subject}); recycle RMC by hand at a quiet hour"
     silent = Vote.SILENT if remedy is Remedy.RECYCLE and finding.fault in (Fault.RMC_DOWN, Fault.RMC_HUNG) else Vote.BLOCKS
     rows = (
         _judge("rmcdomainstatus", _letters_known(seen), lambda status: _up(seen), Vote.BLOCKS, silent, seen, settings, now),

@@ -1,6 +1,7 @@
 """(snapshot, findings, history, policy, now) -> Decisions: what to do about each finding, and why not something else."""
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import List, Optional, Sequence, Tuple
 
@@ -19,7 +20,7 @@ from rmcagent.model import (
     Snapshot,
     State,
 )
-from rmcagent.reason.guards import Case, grace_of, refusals
+from rmcagent.reason.guards import Case, grace_of, refusals, splayed
 from rmcagent.reason.ladder import LINK_FAULTS, REPEATABLE, remedies_for
 
 # Refusals that only say how often this may be done; they end a rung, not the partition's case.
@@ -32,7 +33,7 @@ def decide(seen: Snapshot, findings: Sequence[Finding], history: History, settin
     """One decision a finding, the gravest first; never empty. At most one of them is APPLY or JUDGE."""
     open_attempt = _unjudged(history, shadow=False)
     if open_attempt is not None:
-        return _judge(open_attempt, findings, settings, now)
+        return _judge(open_attempt, findings, settings, now, history.late)
     if not findings:
         return (Decision(Kind.REST, f"could not tell: {_gaps(seen)}" if history.blind_since else "nothing is wrong"),)
     decisions: List[Decision] = []
@@ -49,17 +50,22 @@ def decide(seen: Snapshot, findings: Sequence[Finding], history: History, settin
 
 def alternatives(finding: Finding, seen: Snapshot, history: History, settings: Settings, now: datetime) -> Tuple[Decision, ...]:
     """What each rung of the fault's ladder would come to, asked by itself: for `why`."""
-    return tuple(_consider(Case(remedy, finding, seen, history, settings, now)) for remedy in _rungs(finding, seen, settings))
+    considered = []
+    for remedy in _rungs(finding, seen, settings):
+        tries = _tries(remedy, finding, history, settings)
+        decision = _consider(Case(remedy, finding, seen, history, settings, now))
+        tried = f"tried {tries} times and judged unchanged; " if tries else ""
+        considered.append(replace(decision, because=tried + decision.because))
+    return tuple(considered)
 
 
 def verdict(seen: Optional[Snapshot], findings: Sequence[Finding], decisions: Sequence[Decision], history: History,
             settings: Settings, now: datetime) -> Tuple[str, str]:
     """(word, sentence) for status: the first that matches."""
-    blind = history.blind_since is not None
-    if seen is None or (blind and now - history.blind_since < settings.faults.blind and not findings):   # type: ignore[operator]
-        return "unknown", _gaps(seen) if seen else "no look has been completed yet"
-    if blind and not findings:
-        return "blind", _gaps(seen)
+    if seen is None:
+        return "unknown", "no look has been completed yet"
+    if history.blind_since is not None and not explains_blindness(findings):
+        return "unknown" if now - history.blind_since < settings.faults.blind else "blind", _gaps(seen)
     if history.pause is not None and now < history.pause.until:
         return "paused", f"paused: {history.pause.reason}"
     for decision in decisions:
@@ -74,6 +80,11 @@ def verdict(seen: Optional[Snapshot], findings: Sequence[Finding], decisions: Se
     if state is not State.ACTIVE:
         return "unknown", f"ctrmc is {state.value}" if state else "lssrc shows no ctrmc"
     return "healthy", "RMC runs and its management connection works" if _managed(seen) else "RMC runs; no HMC manages it"
+
+
+def explains_blindness(findings: Sequence[Finding]) -> bool:
+    """An RMC that answers nobody is a finding of its own."""
+    return any(finding.fault is Fault.RMC_HUNG for finding in findings)
 
 
 def _managed(seen: Snapshot) -> bool:
@@ -92,11 +103,15 @@ def _unjudged(history: History, shadow: bool, finding: Optional[Finding] = None)
     return None
 
 
-def _judge(attempt: Attempt, findings: Sequence[Finding], settings: Settings, now: datetime) -> Tuple[Decision, ...]:
+def _judge(attempt: Attempt, findings: Sequence[Finding], settings: Settings, now: datetime,
+           late: str = "") -> Tuple[Decision, ...]:
     finding = next((found for found in findings if found.fault is attempt.fault and found.subject == attempt.subject), None)
     finding = finding or (findings[0] if findings else None)
     name = f"{attempt.remedy.value} (attempt {attempt.id})"
-    if attempt.ended_at is None:
+    if attempt.ended_at is None and late:
+        first = Decision(Kind.ESCALATE, f"{late} of {name} has not ended in its time; it is waited for, not killed", finding,
+                         attempt.remedy, unblock=f"see why {late} hangs", attempt=attempt.id)
+    elif attempt.ended_at is None:
         first = Decision(Kind.WAIT, f"{name} is under way", finding, attempt.remedy, attempt=attempt.id, shadow=attempt.shadow)
     else:
         until = attempt.ended_at + settings.remedies[attempt.remedy.value].settle
@@ -188,6 +203,10 @@ def _consider(case: Case) -> Decision:
         until = max((refusal.until for refusal in spoken if refusal.until), default=None)
         return Decision(Kind.WAIT, f"{name} waits: {spoken[0].because}", case.finding, case.remedy, spoken, spoken[0].unblock,
                         until)
+    waiting = splayed(case)
+    if waiting:
+        return Decision(Kind.WAIT, f"{name} waits: {waiting[0].because}", case.finding, case.remedy, waiting, waiting[0].unblock,
+                        waiting[0].until)
     return Decision(Kind.APPLY, f"{name} is due: {case.finding.evidence}", case.finding, case.remedy, shadow=case.shadow)
 
 

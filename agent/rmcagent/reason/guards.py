@@ -10,7 +10,7 @@ from hashlib import sha256
 from typing import Callable, List, Optional, Tuple
 
 from rmcagent.config import Budget, RemedyPolicy, Settings, spell
-from rmcagent.model import Attempt, Finding, History, How, Outcome, Refusal, Remedy, Snapshot, State
+from rmcagent.model import Attempt, Finding, History, Hmc, How, Link, Outcome, Refusal, Remedy, Snapshot, State
 from rmcagent.reason import cluster
 from rmcagent.reason.ladder import DISRUPTIVE, IDENTITY_FAULTS, LINK_FAULTS
 
@@ -19,6 +19,7 @@ OTHERS_AT_WORK = ("rmcctrl", "recfgct", "forcerpoffline", "startrpdomain", "stop
 INSTALLERS = ("installp", "geninstall", "emgr", "lvupdate", "rpm", "dnf", "yum", "zypper", "dpkg", "apt-get")
 LEAVING = ("shutdown", "reboot", "halt", "poweroff")
 # Their transitions are RSCT's or the cluster's own; others (sendmail, nfsd) do not concern us.
+TOGETHER = timedelta(hours=2)          # links lost within this were lost together; last_up is kept to the hour
 OURS = ("ctrmc", "IBM.", "cth", "cl", "mcproxy", "grpsvcs", "topsvcs")
 
 
@@ -203,6 +204,8 @@ def others_at_work(case: Case) -> Tuple[Refusal, ...]:
 def migrating(case: Case) -> Tuple[Refusal, ...]:
     if not (case.disruptive or case.remedy is Remedy.LPARMGR):
         return ()
+    if "drmgr" in (case.seen.busy.processes.value or ()):
+        return _no("migration", "drmgr is running", "wait until the DLPAR operation is over")
     fact = case.seen.busy.migration
     if fact.value:
         return _no("migration", fact.value, "wait until it is over")
@@ -231,14 +234,24 @@ def hmc_back(case: Case) -> Tuple[Refusal, ...]:
     if not (case.disruptive and case.link_fault):
         return ()
     # One that answers and is not in the history has answered only just now.
-    since = [case.history.answering_since.get(hmc.address, case.now) for hmc in case.seen.hmcs if hmc.reachable]
+    since = [case.history.answering_since.get(hmc.address, case.now) for hmc in _lost_last(case) if hmc.reachable]
     if not since:
-        return ()       # no_hmc_reachable says so
+        return _no("hmc-back", "the HMC that was connected last does not answer", "wait until it is back")
     until = min(since) + case.settings.guards.hmc_back
     if case.now < until:
         return _no("hmc-back", "no HMC has answered for long enough: one that restarts brings its links back itself", "wait",
                    until=until)
     return ()
+
+
+def _lost_last(case: Case) -> Tuple[Hmc, ...]:
+    """The HMCs that were connected until this fault: a retired one that still answers says nothing of theirs."""
+    lost = [hmc for hmc in case.seen.hmcs if hmc.link is not Link.UP]
+    ups = case.history.last_up
+    newest = max((ups[hmc.address] for hmc in lost if hmc.address in ups), default=None)
+    if newest is None:
+        return tuple(lost)
+    return tuple(hmc for hmc in lost if hmc.address in ups and newest - ups[hmc.address] <= TOGETHER)
 
 
 def var_full(case: Case) -> Tuple[Refusal, ...]:
@@ -310,12 +323,9 @@ def settling(case: Case) -> Tuple[Refusal, ...]:
 
 
 def splayed(case: Case) -> Tuple[Refusal, ...]:
-    sighting = case.history.sightings.get(case.finding.key)
-    grace = grace_of(case)
-    if not case.disruptive or sighting is None or grace is None:
-        return ()
-    until = sighting.since + grace + splay_of(case)
-    if sighting.since + grace <= case.now < until:
+    """Asked last, when nothing else holds the remedy: whatever lets a fleet go at once must not make it act at once."""
+    until = (case.history.splay_from or case.now) + splay_of(case)
+    if case.disruptive and case.now < until:
         return _no("splay", "its turn comes a little later, so that a fleet does not act in step", "wait", until=until)
     return ()
 
@@ -323,5 +333,4 @@ def splayed(case: Case) -> Tuple[Refusal, ...]:
 GUARDS: Tuple[Guard, ...] = (
     off, observing, not_root, wpar, paused, maintenance, window, crash_loop, stale, blind, booting, in_transition, others_at_work,
     migrating, clustered, hmc_connected, rmc_answers, no_hmc_reachable, hmc_back, var_full, order, budget, cooldown, settling,
-    splayed,
 )
