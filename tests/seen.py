@@ -233,9 +233,10 @@ def sighted(*found: Finding, since: timedelta = 2 * HOUR) -> Mapping[str, Sighti
 
 
 def history(*attempts: Attempt, found: Tuple[Finding, ...] = (), since: timedelta = 2 * HOUR, **changes: Any) -> History:
-    """An agent and a partition that have been up for days, in episode E-1, with an HMC that has answered for hours."""
+    """An agent and a partition up for days, in episode E-1, with an HMC that has answered for hours, and a splay that is over."""
     facts = {"booted_at": NOON - 10 * DAY, "sightings": sighted(*found, since=since), "episode": Episode("E-1", NOON - 3 * HOUR),
-             "known": (KnownHmc(HMC1),), "answering_since": {HMC1: NOON - 5 * HOUR}, **changes}
+             "known": (KnownHmc(HMC1),), "answering_since": {HMC1: NOON - 5 * HOUR}, "last_up": {HMC1: NOON - 5 * HOUR},
+        "splay_from": NOON - HOUR, **changes}
     return History(started_at=NOON - 9 * DAY, attempts=attempts, **facts)
 
 

@@ -385,8 +385,11 @@ def test_three_mistakes_of_ours_and_the_agent_only_observes_until_a_quiet_hour(
     told: List[str] = []
 
     class Broken:
-        crash_loop = False
         settings = config.defaults()
+
+        class memory:  # noqa: N801
+            crash_loop = False
+
         next_look = None
 
         class steady:  # noqa: N801
@@ -410,10 +413,10 @@ def test_three_mistakes_of_ours_and_the_agent_only_observes_until_a_quiet_hour(
 
     for _ in range(4):
         daemon._step()
-    looped = daemon.cycle.crash_loop
+    looped = daemon.cycle.memory.crash_loop
     daemon.crashes = [at - 3601 for at in daemon.crashes]
     Broken.step = lambda self: 5.0  # type: ignore[method-assign]
     daemon._step()
 
-    assert (looped, daemon.cycle.crash_loop, told) == (True, False, ["RMCA1008E"])
+    assert (looped, daemon.cycle.memory.crash_loop, told) == (True, False, ["RMCA1008E"])
     assert "KeyError: 'a bug'" in capsys.readouterr().err

@@ -118,11 +118,21 @@ def test_a_fault_never_sighted_before_begins_its_grace_now() -> None:
 def test_recycle_waits_for_its_grace_and_then_for_its_splay() -> None:
     tried = attempt(REFRESH, 4 * MINUTE)
     in_grace = decided(LINK, tried, since=5 * MINUTE - SECOND)
-    in_splay = decided(LINK, tried, since=5 * MINUTE)
+    in_splay = decided(LINK, tried, since=5 * MINUTE, splay_from=None)
+    over = decided(LINK, tried, since=5 * MINUTE)
 
     assert (short(in_grace), in_grace.until) == ((Kind.WAIT, RECYCLE), NOON + SECOND)
+    assert short(over) == apply(RECYCLE)
     assert short(in_splay) == (Kind.WAIT, RECYCLE) and [refusal.guard for refusal in in_splay.refused_by] == ["splay"]
     assert in_splay.until is not None and NOON < in_splay.until < NOON + 10 * MINUTE
+
+
+def test_the_splay_is_asked_for_only_when_nothing_else_holds_the_remedy() -> None:
+    tried = attempt(REFRESH, HOUR)
+
+    held = decided(LINK, tried, splay_from=None, pause=Pause(NOON + HOUR, "SAN work"))
+
+    assert [refusal.guard for refusal in held.refused_by] == ["paused"]
 
 
 # -- the ladder
@@ -362,6 +372,15 @@ def test_what_is_under_way_is_waited_for_by_every_finding() -> None:
     assert "under way" in first.because and "comes first" in second.because
 
 
+def test_a_changing_command_past_its_time_is_told_and_waited_for() -> None:
+    under_way = attempt(RECYCLE, 10 * MINUTE, None, id=7, ended_at=None)
+
+    decision = decided(LINK, under_way, late="rmcctrl -z")
+
+    assert (decision.kind, decision.attempt) == (Kind.ESCALATE, 7)
+    assert "rmcctrl -z" in decision.because and "not killed" in decision.because and decision.unblock
+
+
 def test_what_has_ended_settles_before_it_is_judged() -> None:
     done = attempt(RECYCLE, 12 * MINUTE, None, id=7)
 
@@ -471,6 +490,12 @@ def test_a_log_storm_beside_a_connected_hmc_is_only_reported() -> None:
     assert (decision.kind, decision.remedy, decision.unblock) == (Kind.ESCALATE, None, "read the log")
 
 
+def test_a_log_storm_of_a_network_that_is_down_is_only_reported() -> None:
+    decision = decided(replace(STORM, side=Side.NETWORK))
+
+    assert (decision.kind, decision.remedy) == (Kind.ESCALATE, None)
+
+
 def test_a_log_storm_without_an_hmc_is_recycled() -> None:
     assert short(decided(STORM)) == apply(RECYCLE)
 
@@ -526,6 +551,12 @@ def test_without_lssrc_nothing_is_begun_whatever_else_is_seen(found: Finding, se
 # -- why
 
 
+def test_why_says_how_often_a_rung_was_tried() -> None:
+    tried, untried, _ = alternatives(PENDING, plain(), history(attempt(REFRESH), found=(PENDING,)), DEFAULTS, NOON)
+
+    assert tried.because.startswith("tried 1 times and judged unchanged; ") and not untried.because.startswith("tried")
+
+
 def test_why_shows_each_rung_by_itself() -> None:
     seen = with_fact(plain(), "cluster.caa", told("State of node:  UP"))
 
@@ -579,9 +610,10 @@ def test_the_first_that_matches_is_the_word() -> None:
     assert word() == "healthy"
 
 
-def test_a_fault_that_is_seen_is_told_though_much_else_is_not() -> None:
+def test_only_a_hung_rmc_explains_that_little_can_be_told() -> None:
     assert word(plain(rmc="hung"), (HUNG,), BEGUN, blind_since=NOON - HOUR) == "healing"
-    assert word(plain(rmc="hung"), (LINK,), WAITS, blind_since=NOON - HOUR) == "degraded"
+    assert word(plain(rmc="hung"), (LINK,), WAITS, blind_since=NOON - HOUR) == "blind"
+    assert word(plain(rmc="hung"), (LINK,), REFUSED, blind_since=NOON - MINUTE) == "unknown"
 
 
 def test_a_pause_that_is_over_is_no_word() -> None:

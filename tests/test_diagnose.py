@@ -23,13 +23,14 @@ from rmcagent.model import (
     State,
     Stop,
 )
-from rmcagent.reason.diagnose import diagnose, looks_hung, management_expected, reachability, shows_no_hmc
+from rmcagent.reason.diagnose import diagnose, looks_hung, management_expected, masked, reachability, shows_no_hmc, untold_links
 from rmcagent.reason.ladder import GRAVITY, LADDER
 from seen import (
     DEFAULTS,
     HMC1,
     HMC2,
     PLATFORMS,
+    finding,
     gap,
     history,
     hmc,
@@ -98,6 +99,13 @@ def test_a_ctrmc_that_an_operator_stopped_is_no_fault_of_rmc() -> None:
     assert (one.fault, one.side) == (Fault.RMC_STOPPED, Side.OPERATOR)
     assert one.evidence == "ctrmc is inoperative: stopped on purpose (errpt shows that RMC was stopped)"
     assert "rmcctrl -A" in one.advice
+
+
+def test_a_ctrmc_that_we_stopped_ourselves_is_down_however_cleanly_it_ended() -> None:
+    one = only(plain(rmc="down", stop=STOPPED), stopped_by=7)
+
+    assert (one.fault, one.side, one.caused_by_crash) == (Fault.RMC_DOWN, Side.HERE, True)
+    assert "attempt 7 of this agent stopped it" in one.evidence
 
 
 def test_an_active_row_whose_process_is_gone_is_rmc_down() -> None:
@@ -347,6 +355,10 @@ def test_a_log_that_fills_var_within_a_day_is_a_storm_however_benign() -> None:
     assert found(replace(HEALTHY, logs=told(replace(slow, var_full_in=timedelta(hours=24))))) == ()
 
 
+def test_a_storm_of_the_networks_errors_is_the_networks() -> None:
+    assert only(replace(HEALTHY, logs=told(replace(NOISE, side="network")))).side is Side.NETWORK
+
+
 def test_errors_that_the_hmc_returned_are_the_hmcs() -> None:
     one = only(replace(HEALTHY, logs=told(HMC_NOISE)))
 
@@ -385,6 +397,35 @@ def test_a_missing_manager_silences_links() -> None:
 
 def test_the_hmcs_errors_silence_the_storm_they_make_but_no_link() -> None:
     assert faults(plain(link=Link.DOWN, logs=told(HMC_NOISE))) == (Fault.LINK_DOWN, Fault.HMC_SIDE)
+
+
+def test_an_hmc_that_is_away_silences_the_storm_its_absence_makes() -> None:
+    away = with_hmcs(plain(logs=told(NOISE)), hmc(Link.DOWN, reachable=False))
+
+    assert faults(away) == (Fault.HMC_UNREACHABLE,)
+
+
+def test_a_fault_that_is_not_found_may_stand_behind_a_graver_one() -> None:
+    down, manager, unreachable = finding(Fault.RMC_DOWN), finding(Fault.MANAGER_DOWN, "IBM.DRM"), finding(Fault.HMC_UNREACHABLE)
+
+    assert masked(Fault.LINK_DOWN, (down,)) and masked(Fault.NO_HMC, (manager,)) and masked(Fault.MANAGER_DOWN, (down,))
+    assert masked(Fault.LOG_STORM, (unreachable,)) and not masked(Fault.LOG_STORM, (down,))
+    assert (
+        not masked(Fault.LINK_DOWN, ())
+        and not masked(Fault.LINK_DOWN, (unreachable,))
+        and not masked(Fault.MANAGER_DOWN, (manager,))
+    )
+    assert not masked(Fault.RMC_DOWN, (down,)) and not masked(Fault.VAR_FULL, (down, manager))
+
+
+def test_links_are_untold_where_an_hmc_is_expected_and_nothing_says_whether_it_is_connected() -> None:
+    nothing_told = with_hmcs(plain(), hmc(Link.UNKNOWN))
+
+    assert untold_links(nothing_told, history(), DEFAULTS)
+    assert not untold_links(nothing_told, history(known=()), DEFAULTS)
+    assert not untold_links(plain(link=Link.DOWN), history(), DEFAULTS)
+    assert not untold_links(plain(**EMPTY), history(), DEFAULTS)
+    assert not untold_links(with_hmcs(plain(rmc="down"), hmc(Link.UNKNOWN)), history(), DEFAULTS)
 
 
 # -- gaps

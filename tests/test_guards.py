@@ -25,7 +25,7 @@ from rmcagent.model import (
     State,
 )
 from rmcagent.reason import guards
-from rmcagent.reason.guards import GUARDS, Case, budget_left, grace_of, refusals, splay_of
+from rmcagent.reason.guards import GUARDS, Case, budget_left, grace_of, refusals, splay_of, splayed
 from seen import (
     ANYTHING,
     DAY,
@@ -125,7 +125,8 @@ HELD = (
         "migrating", "migration", case(LPARMGR, seen=with_fact(plain(), "busy.migration", told("a migration started at 11:58")))
     ),
     Held("clustered", "cluster", case(seen=with_fact(plain(), "cluster.caa", told("State of node:  UP"))), lasting=True),
-    Held("hmc_connected", "hmc-connected", case(found=finding(Fault.LOG_STORM), seen=plain(link=Link.UP)), lasting=True),
+    Held("hmc_connected", "hmc-connected", case(found=finding(Fault.MANAGER_DOWN, "IBM.DRM"), seen=plain(link=Link.UP)),
+         lasting=True),
     Held(
         "rmc_answers",
         "rmc-silent",
@@ -134,8 +135,10 @@ HELD = (
         company=("hmc-connected",),
     ),
     Held("rmc_answers", "rmc-silent", case(RECFGCT, seen=with_state(plain(), "ctrmc", State.INOPERATIVE)), lasting=True),
-    Held("no_hmc_reachable", "no-hmc-reachable", case(seen=with_hmcs(plain(), hmc(Link.DOWN, reachable=False))), lasting=True),
-    Held("no_hmc_reachable", "no-hmc-reachable", case(seen=with_hmcs(plain(), hmc(Link.DOWN, reachable=None))), lasting=True),
+    Held("no_hmc_reachable", "no-hmc-reachable", case(seen=with_hmcs(plain(), hmc(Link.DOWN, reachable=False))), lasting=True,
+         company=("hmc-back",)),
+    Held("no_hmc_reachable", "no-hmc-reachable", case(seen=with_hmcs(plain(), hmc(Link.DOWN, reachable=None))), lasting=True,
+         company=("hmc-back",)),
     Held("hmc_back", "hmc-back", remembering(answering_since={HMC1: NOON - 19 * MINUTE}), until=NOON + MINUTE),
     Held("hmc_back", "hmc-back", remembering(answering_since={}), until=NOON + 20 * MINUTE),
     Held("var_full", "var-full", case(seen=plain(var=told(Space("/var", 1000, 30)))), lasting=True),
@@ -144,7 +147,6 @@ HELD = (
     Held("budget", "budget", remembering(attempt(RECYCLE, 23 * HOUR), attempt(RECYCLE, 2 * HOUR)), until=NOON + HOUR),
     Held("cooldown", "cooldown", remembering(attempt(RECYCLE, 30 * MINUTE)), until=NOON + MINUTE),
     Held("settling", "settle", remembering(attempt(REFRESH, 3 * MINUTE, outcome=None)), until=NOON + 4 * MINUTE),
-    Held("splayed", "splay", case(past=history(found=(FOUND,), since=5 * MINUTE)), until=NOON + splay_of(case())),
 )
 EACH = pytest.mark.parametrize("one", HELD, ids=[f"{held.guard}-{number}" for number, held in enumerate(HELD)])
 
@@ -228,7 +230,6 @@ def test_these_hold_every_remedy_that_changes_anything(remedy: Remedy, one: Held
             "var_full",
             "order",
             "rmc_answers",
-            "splayed",
         )
     ],
     ids=lambda held: held.guard,
@@ -238,12 +239,20 @@ def test_what_only_recycle_and_recfgct_endanger_holds_no_gentler_remedy(remedy: 
 
 
 @pytest.mark.parametrize("name", ["no_hmc_reachable", "hmc_back"])
-@pytest.mark.parametrize("fault", [Fault.RMC_DOWN, Fault.RMC_HUNG, Fault.MANAGER_DOWN, Fault.LOG_STORM, Fault.CLONED_NODE])
+@pytest.mark.parametrize("fault", [Fault.RMC_DOWN, Fault.RMC_HUNG, Fault.MANAGER_DOWN, Fault.CLONED_NODE])
 def test_only_link_faults_wait_for_an_hmc_that_answers(name: str, fault: Fault) -> None:
     held = next(one.held for one in HELD if one.guard == name)
 
     assert spoken_by(name, held)
     assert spoken_by(name, replace(held, finding=finding(fault))) == ()
+
+
+@pytest.mark.parametrize("name", ["no_hmc_reachable", "hmc_back"])
+def test_the_noise_of_a_lost_hmc_is_no_better_reason_than_the_hmc(name: str) -> None:
+    storm = replace(next(one.held for one in HELD if one.guard == name), finding=finding(Fault.LOG_STORM))
+
+    assert spoken_by(name, storm)
+    assert spoken_by(name, replace(storm, seen=replace(storm.seen, hmcs=()))) == ()
 
 
 def test_nobody_elses_transitions_concern_us() -> None:
@@ -331,15 +340,42 @@ def test_a_partition_without_an_uptime_has_booted_no_later_than_the_agent_starte
 def test_the_hmc_that_has_answered_longest_counts() -> None:
     seen = with_hmcs(plain(), hmc(Link.DOWN), hmc(Link.DOWN, HMC2))
 
-    one_is_long_back = case(
-        seen=seen, past=history(found=(FOUND,), answering_since={HMC1: NOON - MINUTE, HMC2: NOON - 20 * MINUTE})
-    )
-    both_are_fresh = case(
-        seen=seen, past=history(found=(FOUND,), answering_since={HMC1: NOON - MINUTE, HMC2: NOON - 19 * MINUTE})
-    )
+    lost_together = {HMC1: NOON - 5 * HOUR, HMC2: NOON - 5 * HOUR}
+    back = {HMC1: NOON - MINUTE, HMC2: NOON - 20 * MINUTE}
+    just_back = {HMC1: NOON - MINUTE, HMC2: NOON - 19 * MINUTE}
+
+    one_is_long_back = case(seen=seen, past=history(found=(FOUND,), answering_since=back, last_up=lost_together))
+    both_are_fresh = case(seen=seen, past=history(found=(FOUND,), answering_since=just_back, last_up=lost_together))
 
     assert spoken_by("hmc_back", one_is_long_back) == ()
     assert [refusal.until for refusal in spoken_by("hmc_back", both_are_fresh)] == [NOON + MINUTE]
+
+
+def test_a_retired_hmc_that_still_answers_says_nothing_of_the_one_that_was_connected_until_now() -> None:
+    seen = with_hmcs(plain(), hmc(Link.DOWN), hmc(Link.DOWN, HMC2))
+    answering = {HMC1: NOON - MINUTE, HMC2: NOON - 5 * DAY}
+
+    retired = history(found=(FOUND,), answering_since=answering, last_up={HMC1: NOON - HOUR, HMC2: NOON - 3 * HOUR - SECOND})
+    together = history(found=(FOUND,), answering_since=answering, last_up={HMC1: NOON - HOUR, HMC2: NOON - 3 * HOUR})
+    never_seen_up = history(found=(FOUND,), answering_since=answering, last_up={})
+
+    assert [bool(spoken_by("hmc_back", case(seen=seen, past=past))) for past in (retired, together, never_seen_up)] == [
+        True,
+        False,
+        False,
+    ]
+
+
+def test_recycle_waits_for_the_hmc_that_was_connected_last_though_another_answers() -> None:
+    seen = with_hmcs(plain(), hmc(Link.DOWN, reachable=False), hmc(Link.DOWN, HMC2))
+    past = history(found=(FOUND,), answering_since={HMC2: NOON - 5 * DAY}, last_up={HMC1: NOON - HOUR, HMC2: NOON - 30 * DAY})
+
+    assert [refusal.guard for refusal in refusals(case(seen=seen, past=past))] == ["hmc-back"]
+
+
+def test_drmgr_is_a_dlpar_operation_whatever_the_error_log_says() -> None:
+    assert [refusal.guard for refusal in refusals(running("drmgr"))] == ["migration"]
+    assert refusals(running("drmgr", remedy=REFRESH)) == ()
 
 
 def test_a_streak_of_an_hmc_that_does_not_answer_now_counts_for_nothing() -> None:
@@ -382,11 +418,12 @@ def test_for_identity_faults_recfgct_needs_no_recycle_before_it(fault: Fault) ->
     assert spoken_by("order", recfgct(fault=fault)) == ()
 
 
-def test_a_shadow_recfgct_comes_after_a_shadow_recycle() -> None:
+def test_a_shadow_recfgct_comes_after_a_recycle_of_either_kind() -> None:
     shadow = policy("mode: shadow")
 
     assert spoken_by("order", recfgct(attempt(RECYCLE, shadow=True), settings=shadow)) == ()
-    assert spoken_by("order", recfgct(attempt(RECYCLE), settings=shadow))
+    assert spoken_by("order", recfgct(attempt(RECYCLE), settings=shadow)) == ()
+    assert spoken_by("order", recfgct(settings=shadow))
 
 
 # -- budgets
@@ -558,18 +595,25 @@ def test_only_recycle_and_recfgct_are_splayed(remedy: Remedy) -> None:
 
 def test_splay_can_be_done_without() -> None:
     assert splay_of(on("machine-1", settings=NO_SPLAY)) == timedelta(0)
-    assert spoken_by("splayed", case(past=history(found=(FOUND,), since=5 * MINUTE), settings=NO_SPLAY)) == ()
+    assert splayed(case(past=history(found=(FOUND,), splay_from=None), settings=NO_SPLAY)) == ()
 
 
-def test_splay_follows_grace_and_ends() -> None:
+def test_splay_begins_when_nothing_else_holds_the_remedy_and_ends() -> None:
     share = splay_of(case())
     assert share > SECOND
 
-    in_grace = case(past=history(found=(FOUND,), since=5 * MINUTE - SECOND))
-    in_splay = case(past=history(found=(FOUND,), since=5 * MINUTE + share - timedelta(microseconds=1)))
-    over = case(past=history(found=(FOUND,), since=5 * MINUTE + share))
+    not_begun = case(past=history(found=(FOUND,), splay_from=None))
+    begun = case(past=history(found=(FOUND,), splay_from=NOON - share + timedelta(microseconds=1)))
+    over = case(past=history(found=(FOUND,), splay_from=NOON - share))
 
-    assert [bool(spoken_by("splayed", one)) for one in (in_grace, in_splay, over)] == [False, True, False]
+    assert [[refusal.until for refusal in splayed(one)] for one in (not_begun, begun, over)] == [
+        [NOON + share], [NOON + timedelta(microseconds=1)], []]
+    assert all(refusal.because and refusal.unblock and not refusal.lasting for refusal in splayed(not_begun))
+
+
+@pytest.mark.parametrize("remedy", [REFRESH, START, MANAGER, LPARMGR])
+def test_no_gentler_remedy_waits_for_a_splay(remedy: Remedy) -> None:
+    assert splayed(case(remedy, past=history(found=(FOUND,), splay_from=None))) == ()
 
 
 # -- grace

@@ -27,6 +27,7 @@ from rmcagent.partition.system.run import PATH, Runner, change, process_fields
 SH = "/bin/sh"
 AGENT = str(Path(host_module.__file__).parents[2])
 LINUX = sys.platform.startswith("linux")
+SECOND = "127.0.0.2"         # an address of ours that connections do not come from
 T = TypeVar("T")
 
 
@@ -401,6 +402,33 @@ def test_the_partitions_own_numbers_come_from_the_device_tree(tmp_path: Path, mo
     assert host_module._identity_linux() == "system=IBM,0278ABCDE partition=12 uuid=1234-5678"
 
 
+@pytest.mark.parametrize("failing", ["uname", "lsattr"])
+def test_a_part_that_is_slow_to_be_told_does_not_change_the_identity(
+        host: SystemHost, monkeypatch: pytest.MonkeyPatch, failing: str) -> None:
+    said = {"uname": "12 lpar12\n", "lsattr": "1234-5678\n"}
+    slow: List[str] = []
+
+    def answer(argv: Sequence[str], timeout: float, keep: int = 0) -> Answer:
+        name = os.path.basename(argv[0])
+        return Answer(name, timed_out=True) if name in slow else Answer(name, 0, said.get(name, "0\n"))
+
+    monkeypatch.setattr(host, "run", answer)
+    monkeypatch.setattr(host_module, "LINUX", False)
+    monkeypatch.setattr(host_module, "AIX", True)
+    monkeypatch.setattr(host_module, "IDENTITY_SECONDS", -1.0)
+
+    before = host.vitals(SH).identity
+    slow.append(failing)
+    meanwhile = host.vitals(SH).identity
+    slow.clear()
+    said[failing] = "99\n"
+    moved = host.vitals(SH).identity
+
+    assert before == f"system={os.uname().machine} partition=12 uuid=1234-5678"
+    assert meanwhile == before
+    assert moved != before and "=99" in moved
+
+
 @pytest.fixture
 def listening() -> Iterator[socket.socket]:
     with closing(socket.create_server(("127.0.0.1", 0))) as server:
@@ -467,7 +495,26 @@ def test_ipv6_literals_are_asked(host: SystemHost) -> None:
     except OSError:
         pytest.skip("no IPv6 here")
     with closing(server):
-        assert host.reach(["::1"], [server.getsockname()[1]], 2) == {"::1": True}
+        there = f"::ffff:{SECOND}"
+        heard = host.reach(["::1", there], [server.getsockname()[1]], 2)
+
+    assert heard == {"::1": None, there: False}
+
+
+@pytest.mark.real
+@pytest.mark.skipif(not LINUX, reason="elsewhere 127.0.0.1 is the whole loopback")
+def test_an_answer_that_we_gave_ourselves_is_no_hmcs(host: SystemHost) -> None:
+    with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as asked:
+        try:
+            asked.connect(("192.0.2.99", 9))       # sends nothing; tells which address would be used
+            own = str(asked.getsockname()[0])
+        except OSError:
+            own = "0.0.0.0"
+    addresses = ["127.0.0.1", SECOND, own, "0.0.0.0", "::", "::ffff:127.0.0.1", "::ffff:0.0.0.0"]
+    with closing(socket.create_server(("", 0))) as server:
+        seen = host.reach(addresses, [server.getsockname()[1]], 2)
+
+    assert seen == {**dict.fromkeys(addresses), "127.0.0.1": True, SECOND: True}
 
 
 # Commands that change something.
@@ -674,6 +721,58 @@ def test_a_process_that_got_the_commands_number_is_not_the_command(folder: Path)
 
     assert ours is not None and ours.alive
     assert ended is not None and not ended.alive
+    assert others is not None and not others.alive
+
+
+HOUR = 3600.0
+
+
+@pytest.mark.parametrize("age, noted_ago, wall_ago, alive", [
+    (100, 100, 100, True), (99, 103, 103, True),
+    (40, 100, 100, False),                     # began later: it only has the number
+    (9 * HOUR, 9 * HOUR, 9 * HOUR, True),      # proved to be the command, it is waited for however long that takes
+    (100 + HOUR, 100, 100 + HOUR, True),       # the clock was set meanwhile, and ps goes by it
+    (100, 100, 100 - HOUR, True),              # or does not
+    (None, 100, 100, True), (None, HOUR + 119, HOUR + 119, True),
+    (None, HOUR + 121, HOUR + 121, False),     # nobody can tell what it is, and its time is long over
+    (None, -50, 100, False),                   # noted in another boot
+])
+def test_without_proc_a_command_is_known_by_its_age_and_never_waited_for_unproved(
+        folder: Path, monkeypatch: pytest.MonkeyPatch, age: Optional[float], noted_ago: float, wall_ago: float, alive: bool) -> None:
+    monkeypatch.setattr(perform, "LINUX", False)
+    folder.mkdir()
+    (folder / "deed-1.json").touch()
+    noted = {"pid": os.getpid(), "started": "", "wall": time.time() - wall_ago, "timeout": 120.0, "at": time.monotonic() - noted_ago}
+    (folder / "deed-1.jsonl").write_text(f'{{"begin": "rmcctrl -z", "at": 1.0}}\n{json.dumps(noted)}\n')
+    asked: List[int] = []
+
+    def told(pid: int) -> Optional[float]:
+        asked.append(pid)
+        return age
+
+    progress = perform.progress(1, str(folder), told)
+
+    assert progress is not None and progress.alive is alive
+    assert asked == [os.getpid()]
+
+
+@pytest.mark.real
+def test_without_proc_a_command_is_told_from_another_by_ps(
+        host: SystemHost, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    host.begin(deed(Step("rmcctrl -z", ("/bin/sleep", "300"), 300)), str(folder))
+    until(lambda: len(lines_of(folder)) >= 3)
+    helper, command = int(str(lines_of(folder)[0]["helper"])), int(str(lines_of(folder)[2]["pid"]))
+    os.kill(helper, signal.SIGKILL)
+    until(lambda: not runs(helper))
+    monkeypatch.setattr(perform, "LINUX", False)
+
+    ours = host.progress(1, str(folder))
+    earlier = [{**line, "at": float(str(line["at"])) - 60, "wall": time.time() - 60} for line in lines_of(folder)]
+    (folder / "deed-1.jsonl").write_text("".join(json.dumps(line) + "\n" for line in earlier))
+    others = host.progress(1, str(folder))
+    os.kill(command, signal.SIGKILL)
+
+    assert ours is not None and ours.alive
     assert others is not None and not others.alive
 
 

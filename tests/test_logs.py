@@ -251,6 +251,78 @@ def test_what_left_the_window_no_longer_counts(watched: Watched) -> None:
     assert (gone.noisy_bytes, gone.messages, gone.bytes_per_second) == (0, {}, 0.0)
 
 
+def test_how_long_was_watched_is_told_and_ends_at_the_window(watched: Watched) -> None:
+    first = watched.growth() if watched.log.exists() else watched.look().value
+    watched.add(HMC)
+
+    seen = [watched.growth(minutes=minutes).covers for minutes in (1, 4, 4, 4, 4)]
+
+    assert first is None                       # no log was there, and none is as good as a silent one
+    assert seen == [timedelta(minutes=minutes) for minutes in (1, 5, 9, 10, 10)]
+
+
+def test_a_first_look_covers_nothing(watched: Watched) -> None:
+    watched.add(HMC)
+
+    assert watched.growth().covers == timedelta(0)
+
+
+def test_noise_is_told_by_when_it_was_seen(watched: Watched) -> None:
+    watched.look()
+    watched.add(HMC)
+    watched.look()
+    before = watched.now
+    watched.look()
+    watched.add(HMC * 3)
+    seen = watched.growth()
+
+    assert seen.noisy_tail == ((before, len(HMC)), (watched.now, 3 * len(HMC)))
+    assert [seen.noisy_since(moment) for moment in (NOON, before, watched.now)] == [4 * len(HMC), 3 * len(HMC), 0]
+
+
+def test_the_tail_of_many_looks_is_bounded_and_adds_up(watched: Watched) -> None:
+    watched.look()
+
+    for _ in range(500):
+        watched.add(HMC)
+        seen = watched.growth(minutes=0.03)
+
+    moments = [moment for moment, _ in seen.noisy_tail]
+    assert 50 <= len(moments) <= 60 and moments == sorted(moments) and moments[-1] == watched.now
+    assert sum(noisy for _, noisy in seen.noisy_tail) == seen.noisy_bytes
+    since = watched.now - timedelta(minutes=3)
+    assert 100 * len(HMC) <= seen.noisy_since(since) <= 110 * len(HMC)       # never less than there was
+
+
+def test_a_policy_with_the_same_files_forgets_nothing(watched: Watched) -> None:
+    watched.add(SLOT)
+    watched.look()
+    watched.add(HMC)
+    watched.look()
+    watched.add(HMC)
+
+    watched.watch.retarget((f"{watched.log.parents[3]}/*/log/mc/IBM.MgmtDomainRM*",), timedelta(minutes=5))
+    seen, later = watched.growth(), watched.growth(minutes=4.5)
+
+    assert (seen.messages, seen.covers) == ({"2613-021": 2}, timedelta(minutes=2))
+    assert (later.messages, later.covers) == ({"2613-021": 1}, timedelta(minutes=5))
+
+
+def test_a_policy_with_other_files_begins_with_a_first_look(watched: Watched) -> None:
+    watched.look()
+    watched.add(HMC)
+    watched.look()
+
+    watched.watch.retarget((str(watched.log),), WITHIN)
+    watched.add(HMC)
+    first = watched.growth()
+    watched.add(HMC)
+    second = watched.growth()
+
+    assert first == LogGrowth()
+    assert (second.messages, second.covers) == ({"2613-021": 1}, timedelta(minutes=1))
+
+
 def test_a_flood_is_skipped_weighed_and_hides_no_other_log(tmp_path: Path) -> None:
     watched = Watched(tmp_path, bytes_per_look=10_000)
     quiet = watched.log.with_name("IBM.MgmtDomainRM.zz")

@@ -369,6 +369,9 @@ def test_a_listing_with_a_line_out_of_place_is_unreadable(text: str) -> None:
      ("192.0.2.1", "192.0.2.2", "192.0.2.5")),
     ('HMCIPAddr = "0.0.0.0"\nHMCAddIPv6s = "::,fe80::9%en1"\n', "", ("fe80::9%en1",)),
     ('HMCIPAddr = "-x;reboot"\nIPAddresses = {"192.0.2.3"}\n', "192.0.2.3", ("192.0.2.3",)),
+    ('HMCIPAddr = "127.0.0.1"\nHMCAddIPv6s = "::1,0:0:0:0:0:0:0:1,::1%lo0,::ffff:127.0.0.1,::ffff:0.0.0.0,0::0"\n', "", ()),
+    ('HMCIPAddr = "127.0.0.2"\nHMCAddIPv6s = "::2,::11,1::1,::ffff:127.0.0.2,::1:0"\n', "127.0.0.2",
+     ("127.0.0.2", "::2", "::11", "1::1", "::ffff:127.0.0.2", "::1:0")),
 ])
 def test_an_hmcs_addresses_are_its_own_and_distinct(attributes: str, address: str, addresses: Tuple[str, ...]) -> None:
     (server,) = mcp(said(f"{TITLE}resource 1:\n{attributes}"))

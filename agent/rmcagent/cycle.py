@@ -4,35 +4,31 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Optional, Sequence, Tuple
 
 from rmcagent.config import Settings
 from rmcagent.deeds import CannotBegin, Deeds
 from rmcagent.episodes import Episodes, entry
 from rmcagent.ledger import Ledger
+from rmcagent.memory import Memory
 from rmcagent.model import (
     Attempt,
     ClusterVerdict,
     Decision,
     Finding,
-    History,
     Kind,
-    KnownHmc,
-    Link,
     Outcome,
     Pause,
-    Sighting,
     Snapshot,
     State,
     View,
-    Vitals,
 )
 from rmcagent.partition.host import Host
 from rmcagent.partition.observe import Observer
 from rmcagent.partition.platform import Place
 from rmcagent.reason import cluster
-from rmcagent.reason.decide import alternatives, decide, verdict
-from rmcagent.reason.diagnose import ctrmc_runs, diagnose, looks_hung, management_expected, reachability, shows_no_hmc
+from rmcagent.reason.decide import alternatives, decide, explains_blindness, verdict
+from rmcagent.reason.diagnose import ctrmc_runs, diagnose, management_expected
 from rmcagent.reason.ladder import DISRUPTIVE, LADDER
 from rmcagent.reason.verify import goal, outcome
 from rmcagent.report import Event
@@ -60,20 +56,12 @@ class Cycle:
         self.observer = Observer(host, place, settings, self.steady)
         self.episodes = Episodes(ledger, emit)
         self.deeds = Deeds(host, place, ledger, emit)
-        self.started_at = self.steady.now()
-        self.vitals = Vitals()
-        self.sightings: Dict[str, Sighting] = {}
-        self.answering_since: Dict[str, datetime] = {}
-        self.hung_looks = 0
-        self.empty_looks = 0
-        self.caavg_absent_at: Optional[datetime] = None
-        self.blind_since: Optional[datetime] = None
+        self.memory = Memory(ledger)
         self.blind_told = False
-        self.crash_loop = False
         self.on_time = True
         self.acting = True  # plan looks with the same eyes and keeps its hands still
-        self.goals: List[Optional[str]] = []
         self.gone: Tuple[int, ...] = ()  # pids a pulse missed and a look was spent on
+        self.looked_early_at: Optional[datetime] = None
         self.findings: Tuple[Finding, ...] = ()
         self.seen: Optional[Snapshot] = None
         self.log_size = 0
@@ -89,6 +77,7 @@ class Cycle:
         self.on_time = self.due_at is None or (now - self.due_at).total_seconds() <= LATE_SECONDS
         self._expire_pause(now)
         ended = self.deeds.track()
+        self.memory.late = self.deeds.late
         if ended or now >= self.next_look or self._pulse_found_change():
             self.turn()
         now = self.steady.now()
@@ -101,14 +90,14 @@ class Cycle:
     def glance(self) -> View:
         """One look and what would be done now; nothing is begun, nothing written. One look must do where the agent wants two."""
         self.acting = False
-        self.empty_looks = 1
+        self.memory.empty_looks = 1
         self.turn()
         return self.view
 
     def adopt(self, settings: Settings, place: Place) -> None:
         """A new policy, from the next look on; what was seen under the old one still counts."""
         self.settings, self.place, self.deeds.place = settings, place, place
-        self.observer = Observer(self.host, place, settings, self.steady)
+        self.observer.adopt(place, settings)
         self.look_now()
 
     def _pulse_found_change(self) -> bool:
@@ -121,7 +110,12 @@ class Cycle:
         if gone and gone != self.gone:
             self.gone = gone
             return True
-        return self.observer.logs.total_size(self.host) - self.log_size > self.settings.log.storm.bytes
+        grown = self.observer.logs.total_size(self.host) - self.log_size > self.settings.log.storm.bytes
+        now = self.steady.now()
+        if grown and (self.looked_early_at is None or now - self.looked_early_at >= self.settings.cadence.look):
+            self.looked_early_at = now  # a log that grows for hours must not turn every pulse into a look
+            return True
+        return False
 
     # -- the turn
 
@@ -130,146 +124,81 @@ class Cycle:
         self.next_look = self.steady.now() + self.settings.cadence.look
         seen = self.observer.look(tuple(self.ledger.known.values()), suspicious=self._suspicious())
         seen = self._noted(seen)
-        if self.deeds.under_way() is not None:
+        if self.deeds.under_way() is not None and not self.deeds.late:
             # What a remedy does to RMC while it runs is not a finding.
-            self.view = self._view(self.findings, decide(seen, self.findings, self.history(), self.settings, self.steady.now()))
+            self.view = self._view(self.findings, self._would(seen))
             return
         if self.acting and self._finish_interrupted(seen):
             return
-        self.findings = self._sighted(diagnose(seen, self.history(), self.settings), seen)
+        self.findings = self.memory.sighted(diagnose(seen, self.memory.history(), self.settings), seen)
         self._judge(seen)
-        self.episodes.follow(self.findings, seen, self._settling(), self.steady.now())
+        self.episodes.follow(self.findings, seen, self._settling())
         decisions = self._decided(seen)
         self._tell_blind()
         self.view = self._view(self.findings, decisions)
 
-    def history(self) -> History:
-        now = self.steady.now()
-        up_for = self.vitals.up_for
-        return History(
-            started_at=self.started_at,
-            booted_at=now - up_for if up_for is not None else None,
-            attempts=tuple(self.ledger.attempts.values()),
-            sightings=dict(self.sightings),
-            episode=self.ledger.episode,
-            pause=self.ledger.pause,
-            known=tuple(self.ledger.known.values()),
-            answering_since=dict(self.answering_since),
-            hung_looks=self.hung_looks,
-            empty_looks=self.empty_looks,
-            caavg_absent_at=self.caavg_absent_at,
-            domains_allowed_at=self.ledger.moment("domains_allowed_at"),
-            goals=tuple(self.goals),
-            blind_since=self.blind_since,
-            spent_at=self.ledger.spent_at,
-            crash_loop=self.crash_loop,
-        )
-
     # -- observing
 
-    def _noted(self, seen: Snapshot) -> Snapshot:
-        """Keep what a look says beyond the moment."""
+    def _noted(self, seen: Snapshot, again: bool = False) -> Snapshot:
+        """Complete a look with what only the cycle knows, and keep what it says beyond the moment."""
         seen = replace(
             seen,
             vitals=replace(seen.vitals, on_time=self.on_time),
             maintenance=bool(self.maintenance) and self.host.exists(self.maintenance),
         )
-        now = self.steady.now()
-        self.seen, self.vitals = seen, seen.vitals
+        self.seen = seen
         self.log_size = self.observer.logs.total_size(self.host)
-        self.hung_looks = self.hung_looks + 1 if looks_hung(seen) else 0
-        if shows_no_hmc(seen):
-            self.empty_looks += 1
-        elif seen.complete:
-            self.empty_looks = 0
-        self._note_hmcs(seen, now)
-        self._note_cluster(seen)
+        self.memory.note(seen, self.settings, self.deeds.under_way() is not None, again)
         self._note_remote(seen)
-        blind = (
-            not seen.subsystems.seen
-            or seen.state_of("ctrmc") in (None, State.UNKNOWN)
-            or (seen.state_of("ctrmc") is State.ACTIVE and seen.ctrmc_alive is not False and not seen.status.seen)
-        )
-        self.blind_since = (self.blind_since or now) if blind else None
         return seen
-
-    def _note_hmcs(self, seen: Snapshot, now: datetime) -> None:
-        answering = {hmc.address for hmc in seen.hmcs if hmc.link is Link.UP or hmc.reachable}
-        self.answering_since = {address: self.answering_since.get(address, now) for address in answering}
-        for hmc in seen.hmcs:
-            if hmc.link is Link.UNKNOWN or hmc.in_band:
-                continue
-            known = self.ledger.known.get(hmc.address)
-            up = now if hmc.link is Link.UP else known.last_up if known else None
-            if known is None or (up and (known.last_up is None or up - known.last_up >= LAST_UP_EVERY)):
-                self.ledger.saw(KnownHmc(hmc.address, hmc.name, hmc.node_id, known.first_seen if known else now, up))
 
     def _note_remote(self, seen: Snapshot) -> None:
         """Whether RMC takes remote clients: asked only where no HMC is expected, for there an administrator may have chosen."""
-        if ctrmc_runs(seen) and not seen.fresh and not management_expected(seen, self.history(), self.settings):
-            ports = self.settings.network.ports
-            answer = self.host.reach((OURSELVES,), ports, self.settings.network.timeout.total_seconds())[OURSELVES]
+        if not ctrmc_runs(seen) or seen.fresh or self.deeds.under_way() or self._managed():
+            return
+        ports = self.settings.network.ports
+        answer = self.host.reach((OURSELVES,), ports, self.settings.network.timeout.total_seconds())[OURSELVES]
+        if answer is not None:
             self.ledger.remember("remote_enabled", answer)
+
+    def _managed(self) -> bool:
+        return management_expected(self.memory.history(), self.settings)
 
     def _may_enable_remote(self) -> bool:
         """False where remote clients were disabled when last seen healthy and no management is expected."""
-        expected = self.seen is None or management_expected(self.seen, self.history(), self.settings)
-        return expected or self.ledger.facts.get("remote_enabled") is not False
-
-    def _note_cluster(self, seen: Snapshot) -> None:
-        facts = seen.cluster
-        if facts.caavg.seen and not facts.caavg.value:
-            self.caavg_absent_at = facts.caavg.at
-        if seen.state_of("cthags") in (State.ACTIVE, State.STARTING, State.STOPPING):
-            self.ledger.remember_moment("domains_allowed_at", None)
-        elif facts.peer_domains.seen and all(domain.state.lower() == "offline" for domain in facts.peer_domains.value or ()):
-            self.ledger.remember_moment("domains_allowed_at", facts.peer_domains.at)
-
-    def _sighted(self, findings: Sequence[Finding], seen: Snapshot) -> Tuple[Finding, ...]:
-        """Count unbroken looks; only a complete look may forget one, for a hung command must not reset the grace for ever."""
-        now = self.steady.now()
-        reach = reachability(seen)
-        for finding in findings:
-            before = self.sightings.get(finding.key)
-            if before is None or before.reachability != reach:
-                self.sightings[finding.key] = Sighting(finding.key, now, 1, reach)
-            else:
-                self.sightings[finding.key] = replace(before, looks=before.looks + 1)
-        if seen.complete:
-            keys = {finding.key for finding in findings}
-            self.sightings = {key: sighting for key, sighting in self.sightings.items() if key in keys}
-        return tuple(replace(finding, since=self.sightings[finding.key].since) for finding in findings)
+        return self._managed() or self.ledger.facts.get("remote_enabled") is not False
 
     # -- deciding
 
     def _decided(self, seen: Snapshot) -> Tuple[Decision, ...]:
-        decisions = self._decide(seen)
-        due = next((decision for decision in decisions if decision.kind is Kind.APPLY), None)
-        if due is None:
-            return decisions
-        # Danger is proved again at the moment of use.
-        fresh = (
-            self.observer.evidence(tuple(self.ledger.known.values())) if due.remedy in DISRUPTIVE else self.observer.crowd(seen)
-        )
-        fresh = self._noted(fresh)
-        self.findings = self._sighted(diagnose(fresh, self.history(), self.settings), fresh)
-        decisions = self._decide(fresh)
-        due = next((decision for decision in decisions if decision.kind is Kind.APPLY), None)
-        return self._apply(due, decisions, fresh) if due is not None and self.acting else decisions
-
-    def _decide(self, seen: Snapshot) -> Tuple[Decision, ...]:
-        decisions = decide(seen, self.findings, self.history(), self.settings, self.steady.now())
+        """Decide on the look; what is due is decided again on what else runs here, and what disturbs others on fresh evidence."""
+        decisions = self._would(seen)
+        due = _due(decisions)
+        if due is not None:
+            seen = self._noted(self.observer.crowd(seen, due.remedy in DISRUPTIVE), again=True)
+            decisions = self._would(seen)
+            due = _due(decisions)
+        if due is not None and due.remedy in DISRUPTIVE:
+            # Danger is proved again at the moment of use.
+            seen = self._noted(self.observer.evidence(tuple(self.ledger.known.values())), again=True)
+            self.findings = self.memory.sighted(diagnose(seen, self.memory.history(), self.settings), seen, again=True)
+            decisions = self._would(seen)
+            due = _due(decisions)
         self._tell(decisions, seen)
+        return self._apply(due, decisions, seen) if due is not None and self.acting else decisions
+
+    def _would(self, seen: Snapshot) -> Tuple[Decision, ...]:
+        decisions = decide(seen, self.findings, self.memory.history(), self.settings, self.steady.now())
+        if any([refusal.guard for refusal in decision.refused_by] == ["splay"] for decision in decisions):
+            self.memory.only_splay_holds()
         return decisions
 
     def _tell(self, decisions: Tuple[Decision, ...], seen: Snapshot) -> None:
-        self.episodes.tell_decisions(
-            decisions, self.settings, lambda decision: self._entry(decision, seen, self.history()), self.steady.now()
-        )
+        self.episodes.tell_decisions(decisions, self.settings, lambda decision: self._entry(decision, seen), self.steady.now())
 
-    def _entry(self, decision: Decision, seen: Snapshot, history: History) -> Dict[str, Any]:
+    def _entry(self, decision: Decision, seen: Snapshot) -> Dict[str, Any]:
         now = self.steady.now()
-        others = alternatives(decision.finding, seen, history, self.settings, now) if decision.finding else ()
+        others = alternatives(decision.finding, seen, self.memory.history(), self.settings, now) if decision.finding else ()
         return entry(decision, others, self.episodes.episode_id(), self.steady.shown(now))
 
     # -- acting
@@ -278,29 +207,30 @@ class Cycle:
         finding, remedy, episode = decision.finding, decision.remedy, self.episodes.episode_id()
         if finding is None or remedy is None or (remedy in DISRUPTIVE and not seen.fresh):
             return decisions  # nothing that disturbs others is ever done on an ordinary look
-        self.goals = []
+        self.memory.goals = []
         try:
             if decision.shadow:
-                number = self.deeds.shadow(decision, finding, remedy, episode, self.vitals.identity)
+                number = self.deeds.shadow(decision, finding, remedy, episode, self.memory.vitals.identity)
                 return (replace(decision, kind=Kind.WAIT, attempt=number, because=f"shadow: would have begun {remedy.value}"),)
-            self.deeds.apply(decision, finding, remedy, episode, self.vitals.identity, self._may_enable_remote())
+            self.deeds.apply(decision, finding, remedy, episode, self.memory.vitals.identity, self._may_enable_remote())
         except CannotBegin as problem:
             refused = replace(decision, kind=Kind.REFUSE, because=str(problem), unblock=problem.unblock)
             self._tell((refused,), seen)
             return tuple(refused if other is decision else other for other in decisions)
-        return decide(seen, self.findings, self.history(), self.settings, self.steady.now())
+        self.ledger.decided(self._entry(decision, seen))
+        return self._would(seen)
 
     def _finish_interrupted(self, seen: Snapshot) -> bool:
         """An agent that died with its helper between rmcctrl -z and -A starts RMC again, first thing."""
-        left = self.deeds.left_half_way(self.vitals.identity)
+        left = self.deeds.left_half_way(self.memory.vitals.identity)
         if (
             left is None
             or not seen.subsystems.seen
             or not self.deeds.finish(left, self.observer.crowd(seen), self._may_enable_remote())
         ):
             return False
-        self.goals = []
-        self.view = self._view(self.findings, decide(seen, self.findings, self.history(), self.settings, self.steady.now()))
+        self.memory.goals = []
+        self.view = self._view(self.findings, self._would(seen))
         return True
 
     # -- judging
@@ -314,18 +244,18 @@ class Cycle:
             if now < (attempt.ended_at or now) + policy.settle:
                 continue
             if not attempt.shadow:
-                self.goals.append(goal(attempt, seen, self.settings))
-            how, because = outcome(attempt, tuple(self.goals), policy, now)
+                self.memory.goals.append(goal(attempt, seen, self.settings))
+            how, because = outcome(attempt, tuple(self.memory.goals), policy, now)
             if how is None:
                 continue
             self.ledger.update(replace(attempt, outcome=how, because=because))
-            self.goals = []
+            self.memory.goals = []
             if not attempt.shadow:
                 self._tell_outcome(attempt, how, because)
 
     def _tell_outcome(self, attempt: Attempt, how: Outcome, because: str) -> None:
         code, word = ("RMCA3002N", "remedy healed it") if how is Outcome.HEALED else ("RMCA3003W", "remedy changed nothing")
-        failed = (("failed", attempt.because),) if attempt.because else ()
+        failed = (("failed", attempt.failed),) if attempt.failed else ()
         self.emit(
             Event(
                 code,
@@ -374,17 +304,17 @@ class Cycle:
                 self.ledger.pause = None  # a full disk must not prolong a pause
 
     def _tell_blind(self) -> None:
-        if self.blind_since is None:
+        if self.memory.blind_since is None or explains_blindness(self.findings):
             if self.blind_told:
                 self.emit(Event("RMCA1007N", "sees again"))
             self.blind_told = False
-        elif not self.blind_told and self.steady.now() - self.blind_since >= self.settings.faults.blind and self.seen is not None:
+        elif not self.blind_told and self.steady.now() - self.memory.blind_since >= self.settings.faults.blind and self.seen:
             self.blind_told = True
             gaps = "; ".join(f"{gap.about}: {gap.because}" for gap in self.seen.gaps[:3])
             self.emit(Event("RMCA1006W", "blind", (("because", gaps or "lssrc shows no ctrmc"),)))
 
     def _view(self, findings: Tuple[Finding, ...], decisions: Tuple[Decision, ...]) -> View:
-        now, history = self.steady.now(), self.history()
+        now, history = self.steady.now(), self.memory.history()
         word, because = verdict(self.seen, findings, decisions, history, self.settings, now)
         known = cluster.verdict(self.seen, history, self.settings, now) if self.seen else ClusterVerdict()
         return View(
@@ -398,3 +328,7 @@ class Cycle:
             known,
             self.next_look,
         )
+
+
+def _due(decisions: Sequence[Decision]) -> Optional[Decision]:
+    return next((decision for decision in decisions if decision.kind is Kind.APPLY), None)

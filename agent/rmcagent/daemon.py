@@ -145,8 +145,8 @@ class Daemon:
         """The one broad except: a mistake of ours ends the turn, not the agent; several and it only observes."""
         now = self.clock.monotonic()
         self.crashes = [at for at in self.crashes if now - at < QUIET_SPAN]
-        if self.cycle.crash_loop and not self.crashes:
-            self.cycle.crash_loop = False
+        if self.cycle.memory.crash_loop and not self.crashes:
+            self.cycle.memory.crash_loop = False
         try:
             return self.cycle.step()
         except Exception:
@@ -155,8 +155,8 @@ class Daemon:
             traceback.print_exc()  # stderr is SRC's console file, or the journal
             self.crashes.append(now)
             recent = [at for at in self.crashes if now - at < CRASH_SPAN]
-            if len(recent) >= CRASHES_ALLOWED and not self.cycle.crash_loop:
-                self.cycle.crash_loop = True
+            if len(recent) >= CRASHES_ALLOWED and not self.cycle.memory.crash_loop:
+                self.cycle.memory.crash_loop = True
                 self.reporter.emit(
                     Event(
                         "RMCA1008E",

@@ -32,7 +32,7 @@ class Deeds:
 
     def __init__(self, host: Host, place: Place, ledger: Ledger, emit: Callable[[Event], None]) -> None:
         self.host, self.place, self.ledger, self.emit = host, place, ledger, emit
-        self._late_told = (0, "")
+        self.late = ""                  # a changing command that has not ended in its time: reported, waited for, never killed
 
     @property
     def folder(self) -> str:
@@ -63,18 +63,19 @@ class Deeds:
     def track(self) -> bool:
         """True when a deed has just ended, well or not."""
         attempt = self.under_way()
+        self.late = ""
         if attempt is None:
             return False
         same_boot = attempt.boot == self.ledger.boot
         progress = self.host.progress(attempt.id, self.folder) if same_boot else None
         if progress is not None and not progress.done and progress.alive:
-            self._tell_late(attempt, progress)
+            self.late = progress.notes.get("late", "")
             return False
         now = self.ledger.steady.now()
         if progress is not None and progress.done:
             self._tell_done(attempt, progress)
             at = self.ledger.steady.at(progress.ended_at) if progress.ended_at is not None else now
-            self.ledger.update(replace(attempt, ended_at=min(at, now), because="; ".join(progress.failed)[:300]))
+            self.ledger.update(replace(attempt, ended_at=min(at, now), failed="; ".join(progress.failed)[:300]))
         else:
             self._interrupted(
                 attempt, "its helper died before it was done" if same_boot else "the partition was rebooted meanwhile"
@@ -88,13 +89,14 @@ class Deeds:
         """The newest attempt, if it was interrupted in this boot within the hour and nothing has shown ctrmc active since."""
         attempts = [attempt for attempt in self.ledger.attempts.values() if attempt.remedy in STOPS_RMC and not attempt.shadow]
         last = max(attempts, key=lambda attempt: attempt.id, default=None)
-        if last is None or last.outcome is not Outcome.INTERRUPTED or self.ledger.facts.get("finished") == last.id:
+        if last is None or last.outcome is not Outcome.INTERRUPTED or (self.ledger.facts.get("finished") or 0) >= last.id:
             return None
-        numbers = [attempt.id for attempt in attempts if attempt.by != "finish"]
-        if sum(1 for attempt in attempts if attempt.id > max(numbers, default=0)) >= FINISH_TRIES:
+        now = self.ledger.steady.now()
+        tries = [attempt for attempt in attempts if attempt.by == "finish" and now - attempt.begun_at < FINISH_WITHIN]
+        if len(tries) >= FINISH_TRIES:
             return None
         ours = last.boot == self.ledger.boot and last.identity == identity
-        return last if ours and self.ledger.steady.now() - last.begun_at < FINISH_WITHIN else None
+        return last if ours and now - last.begun_at < FINISH_WITHIN else None
 
     def finish(self, left: Attempt, seen: Snapshot, enable_remote: bool) -> bool:
         """Start RMC again where an interrupted remedy left it stopped; True when that was begun. A pause does not hold this."""
@@ -148,22 +150,16 @@ class Deeds:
         try:
             self.host.begin(replace(deed, attempt=attempt.id), self.folder)
         except OSError as problem:
-            because = f"its helper could not be started: {problem.strerror or problem}"
-            self._interrupted(attempt, because)
+            self._interrupted(attempt, f"its helper could not be started: {problem.strerror or problem}")
             if attempt.by != "finish":
                 self.ledger.remember("finished", attempt.id)  # it stopped nothing
-            self.emit(
-                Event(
-                    "RMCA3003W",
-                    "remedy changed nothing",
-                    (*_fields(attempt), ("outcome", Outcome.INTERRUPTED.value), ("because", because)),
-                )
-            )
 
     def _interrupted(self, attempt: Attempt, because: str) -> None:
         self.ledger.update(
             replace(attempt, ended_at=attempt.ended_at or self.ledger.steady.now(), outcome=Outcome.INTERRUPTED, because=because)
         )
+        outcome = (("outcome", Outcome.INTERRUPTED.value), ("because", because))
+        self.emit(Event("RMCA3003W", "remedy changed nothing", (*_fields(attempt), *outcome)))
 
     def _tell_done(self, attempt: Attempt, progress: Progress) -> None:
         before, after = progress.notes.get("node_id_before", ""), progress.notes.get("node_id_after", "")
@@ -191,23 +187,6 @@ class Deeds:
                     "RMCA3006W",
                     "interrupted remedy finished",
                     (*_fields(attempt), ("failed", "; ".join(progress.failed) or "nothing")),
-                )
-            )
-
-    def _tell_late(self, attempt: Attempt, progress: Progress) -> None:
-        """A changing command past its time is never killed: it is reported, once, and waited for."""
-        late = progress.notes.get("late", "")
-        if late and self._late_told != (attempt.id, late):
-            self._late_told = (attempt.id, late)
-            self.emit(
-                Event(
-                    "RMCA4001E",
-                    "needs a human",
-                    (
-                        *_fields(attempt),
-                        ("because", f"{late} has not ended in its time; it is waited for, not killed"),
-                        ("unblock", f"see why {late} hangs"),
-                    ),
                 )
             )
 

@@ -8,6 +8,7 @@ from typing import Any, Callable, Dict, List, Sequence, Tuple
 from rmcagent.config import Settings
 from rmcagent.ledger import Ledger
 from rmcagent.model import Decision, Fault, Finding, Kind, Outcome, Side, Snapshot
+from rmcagent.reason.diagnose import masked
 from rmcagent.reason.ladder import LADDER
 from rmcagent.report import Event
 
@@ -46,7 +47,7 @@ class Episodes:
             if fault in {known.value for known in Fault}:
                 self.problems[key] = Problem(Finding(Fault(fault), Side.HERE, str(evidence), subject=subject), looks=2, told=True)
 
-    def follow(self, findings: Sequence[Finding], seen: Snapshot, settling: bool, now: datetime) -> None:
+    def follow(self, findings: Sequence[Finding], seen: Snapshot, settling: bool) -> None:
         """Take a look's findings: open an episode, tell problems, tell what is gone, close the episode."""
         if findings and self.ledger.episode is None:
             self.ledger.open_episode()
@@ -57,6 +58,8 @@ class Episodes:
             self._tell_problem(problem, settling)
         for key in [key for key in self.problems if key not in found and seen.complete]:
             problem = self.problems[key]
+            if masked(problem.finding.fault, findings):
+                continue        # a link cannot be called healed while RMC is down
             problem.clean += 1
             if problem.clean >= 2 or not problem.told:
                 self._tell_gone(problem)
@@ -73,17 +76,18 @@ class Episodes:
         """Refusals, exhaustion and causes elsewhere: once, then reminded; and each new decision into the ledger for `why`."""
         for decision in decisions:
             finding = decision.finding
-            if finding is None or decision.kind not in (Kind.REFUSE, Kind.ESCALATE, Kind.APPLY):
+            if finding is None or decision.kind not in (Kind.REFUSE, Kind.ESCALATE, Kind.WAIT):
                 continue
             problem = self.problems.get(finding.key)
-            if problem is None or not (problem.told or decision.kind is Kind.APPLY):
+            if problem is None or not problem.told or (decision.kind is Kind.WAIT and not decision.refused_by):
                 continue
             # A passing reason beside a lasting one is no news.
             remedy = (decision.remedy.value, *lasting_guards(decision)) if decision.remedy else ()
             key = (finding.key, decision.kind.value, *remedy)
-            if decision.kind is Kind.APPLY or key not in self.said:
+            if key not in self.said:
                 self.ledger.decided(told(decision))
-            if decision.kind is not Kind.APPLY and self._due(key, settings.report.remind, now):
+            # What only waits is told when it has waited for long: a forgotten clmgr, a forgotten maintenance file.
+            if self._due(key, settings.report.remind, now, at_once=decision.kind is not Kind.WAIT):
                 self.emit(self._decision_event(decision, finding))
 
     def _remember(self) -> None:
@@ -95,11 +99,11 @@ class Episodes:
     def episode_id(self) -> str:
         return self.ledger.episode.id if self.ledger.episode else "none"
 
-    def _due(self, key: Tuple[str, ...], remind: timedelta, now: datetime) -> bool:
+    def _due(self, key: Tuple[str, ...], remind: timedelta, now: datetime, at_once: bool) -> bool:
         said = self.said.get(key)
         if said is None:
             self.said[key] = Said(now)
-            return True
+            return at_once
         if now - said.at < min(remind * 2 ** (said.times - 1), WEEK):
             return False
         self.said[key] = Said(now, min(said.times + 1, 16))
@@ -134,8 +138,8 @@ class Episodes:
     def _decision_event(self, decision: Decision, finding: Finding) -> Event:
         fault, episode = ("fault", finding.fault.value), ("episode", self.episode_id())
         evidence, unblock = ("evidence", finding.evidence), decision.unblock
-        if decision.kind is Kind.REFUSE:
-            guards = ",".join(lasting_guards(decision))
+        if decision.kind in (Kind.REFUSE, Kind.WAIT):
+            guards = ",".join(lasting_guards(decision) or dict.fromkeys(refusal.guard for refusal in decision.refused_by))
             return Event("RMCA3004W", "refused", (
                 ("remedy", decision.remedy.value if decision.remedy else ""), ("guard", guards), fault, episode,
                 ("because", decision.because), ("unblock", unblock),

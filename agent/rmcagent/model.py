@@ -233,6 +233,12 @@ class LogGrowth:
     side: str = "unknown"                 # here | network | hmc | benign | unknown
     skipped_bytes: int = 0                # grew too fast to be read
     var_full_in: Optional[timedelta] = None
+    covers: timedelta = timedelta(0)      # how much of `log.storm.within` has been watched
+    noisy_tail: Tuple[Tuple[datetime, int], ...] = ()   # noisy_bytes by when they were seen, oldest first, at most 60
+
+    def noisy_since(self, moment: datetime) -> int:
+        """Noisy bytes seen after `moment`; a little from just before it may count, too."""
+        return sum(noisy for seen_at, noisy in self.noisy_tail if seen_at > moment)
 
 
 @dataclass(frozen=True)
@@ -362,6 +368,7 @@ class Attempt:
     ended_at: Optional[datetime] = None   # its last step's end
     outcome: Optional[Outcome] = None
     because: str = ""
+    failed: str = ""                      # steps that did not exit 0
 
 
 @dataclass(frozen=True)
@@ -399,9 +406,10 @@ class History:
     episode: Optional[Episode] = None
     pause: Optional[Pause] = None
     known: Tuple[KnownHmc, ...] = ()
-    answering_since: Mapping[str, datetime] = field(default_factory=dict)   # address: its port, without a break, while the link is lost
+    answering_since: Mapping[str, datetime] = field(default_factory=dict)   # address: its port, the link lost
     last_up: Mapping[str, datetime] = field(default_factory=dict)           # address: its link was last seen up
     splay_from: Optional[datetime] = None  # in this episode nothing but the splay has held a remedy since then
+    stopped_by: int = 0                   # the attempt that stopped RMC, while nothing has shown it active since
     late: str = ""                        # a changing command of the deed under way that has not ended in its time
     hung_looks: int = 0
     empty_looks: int = 0                  # looks in a row that showed no HMC anywhere

@@ -59,7 +59,8 @@ class Host(Protocol):
 
     def reach(self, addresses: Sequence[str], ports: Sequence[int], timeout: float) -> Mapping[str, Optional[bool]]:
         """For each address whether any of the ports accepts a connection within `timeout` seconds, all at once.
-        A refusal by the peer's own TCP is False like silence; None when it could not be asked (bad address, no socket)."""
+        A refusal by the peer's own TCP is False like silence; None when it could not be asked (bad address, no socket),
+        or when it was this partition that accepted: only 127.0.0.1 is asked for that."""
 
     def vitals(self, rmcctrl: str) -> Vitals:
         """`rmcctrl` is the path whose owner, besides root, may act."""
@@ -154,7 +155,7 @@ class SystemHost:
     def vitals(self, rmcctrl: str) -> Vitals:
         return Vitals(
             boot=_line("/proc/sys/kernel/random/boot_id") or self._remember("boot", self._boot),
-            identity=_identity_linux() if LINUX else self._remember("identity", self._identity_asked, IDENTITY_SECONDS),
+            identity=_identity_linux() if LINUX else self._identity_asked(),
             up_for=self._up_for(),
             may_act=_may_act(rmcctrl),
             in_wpar=AIX and self._remember("wpar", lambda: self._ask("/usr/bin/uname", "-W")) not in ("", "0"),
@@ -172,12 +173,12 @@ class SystemHost:
     def begin(self, deed: Deed, folder: str) -> None:
         from rmcagent.partition.system.perform import begin
 
-        begin(deed, folder, self.run)
+        begin(deed, folder, self.run, self._age)
 
     def progress(self, attempt: int, folder: str) -> Optional[Progress]:
         from rmcagent.partition.system.perform import progress
 
-        return progress(attempt, folder)
+        return progress(attempt, folder, self._age)
 
     def locked(self, path: str) -> Optional[bool]:
         import fcntl
@@ -206,11 +207,11 @@ class SystemHost:
         forget(attempt, folder)
 
     def _remember(self, what: str, ask: Callable[[], str], seconds: float = float("inf")) -> str:
-        """An answer that costs a command, asked again after `seconds`, or when there was none."""
+        """An answer that costs a command, asked again after `seconds`, or when there was none; the last one stands meanwhile."""
         asked_at, known = self._known.get(what, (0.0, ""))
         now = time.monotonic()
         if not known or now - asked_at > seconds:
-            known = ask()
+            known = ask() or known
             self._known[what] = (now, known)
         return known
 
@@ -219,7 +220,7 @@ class SystemHost:
         recorded = _boot_time() or self._ask("/usr/bin/who", "-b")
         if recorded:
             return recorded
-        age = self._init_age()
+        age = self._age(1)
         return "" if age is None else f"{round((time.time() - age) / 60) * 60}"
 
     def _up_for(self) -> Optional[timedelta]:
@@ -230,19 +231,21 @@ class SystemHost:
         return timedelta(seconds=time.monotonic() - float(began)) if began else None
 
     def _init_began(self) -> str:
-        age = self._init_age()
+        age = self._age(1)
         return "" if age is None else str(time.monotonic() - age)
 
-    def _init_age(self) -> Optional[float]:
-        return _elapsed(self._ask("/usr/bin/ps", "-o", "etime=", "-p", "1"))
+    def _age(self, pid: int) -> Optional[float]:
+        return _elapsed(self._ask("/usr/bin/ps", "-o", "etime=", "-p", str(pid)))
 
     def _identity_asked(self) -> str:
         """The machine's and the partition's numbers [my inference: uname -m names the machine, -L the partition,
-        os_uuid of sys0 is the partition's UUID]; a part that cannot be had is left out."""
-        number = self._ask("/usr/bin/uname", "-L").partition(" ")[0] if AIX else ""
-        uuid = self._ask("/usr/sbin/lsattr", "-El", "sys0", "-a", "os_uuid", "-F", "value") if AIX else ""
-        machine = os.uname().machine if AIX else _line("/etc/machine-id")
-        return _joined(system=machine, partition=number, uuid=uuid)
+        os_uuid of sys0 is the partition's UUID]; a part that cannot be had now is as it last was, left out when never had."""
+        if not AIX:
+            return _joined(system=_line("/etc/machine-id"))
+        number = self._remember("partition", lambda: self._ask("/usr/bin/uname", "-L").partition(" ")[0], IDENTITY_SECONDS)
+        uuid = self._remember("uuid", lambda: self._ask("/usr/sbin/lsattr", "-El", "sys0", "-a", "os_uuid", "-F", "value"),
+                              IDENTITY_SECONDS)
+        return _joined(system=os.uname().machine, partition=number, uuid=uuid)
 
     def _ask(self, *argv: str) -> str:
         answer = self.run(argv, ASK_SECONDS, 4096)

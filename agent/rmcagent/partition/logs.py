@@ -16,6 +16,7 @@ LONGEST_LINE = 8 << 10
 HEAD_BYTES = 160             # a line's time has microseconds: two files that begin alike are one, copied
 MOST_FILES = 256
 MOST_TALLIES = 256
+MOST_BUCKETS = 60            # of noise, over the span `within`
 MOST_NUMBERS = 200           # distinct ones in a tally; a log of rubbish must not fill our memory
 LOOKS_REMEMBERED = 10        # a file that is gone for a look or two is not a new one when it comes back
 
@@ -72,6 +73,13 @@ class LogWatch:
             return Fact(How.GAP, because=f"cannot read {unreadable[0]}", source="logs", at=now)
         growth = self._growth(now, var)
         return Fact(How.SEEN, growth, _sentence(growth), "logs", now)
+
+    def retarget(self, patterns: Tuple[str, ...], within: timedelta) -> None:
+        """Go on under another policy: of the same files nothing is forgotten, others begin with a first look."""
+        if patterns != self._patterns:
+            self._patterns, self._cursors, self._since = patterns, {}, None
+            self._tallies.clear()
+        self._within = within
 
     def total_size(self, host: Host) -> int:
         """Bytes in all files now; for the pulse, which reads none."""
@@ -143,7 +151,17 @@ class LogWatch:
         # By size, not by what was added: a log that rotates takes no more room, however fast it is written.
         swelling = (whole.size - size_then) / seconds
         full_in = timedelta(seconds=min(var.free / swelling, 1e9)) if var is not None and swelling > 0 else None
-        return whole.growth(whole.grew / seconds, full_in)
+        growth = whole.growth(whole.grew / seconds, full_in)
+        return replace(growth, covers=min(self._within, now - since), noisy_tail=self._noisy_tail(now))
+
+    def _noisy_tail(self, now: datetime) -> Tuple[Tuple[datetime, int], ...]:
+        """The tallies' noise in slices of the span, each at its last look, so that no noise counts as older than it is."""
+        slices: Dict[int, Tuple[datetime, int]] = {}
+        width = max(self._within / MOST_BUCKETS, timedelta(microseconds=1))
+        for tally in (tally for tally in self._tallies if tally.noisy):
+            at = min((now - tally.at) // width, MOST_BUCKETS - 1)
+            slices[at] = (tally.at, tally.noisy + slices.get(at, (tally.at, 0))[1])
+        return tuple(slices.values())
 
 
 def census(data: bytes) -> LogGrowth:

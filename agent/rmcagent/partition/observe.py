@@ -27,20 +27,23 @@ from rmcagent.model import (
     Stop,
     Subsystem,
 )
-from rmcagent.partition import parse
+from rmcagent.partition import causes, parse
 from rmcagent.partition.host import Host
 from rmcagent.partition.logs import LogWatch
 from rmcagent.partition.platform import REQUIRED, Place
 
+SUSPICIOUS_LOOKS = 10                   # between two askings of the cluster while a disruptive remedy is on the table
+UNTOLD_EVERY = timedelta(hours=1)
 CLUSTER_EVERY = timedelta(hours=24)     # the cluster's own commands; before a deed they are asked afresh
 MOST_HMCS = 32
+NOBODY = ("", "127.0.0.1", "::1", "0.0.0.0", "::")     # our own rmcd would answer for the HMC
 KEEP_ERRPT = 4 << 20
-MIGRATION_FORGOTTEN = timedelta(hours=4)    # a migration whose end was never logged
 CLUSTER_ROWS = ("cthags", "cthats", "clconfd", "clstrmgrES", "grpsvcs", "topsvcs")
 
 
 Rows = Fact[Mapping[str, Subsystem]]
 Servers = Fact[Tuple[ManagementServer, ...]]
+NOT_ASKED: Fact[DomainStatus] = Fact(because="not asked: ctrmc does not run")
 
 
 class Observer:
@@ -51,23 +54,23 @@ class Observer:
         self.place = place
         self.settings = settings
         self.steady = steady
-        patterns = tuple(pattern.replace("{var_ct}", place.paths["var_ct"]) for pattern in settings.log.files)
-        self.logs = LogWatch(patterns, settings.log.storm.within)
+        self.logs = LogWatch(self._patterns(), settings.log.storm.within)
         self._cluster = ClusterFacts()
         self._cluster_at: Optional[datetime] = None
         self._cluster_rows: Tuple[Optional[State], ...] = ()
         self._alive_minute: Optional[datetime] = None       # local wall time, for errpt
         self._not_on_file: Dict[str, datetime] = {}
         self._understood: Dict[str, Tuple[Answer, Any]] = {}
+        self._domains_at: Optional[datetime] = None
+        self._dr_held_at: Optional[datetime] = None         # Linux: drmgr's lock was last seen held
         self._took = 0.0                                    # seconds the last command needed
 
     def look(self, known: Sequence[KnownHmc] = (), suspicious: bool = False) -> Snapshot:
         """One ordinary look. `suspicious`: a disruptive remedy is on the table, so the cluster's answers should be recent."""
         rows, took = self._subsystems()
         running = self._runs(rows)
-        rows_now = tuple(_state(rows, name) for name in CLUSTER_ROWS)
-        if self._cluster_due(rows_now, suspicious):
-            self._keep_cluster(self._ask_cluster(rows, self._domains(running)), rows_now)
+        self._note_dr_lock()
+        self._refresh_cluster(rows, running, suspicious)
         return self._assemble(rows, took, self._hmc_resources(running), self._cluster, BusyFacts(), known, fresh=False)
 
     def evidence(self, known: Sequence[KnownHmc] = ()) -> Snapshot:
@@ -75,15 +78,22 @@ class Observer:
         rows, _ = self._subsystems()
         running = self._runs(rows)
         domains, resources = self._domains(running), self._hmc_resources(running)
-        cluster = self._ask_cluster(rows, domains)
-        self._keep_cluster(cluster, tuple(_state(rows, name) for name in CLUSTER_ROWS))
+        self._keep_cluster(self._ask_cluster(rows, domains), rows)
         busy = BusyFacts(self._migration(), self._processes())
         rows, took = self._subsystems()
-        return self._assemble(rows, took, resources, cluster, busy, known, fresh=True)
+        return self._assemble(rows, took, resources, self._cluster, busy, known, fresh=True)
 
-    def crowd(self, seen: Snapshot) -> Snapshot:
-        """The same look, with what else runs here: enough before a gentle remedy."""
-        return replace(seen, busy=replace(seen.busy, processes=self._processes()))
+    def crowd(self, seen: Snapshot, disruptive: bool = False) -> Snapshot:
+        """The same look, with what else is under way here: enough before a gentle remedy, and asked first before others."""
+        return replace(seen, busy=BusyFacts(self._migration() if disruptive else seen.busy.migration, self._processes()))
+
+    def adopt(self, place: Place, settings: Settings) -> None:
+        """A new policy; what was seen under the old one is kept."""
+        self.place, self.settings = place, settings
+        self.logs.retarget(self._patterns(), settings.log.storm.within)
+
+    def _patterns(self) -> Tuple[str, ...]:
+        return tuple(pattern.replace("{var_ct}", self.place.paths["var_ct"]) for pattern in self.settings.log.files)
 
     # -- the parts of a look
 
@@ -95,12 +105,12 @@ class Observer:
         alive = self._ctrmc_alive(rows)
         running = _running(rows, alive)
         mcp, servers = resources
-        in_band = self._in_band(rows, running)
+        in_band = self._in_band(rows)
         space = self.host.space(self.place.paths["var"])
         var: Fact[Space] = Fact(How.SEEN, space, source="df", at=self.steady.now()) if space else Fact(
             How.GAP, because=f"free space of {self.place.paths['var']} could not be read", source="df")
         logs = self.logs.look(self.host, self.steady.now(), space)
-        status = self._ask("rmcdomainstatus", ("-s", "ctrmc"), parse.rmcdomainstatus) if running else _not_running(rows)
+        status = self._ask("rmcdomainstatus", ("-s", "ctrmc"), parse.rmcdomainstatus) if running or fresh else NOT_ASKED
         hmcs = self._with_reach(join(status.value, mcp.value or (), servers.value or (), in_band.value or (), known,
                                      self.settings.expect.hmcs))
         if _state(rows, "ctrmc") is State.ACTIVE and alive is not False:
@@ -168,7 +178,7 @@ class Observer:
             return mcp, Fact(How.INAPPLICABLE, because="IBM.MCP answered")
         return mcp, self._ask("lsrsrc", ("IBM.ManagementServer",), lambda answer: parse.lsrsrc(answer, "IBM.ManagementServer"))
 
-    def _in_band(self, rows: Rows, running: bool) -> Fact[Tuple[str, ...]]:
+    def _in_band(self, rows: Rows) -> Fact[Tuple[str, ...]]:
         if not rows.seen:
             return Fact(because="lssrc could not tell")
         if _state(rows, "mcproxy") is State.UNKNOWN:
@@ -179,7 +189,7 @@ class Observer:
 
     def _with_reach(self, hmcs: Tuple[Hmc, ...]) -> Tuple[Hmc, ...]:
         """Ask the ports of those that are not up; one that is up is reached already."""
-        asked = [hmc.address for hmc in hmcs if hmc.link is not Link.UP and hmc.address]
+        asked = [hmc.address for hmc in hmcs if hmc.link is not Link.UP and hmc.address not in NOBODY]
         if not asked:
             return hmcs
         answers = self.host.reach(asked, self.settings.network.ports, self.settings.network.timeout.total_seconds())
@@ -189,20 +199,28 @@ class Observer:
         """Why ctrmc does not run: from errpt on AIX and VIOS, from its unit on Linux."""
         if self.place.platform is Platform.LINUX:
             properties = "LoadState,ActiveState,Result,UnitFileState"
-            return self._ask("systemctl", ("show", "ctrmc.service", "-p", properties), _stop_by_systemd)
-        return _then(self._ask("errpt", (), parse.errpt, KEEP_ERRPT), lambda rows: _stop_by_errpt(rows, self._alive_minute))
+            return self._ask("systemctl", ("show", "ctrmc.service", "-p", properties), causes.stop_by_systemd)
+        return _then(self._ask("errpt", (), parse.errpt, KEEP_ERRPT), lambda rows: causes.stop_by_errpt(rows, self._alive_minute))
 
     # -- the cluster
 
-    def _cluster_due(self, rows_now: Tuple[Optional[State], ...], suspicious: bool) -> bool:
-        if self._cluster_at is None or (rows_now != self._cluster_rows and any(rows_now)):
-            return True
-        age = self.steady.now() - self._cluster_at
-        untold = any(getattr(self._cluster, field.name).how in (How.GAP, How.UNASKED) for field in fields(self._cluster))
-        return age >= (min(10 * self.settings.cadence.look, CLUSTER_EVERY) if suspicious or untold else CLUSTER_EVERY)
+    def _refresh_cluster(self, rows: Rows, running: bool, suspicious: bool) -> None:
+        """The cluster's answers, asked again when they are old, untold, doubted, or when the rows of its services changed."""
+        now = self.steady.now()
+        changed = _cluster_rows(rows) != self._cluster_rows and any(_cluster_rows(rows))
+        facts = [getattr(self._cluster, field.name) for field in fields(self._cluster) if field.name != "peer_domains"]
+        untold = any(fact.how in (How.GAP, How.UNASKED) for fact in facts)
+        patience = SUSPICIOUS_LOOKS * self.settings.cadence.look if suspicious else UNTOLD_EVERY if untold else CLUSTER_EVERY
+        if self._cluster_at is None or changed or now - self._cluster_at >= min(patience, CLUSTER_EVERY):
+            self._keep_cluster(self._ask_cluster(rows, self._cluster.peer_domains), rows)
+        # lsrpdomain may start IBM.ConfigRM: daily, and sooner only when it has told nothing yet.
+        told = self._cluster.peer_domains.how in (How.SEEN, How.MISSING)
+        wait = CLUSTER_EVERY if told else UNTOLD_EVERY
+        if running and (changed or self._domains_at is None or now - self._domains_at >= wait):
+            self._cluster = replace(self._cluster, peer_domains=self._domains(running))
 
-    def _keep_cluster(self, cluster: ClusterFacts, rows_now: Tuple[Optional[State], ...]) -> None:
-        self._cluster, self._cluster_at, self._cluster_rows = cluster, self.steady.now(), rows_now
+    def _keep_cluster(self, cluster: ClusterFacts, rows: Rows) -> None:
+        self._cluster, self._cluster_at, self._cluster_rows = cluster, self.steady.now(), _cluster_rows(rows)
 
     def _ask_cluster(self, rows: Rows, domains: Fact[Any]) -> ClusterFacts:
         """In the order asked: slow ones first, so that none is stale when the last has answered."""
@@ -217,6 +235,7 @@ class Observer:
     def _domains(self, running: bool) -> Fact[Any]:
         if not running and self.host.exists(self.place.commands.get("lsrpdomain", "")):
             return Fact(because="not asked: ctrmc does not run")
+        self._domains_at = self.steady.now()
         return self._ask_twice("lsrpdomain", (), parse.lsrpdomain)
 
     def _ask_twice(self, name: str, arguments: Tuple[str, ...], read: Callable[[Answer], Any]) -> Fact[Any]:
@@ -224,16 +243,26 @@ class Observer:
         fact = self._ask(name, arguments, read)
         return self._ask(name, arguments, read) if fact.seen and not fact.value else fact
 
+    def _note_dr_lock(self) -> Optional[bool]:
+        held = self.host.locked(self.place.paths["dr_lock"]) if self.place.platform is Platform.LINUX else False
+        self._dr_held_at = self.steady.now() if held else self._dr_held_at
+        return held
+
     def _migration(self) -> Fact[str]:
         if self.place.platform is Platform.LINUX:
-            held = self.host.locked(self.place.paths["dr_lock"])
+            held, now = self._note_dr_lock(), self.steady.now()
             if held is None:
                 return Fact(How.GAP, because=f"{self.place.paths['dr_lock']} could not be read", source="dr_lock")
-            telling = "drmgr holds its lock: a DLPAR operation or migration is under way" if held else ""
-            return Fact(How.SEEN, telling, source="dr_lock", at=self.steady.now())
+            over = self._dr_held_at is not None and now - self._dr_held_at < self.settings.guards.migration
+            told = ("drmgr holds its lock: a DLPAR operation or migration is under way" if held
+                    else "a DLPAR operation or migration has only just ended" if over else "")
+            return Fact(How.SEEN, told, source="dr_lock", at=now)
         local = self.steady.clock.now().astimezone().replace(tzinfo=None)
-        return _then(self._ask("errpt", (), parse.errpt, KEEP_ERRPT),
-                     lambda rows: _migration(rows, local, self.settings.guards.migration))
+        fact = self._ask("errpt", (), parse.errpt, KEEP_ERRPT)
+        if not fact.seen:
+            return fact
+        holds, note = causes.migration(fact.value or (), local, self.settings.guards.migration)
+        return replace(fact, value=holds, because=note)
 
     def _processes(self) -> Fact[Tuple[str, ...]]:
         names = self.host.processes()
@@ -298,6 +327,10 @@ def _resource_of(point: ControlPoint, mcp: Sequence[ManagementServer]) -> Option
     return by_id or next((server for server in mcp if point.address in server.addresses), None)
 
 
+def _cluster_rows(rows: Rows) -> Tuple[Optional[State], ...]:
+    return tuple(_state(rows, name) for name in CLUSTER_ROWS)
+
+
 def _then(fact: Fact[Any], conclude: Callable[[Any], Any]) -> Fact[Any]:
     return replace(fact, value=conclude(fact.value)) if fact.seen else fact
 
@@ -314,74 +347,6 @@ def _running(rows: Rows, alive: Optional[bool]) -> bool:
     return _state(rows, "ctrmc") in (State.ACTIVE, State.UNKNOWN) and alive is not False
 
 
-def _not_running(rows: Rows) -> Fact[DomainStatus]:
-    return Fact(because="not asked: ctrmc does not run")
-
-
-def _stop_by_systemd(answer: Answer) -> Stop:
-    shown = parse.systemctl_show(answer)
-    if shown.get("LoadState") == "masked":
-        return Stop(False, "ctrmc.service is masked")
-    if shown.get("LoadState") != "loaded":
-        return Stop(None, "its cause could not be told (no ctrmc.service)")
-    result = shown.get("Result", "")
-    if result not in ("", "success"):
-        return Stop(True, f"ctrmc.service ended with {result}")
-    if shown.get("ActiveState") == "inactive" or shown.get("UnitFileState") == "disabled":
-        return Stop(False, f"ctrmc.service is {shown.get('ActiveState')} and {shown.get('UnitFileState') or 'was stopped'}")
-    return Stop(None, "its cause could not be told (ctrmc.service knows of no end)")
-
-
-def _stop_by_errpt(rows: Sequence[parse.ErrptRow], alive: Optional[datetime]) -> Stop:
-    """An SRC entry since ctrmc was last seen alive is a crash; RMCdaemon's own entry alone is a stop on purpose.
-
-    Matched by resource and text, not by identifier, which differs between levels; the stop's text is inferred.
-    """
-    if alive is None:
-        return _stop_before_us(rows)
-    since = alive.replace(second=0, microsecond=0)
-    recent = [row for row in rows if (_errpt_time(row) or datetime.min) >= since]
-    crash = next((row for row in recent if row.resource == "SRC"), None)
-    stopped = next((row for row in recent if row.resource == "RMCdaemon" and "stop" in row.description.lower()), None)
-    if crash is not None and stopped is None:
-        return Stop(True, f"SRC logged its abnormal end ({crash.identifier} in errpt)")
-    if stopped is not None and crash is None:
-        return Stop(False, "errpt shows that RMC was stopped")
-    return Stop(None, "errpt does not tell why")
-
-
-def _stop_before_us(rows: Sequence[parse.ErrptRow]) -> Stop:
-    """What RMCdaemon itself logged last; an SRC entry of long ago may tell of any subsystem."""
-    last = next((row for row in rows if row.resource in ("RMCdaemon", "SRC") and _tells_of_an_end_or_start(row)), None)
-    if last is not None and last.resource == "RMCdaemon" and "stop" in last.description.lower():
-        return Stop(False, "errpt shows that RMC was stopped")
-    return Stop(None, "its cause could not be told (never seen alive by this agent)")
-
-
-def _tells_of_an_end_or_start(row: parse.ErrptRow) -> bool:
-    return row.resource == "SRC" or any(word in row.description.lower() for word in ("started", "stop"))
-
-
-def _migration(rows: Sequence[parse.ErrptRow], local: datetime, quiet: timedelta) -> str:
-    for row in rows:        # newest first
-        at = _errpt_time(row)
-        if row.resource != "pmig" or at is None:
-            continue
-        age = local - at
-        text = row.description.lower()
-        if "start" in text:
-            return f"a migration started at {at:%H:%M} (errpt {row.identifier})" if age < MIGRATION_FORGOTTEN else ""
-        return f"a migration ended at {at:%H:%M} (errpt {row.identifier})" if age < quiet else ""
-    return ""
-
-
-def _errpt_time(row: parse.ErrptRow) -> Optional[datetime]:
-    try:
-        return datetime.strptime(row.at_text, "%m%d%H%M%y")
-    except ValueError:
-        return None
-
-
 def _gaps(seen: Snapshot) -> Tuple[Gap, ...]:
     """What should have been told and was not; a missing command counts where every partition has it."""
     essential = (seen.subsystems, seen.status, seen.mcp)
@@ -389,6 +354,8 @@ def _gaps(seen: Snapshot) -> Tuple[Gap, ...]:
     others = (seen.servers, seen.in_band, seen.logs, seen.var, seen.stop, *cluster)
     gaps = [Gap(fact.source, fact.because) for fact in essential if fact.how in (How.GAP, How.MISSING)]
     gaps += [Gap(fact.source, fact.because) for fact in others if fact.how is How.GAP]
+    migration = seen.busy.migration
+    gaps += [Gap(migration.source, migration.because)] if migration.seen and migration.because else []
     gaps += [Gap(row.name, "its state is a word that is not known") for row in (seen.subsystems.value or {}).values()
              if row.state is State.UNKNOWN and row.name in seen.required]
     gaps += [Gap(hmc.address, "rmcdomainstatus does not show it") for hmc in seen.hmcs

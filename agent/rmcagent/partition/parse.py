@@ -222,11 +222,14 @@ def _first(attributes: Attributes, name: str) -> str:
     return next(iter(attributes.get(name, ())), "")
 
 
+OURSELVES = re.compile(r"(?:[0:]*:(?:ffff:)?)?(?:127\.0\.0\.1|0\.0\.0\.0)|[0:]*:[0:]*1?(?:%.*)?", re.IGNORECASE)
+
+
 def _addresses(attributes: Attributes, *names: str) -> Tuple[str, ...]:
-    """Distinct addresses; an unspecified one would be this very partition when connected to."""
+    """Distinct addresses; nobody's and the loopback's would be this very partition when connected to."""
     words = (word for name in names for value in attributes.get(name, ()) for word in re.split(r"[,\s]+", value))
     plain = (word for word in words if re.fullmatch(r"[\w.:%-]+", word, re.ASCII))
-    return tuple(dict.fromkeys(word for word in plain if word not in ("0.0.0.0", "::")))
+    return tuple(dict.fromkeys(word for word in plain if not OURSELVES.fullmatch(word)))
 
 
 def _hex_id(text: str) -> str:

@@ -17,6 +17,7 @@ from rmcagent.model import (
     Outcome,
     Refusal,
     Remedy,
+    Side,
     Snapshot,
     State,
 )
@@ -150,8 +151,8 @@ def _decide_one(finding: Finding, seen: Snapshot, history: History, settings: Se
 
 def _rungs(finding: Finding, seen: Snapshot, settings: Settings) -> Tuple[Remedy, ...]:
     rungs = remedies_for(finding.fault, settings)
-    if finding.fault is Fault.LOG_STORM and any(hmc.link is Link.UP for hmc in seen.hmcs):
-        return ()           # noise beside a working connection is reported, never treated
+    if finding.fault is Fault.LOG_STORM and (finding.side is Side.NETWORK or any(hmc.link is Link.UP for hmc in seen.hmcs)):
+        return ()           # noise beside a working connection, or of a network that is down, is reported, never treated
     if finding.fault is Fault.LINK_DOWN and not any(hmc.reachable for hmc in seen.hmcs):
         return rungs[:1]    # whether an HMC can be reached could not be asked: refresh only
     return rungs

@@ -8,6 +8,8 @@ from rmcagent.config import Settings, spell
 from rmcagent.model import DomainStatus, Fact, Fault, Finding, History, Hmc, How, Link, LogGrowth, Side, Snapshot, State
 from rmcagent.reason.ladder import GRAVITY
 
+BEHIND_MANAGERS = (Fault.NO_HMC, Fault.LINK_PENDING, Fault.LINK_DOWN, Fault.LINK_FLAPPING, Fault.LINK_BLOCKED,
+                   Fault.HMC_UNREACHABLE, Fault.LINK_PARTIAL)
 MOVING = (State.STARTING, State.STOPPING)
 # A loaded partition is not a hung RMC: lssrc must have answered within this.
 PROMPT_SECONDS = 2.0
@@ -24,8 +26,8 @@ def diagnose(seen: Snapshot, history: History, settings: Settings) -> Tuple[Find
         findings += managers
         # A missing manager explains a missing link; treat the cause first.
         findings += [] if managers else _links(seen, history, settings)
-    hmc_side = any(finding.fault is Fault.HMC_SIDE for finding in findings)
-    if hmc_side:        # the HMC's own errors explain the noise they make
+    # The HMC's own errors, or its absence, explain the noise they make.
+    if any(finding.fault in (Fault.HMC_SIDE, Fault.HMC_UNREACHABLE) for finding in findings):
         findings = [finding for finding in findings if finding.fault is not Fault.LOG_STORM]
     return tuple(sorted(findings, key=lambda finding: (GRAVITY.index(finding.fault), finding.subject)))
 
@@ -38,7 +40,24 @@ def connected(seen: Snapshot) -> Tuple[Hmc, ...]:
     return tuple(hmc for hmc in seen.hmcs if hmc.link is Link.UP)
 
 
-def management_expected(seen: Snapshot, history: History, settings: Settings) -> bool:
+def untold_links(seen: Snapshot, history: History, settings: Settings) -> bool:
+    """An HMC is expected, and nothing says of any whether it is connected."""
+    told = any(hmc.link is not Link.UNKNOWN for hmc in seen.hmcs) or shows_no_hmc(seen)
+    return ctrmc_runs(seen) and not told and management_expected(history, settings)
+
+
+def masked(fault: Fault, findings: Sequence[Finding]) -> bool:
+    """Whether a fault that is not found could not have been: a graver one stands before it."""
+    found = {finding.fault for finding in findings}
+    rmc = found & {Fault.RMC_DOWN, Fault.RMC_STOPPED, Fault.RMC_HUNG}
+    if fault in BEHIND_MANAGERS:
+        return bool(rmc or Fault.MANAGER_DOWN in found)
+    if fault is Fault.LOG_STORM:
+        return bool(found & {Fault.HMC_SIDE, Fault.HMC_UNREACHABLE})
+    return fault is Fault.MANAGER_DOWN and bool(rmc)
+
+
+def management_expected(history: History, settings: Settings) -> bool:
     """An HMC is expected where the policy says so, or where one has ever been seen."""
     wanted = settings.expect.management
     return wanted == "required" or (wanted == "auto" and bool(history.known or settings.expect.hmcs))
@@ -92,7 +111,7 @@ def _rmc(seen: Snapshot, history: History, settings: Settings) -> Iterator[Findi
     if not seen.subsystems.seen or state is None or state in MOVING or state is State.UNKNOWN:
         return
     if state is State.INOPERATIVE or seen.ctrmc_alive is False:
-        yield _down(seen, state)
+        yield _down(seen, history, state)
     elif history.hung_looks >= settings.faults.hung and looks_hung(seen):
         yield Finding(
             Fault.RMC_HUNG, Side.HERE,
@@ -102,10 +121,13 @@ def _rmc(seen: Snapshot, history: History, settings: Settings) -> Iterator[Findi
         )
 
 
-def _down(seen: Snapshot, state: State) -> Finding:
+def _down(seen: Snapshot, history: History, state: State) -> Finding:
     what = "ctrmc is inoperative" if state is State.INOPERATIVE else "lssrc calls ctrmc active, but its process is gone"
     stop = seen.stop.value
     sources = tuple(source for source in (seen.subsystems.source, seen.stop.source) if source)
+    if history.stopped_by:
+        evidence = f"{what}: attempt {history.stopped_by} of this agent stopped it, and it was not seen active since"
+        return Finding(Fault.RMC_DOWN, Side.HERE, evidence, sources, caused_by_crash=True)
     if stop is not None and stop.crashed is False:
         return Finding(
             Fault.RMC_STOPPED, Side.OPERATOR, f"{what}: stopped on purpose ({stop.evidence})", sources,
@@ -126,7 +148,7 @@ def _managers(seen: Snapshot) -> Iterator[Finding]:
 
 def _links(seen: Snapshot, history: History, settings: Settings) -> Iterator[Finding]:
     if shows_no_hmc(seen):
-        if history.empty_looks >= 2 and management_expected(seen, history, settings):
+        if history.empty_looks >= 2 and management_expected(history, settings):
             known = ", ".join(hmc.address for hmc in history.known) or ", ".join(settings.expect.hmcs) or "one"
             yield Finding(
                 Fault.NO_HMC, Side.HERE,
@@ -196,8 +218,8 @@ def _log(seen: Snapshot, settings: Settings) -> Iterator[Finding]:
         )
     else:
         yield Finding(
-            Fault.LOG_STORM, Side.EVIDENCE, evidence, (seen.logs.source,),
-            advice="read the log's messages; an HMC being connected, RMC is not restarted for noise alone",
+            Fault.LOG_STORM, Side.NETWORK if growth.side == "network" else Side.EVIDENCE, evidence, (seen.logs.source,),
+            advice="read the log's messages; RMC is not restarted for noise while an HMC is connected, or none can be reached",
         )
 
 

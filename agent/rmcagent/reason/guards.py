@@ -4,13 +4,13 @@ The cluster's rows are in cluster.py; this is everything else, and the list of a
 """
 from __future__ import annotations
 
+from binascii import crc32
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from hashlib import sha256
 from typing import Callable, List, Optional, Tuple
 
 from rmcagent.config import Budget, RemedyPolicy, Settings, spell
-from rmcagent.model import Attempt, Finding, History, Hmc, How, Link, Outcome, Refusal, Remedy, Snapshot, State
+from rmcagent.model import Attempt, Fault, Finding, History, Hmc, How, Link, Outcome, Refusal, Remedy, Snapshot, State
 from rmcagent.reason import cluster
 from rmcagent.reason.ladder import DISRUPTIVE, IDENTITY_FAULTS, LINK_FAULTS
 
@@ -48,7 +48,9 @@ class Case:
 
     @property
     def link_fault(self) -> bool:
-        return self.finding.fault in LINK_FAULTS
+        """A recycle for this could be a recycle because an HMC is away; noise of a lost HMC is no better reason."""
+        noise = self.finding.fault is Fault.LOG_STORM and bool(self.seen.hmcs)
+        return self.finding.fault in LINK_FAULTS or noise
 
 
 def refusals(case: Case) -> Tuple[Refusal, ...]:
@@ -73,8 +75,8 @@ def splay_of(case: Case) -> timedelta:
     if not case.disruptive or case.settings.guards.splay <= timedelta(0):
         return timedelta(0)
     episode = case.history.episode.id if case.history.episode else ""
-    digest = sha256(f"{case.seen.vitals.identity} {case.seen.vitals.boot} {episode}".encode()).digest()
-    return case.settings.guards.splay * (int.from_bytes(digest[:4], "big") / 2**32)
+    mark = crc32(f"{case.seen.vitals.identity} {case.seen.vitals.boot} {episode}".encode())
+    return case.settings.guards.splay * (mark / 2**32)
 
 
 def budget_left(attempts: Tuple[Attempt, ...], budget: Budget, now: datetime) -> Tuple[int, Optional[datetime]]:
@@ -278,7 +280,9 @@ def order(case: Case) -> Tuple[Refusal, ...]:
     episode = case.history.episode.id if case.history.episode else ""
     for attempt in case.history.attempts:
         if (attempt.remedy is Remedy.RECYCLE and attempt.episode == episode and attempt.outcome is Outcome.UNCHANGED
-                and attempt.fault in LINK_FAULTS and attempt.shadow == case.shadow):
+                and attempt.fault in LINK_FAULTS and (case.shadow or not attempt.shadow)
+                # One whose commands failed never restarted RMC, so it proves nothing.
+                and "rmcctrl -z" not in attempt.failed and "rmcctrl -A" not in attempt.failed):
             return ()
     return _no("order", "no recycle was judged unchanged in this episode", "a recycle that ran and changed nothing", lasting=True)
 

@@ -20,6 +20,9 @@ from rmcagent.model import Answer, Deed, Progress, Remedy, Step
 from rmcagent.partition.system.run import change, environment, process_fields
 
 START_SECONDS = 10.0
+UNPROVED_SECONDS = 3600.0    # past its time-out, a command that cannot be told from another process counts as ended
+AGE_SLACK = 10.0             # ps counts whole seconds, and a note is written after the command was started
+LINUX = sys.platform.startswith("linux")
 RETRY_SECONDS = (2.0, 10.0)  # between the tries of one step: the first pause, doubled up to the second
 MOST_READ = 1 << 20
 HELD = (errno.EACCES, errno.EAGAIN, errno.EWOULDBLOCK)    # AIX says EACCES where others say EAGAIN
@@ -27,13 +30,14 @@ SYSTEMD_RUN = "/usr/bin/systemd-run"
 BOOT = "import sys; sys.path.insert(0, sys.argv[1]); from rmcagent.partition.system.perform import helper; helper(sys.argv[2:])"
 
 Run = Callable[[Sequence[str], float], Answer]
+Age = Callable[[int], Optional[float]]       # seconds since that process began; None: could not tell
 
 
-def begin(deed: Deed, folder: str, run: Run) -> None:
+def begin(deed: Deed, folder: str, run: Run, age: Age = lambda pid: None) -> None:
     """Start a helper for `deed` and return when it holds its lock; raise OSError when it does not, and never will."""
     folder = os.path.abspath(folder)
     os.makedirs(folder, mode=0o700, exist_ok=True)
-    before = progress(deed.attempt, folder)
+    before = progress(deed.attempt, folder, age)
     if before is not None and before.alive:
         raise OSError(errno.EBUSY, f"cannot begin attempt {deed.attempt}: its helper still runs")
     forget(deed.attempt, folder)
@@ -50,7 +54,7 @@ def begin(deed: Deed, folder: str, run: Run) -> None:
     raise OSError(errno.EIO, f"cannot begin attempt {deed.attempt}: its helper did not start: {said}")
 
 
-def progress(attempt: int, folder: str) -> Optional[Progress]:
+def progress(attempt: int, folder: str, age: Age = lambda pid: None) -> Optional[Progress]:
     """What the helper of `attempt` wrote down, and whether it, or the command it ran, still runs."""
     if not os.path.exists(_path(folder, attempt, "json")):
         return None
@@ -59,7 +63,7 @@ def progress(attempt: int, folder: str) -> Optional[Progress]:
     seen = _Seen()
     for line in _lines(_path(folder, attempt, "jsonl")):
         seen.take(line)
-    alive = held or (not seen.done and _still_runs(seen.pid, seen.started))
+    alive = held or (not seen.done and _still_runs(seen.command, age))
     return Progress(attempt, alive, seen.done, tuple(seen.steps), tuple(seen.failed()), seen.notes, seen.ended_at)
 
 
@@ -153,7 +157,7 @@ def _insisting(step: Step, notes: Notes) -> Answer:
 
 def _once(step: Step, notes: Notes) -> Answer:
     def started(pid: int) -> None:
-        notes.write(pid=pid, started=_start_time(pid))
+        notes.write(pid=pid, started=_start_time(pid), wall=time.time(), timeout=step.timeout)
 
     answer = change(step.argv, step.timeout, lambda: notes.note("late", step.name), started)
     notes.write(end=step.name, exit=answer.exit_code, took=round(answer.took, 3))
@@ -169,8 +173,7 @@ class _Seen:
         self.notes: Dict[str, str] = {}
         self.done = False
         self.last: List[str] = []
-        self.pid = 0
-        self.started = ""
+        self.command: Dict[str, Any] = {}     # the one begun last, as noted, until it has ended
         self.ended_at: Optional[float] = None
 
     def take(self, line: Dict[str, Any]) -> None:
@@ -180,10 +183,10 @@ class _Seen:
         if "begin" in line:
             self.steps.append(str(line["begin"]))
         elif "pid" in line:
-            self.pid, self.started = int(line["pid"]), str(line.get("started", ""))
+            self.command = line
         elif "end" in line:
             self.exits[str(line["end"])] = line.get("exit")
-            self.pid = 0
+            self.command = {}
         elif "notes" in line:
             self.notes.update({str(name): str(value) for name, value in dict(line["notes"]).items()})
         elif line.get("done"):
@@ -331,20 +334,26 @@ def _is_held(path: str) -> bool:
     return number is None
 
 
-def _still_runs(pid: int, started: str) -> bool:
+def _still_runs(noted: Dict[str, Any], age: Age) -> bool:
     """Whether the command runs on without its helper; another process that got its number is not it."""
+    pid = int(noted.get("pid", 0))
     if pid <= 0:
         return False
-    if sys.platform.startswith("linux"):
+    if LINUX:
         fields = process_fields(pid)
-        return len(fields) > 19 and fields[0] not in "ZX" and fields[19] == started
+        return len(fields) > 19 and fields[0] not in "ZX" and fields[19] == noted.get("started")
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
     except OSError:
-        return True
-    return True
+        pass                 # there, and not ours to signal
+    since = time.monotonic() - float(noted.get("at", 0.0))
+    old = age(pid)
+    if old is None:
+        return 0 <= since < float(noted.get("timeout", 0.0)) + UNPROVED_SECONDS
+    # By ps its age may follow the wall clock, or not, when that was set meanwhile [my inference].
+    return any(abs(old - expected) <= AGE_SLACK for expected in (since, time.time() - float(noted.get("wall", 0.0))))
 
 
 def _start_time(pid: int) -> str:

@@ -9,6 +9,8 @@ from selectors import EVENT_WRITE, DefaultSelector
 from typing import Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 MOST_SOCKETS = 256
+LOOPBACK = "127.0.0.1"
+MAPPED = (b"\0" * 12, b"\0" * 10 + b"\xff\xff")    # what stands before an IPv4 address within an IPv6 one
 
 UNDER_WAY = (errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EALREADY, errno.EINTR)
 # The network's or the peer's answer. Whatever else connect() says is about us, and no answer.
@@ -19,7 +21,10 @@ Where = Union[Tuple[str, int], Tuple[str, int, int, int]]
 
 
 def reach(addresses: Sequence[str], ports: Sequence[int], timeout: float) -> Mapping[str, Optional[bool]]:
-    """For each address True when any port accepted, False when all declined or kept silent, else None."""
+    """For each address True when any port accepted, False when all declined or kept silent, else None.
+
+    Where we ourselves accepted, that is None, for nobody else answered; LOOPBACK alone is asked to hear just that.
+    """
     said: Dict[str, List[Optional[bool]]] = {address: [] for address in addresses}
     waiting: Dict[int, Tuple[str, socket.socket]] = {}
     with DefaultSelector() as selector:
@@ -37,7 +42,8 @@ def reach(addresses: Sequence[str], ports: Sequence[int], timeout: float) -> Map
                 for key, _ in selector.select(max(0.0, deadline - time.monotonic())):
                     selector.unregister(key.fileobj)
                     address, asked = waiting.pop(key.fd)
-                    said[address].append(_answer(asked.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)))
+                    answer = _answer(asked.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
+                    said[address].append(None if answer and _is_our_own(address, asked) else answer)
                     asked.close()
         finally:
             for address, asked in waiting.values():
@@ -62,21 +68,34 @@ def _ask(address: str, port: int) -> Tuple[Optional[bool], Optional[socket.socke
     except (OSError, OverflowError):
         asked.close()
         return None, None
-    if code in UNDER_WAY:
+    if code in UNDER_WAY or code == 0:
         return None, asked
     asked.close()
     return _answer(code), None
 
 
+def _is_our_own(address: str, asked: socket.socket) -> bool:
+    """Whether it was connected to the very address it comes from; other addresses of 127/8 come from LOOPBACK."""
+    if address == LOOPBACK:
+        return False
+    try:
+        source = str(asked.getsockname()[0]).partition("%")[0]
+        return socket.inet_pton(asked.family, source) == socket.inet_pton(asked.family, address.partition("%")[0])
+    except OSError:
+        return True          # could not tell, then
+
+
 def _where(address: str, port: int) -> Optional[Tuple[int, Where]]:
-    """The socket address of a literal; None for a name: looking that up may hang, and this must not."""
+    """The socket address of a literal; None for a name: looking that up may hang, and for nobody's address: that is us."""
     literal, percent, scope = address.partition("%")
     try:
         if ":" not in literal:
             os.fsencode(address)
-            socket.inet_pton(socket.AF_INET, address)
-            return socket.AF_INET, (address, port)
-        socket.inet_pton(socket.AF_INET6, literal)
+            packed = socket.inet_pton(socket.AF_INET, address)
+            return (socket.AF_INET, (address, port)) if any(packed) else None
+        packed = socket.inet_pton(socket.AF_INET6, literal)
+        if packed[:12] in MAPPED and not any(packed[12:]):
+            return None
         number = (int(scope) if scope.isdigit() else socket.if_nametoindex(scope)) if percent else 0
     except (OSError, ValueError):
         return None

@@ -1,0 +1,140 @@
+"""What looks leave behind beyond the moment, and the History they come to: streaks, sightings, who answered since when."""
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Dict, List, Mapping, Optional, Sequence, Tuple
+
+from rmcagent.config import Settings
+from rmcagent.ledger import Ledger
+from rmcagent.model import Finding, History, KnownHmc, Link, Remedy, Sighting, Snapshot, State, Vitals
+from rmcagent.reason.diagnose import ctrmc_runs, looks_hung, reachability, shows_no_hmc, untold_links
+
+LAST_UP_EVERY = timedelta(hours=1)      # how often the ledger hears that an HMC is connected
+STOPS_RMC = (Remedy.RECYCLE, Remedy.RECFGCT)
+
+
+class Memory:
+    """Lives as long as the daemon; what must live longer is in the ledger."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger = ledger
+        self.steady = ledger.steady
+        self.started_at = self.steady.now()
+        self.vitals = Vitals()
+        self.sightings: Dict[str, Sighting] = {}
+        self.answering_since: Dict[str, datetime] = {}
+        self.last_up: Dict[str, datetime] = {}
+        self.hung_looks = 0
+        self.empty_looks = 0
+        self.caavg_absent_at: Optional[datetime] = None
+        self.blind_since: Optional[datetime] = None
+        self.splay: Tuple[str, Optional[datetime]] = ("", None)     # episode, since when nothing but the splay holds
+        self.goals: List[Optional[str]] = []
+        self.crash_loop = False
+        self.late = ""
+
+    def note(self, seen: Snapshot, settings: Settings, under_way: bool, again: bool = False) -> None:
+        """Take a look in. `again`: the same look gone over once more, which counts for no streak."""
+        now = self.steady.now()
+        self.vitals = seen.vitals
+        if not again:
+            self.hung_looks = self.hung_looks + 1 if looks_hung(seen) else 0
+            self.empty_looks = self.empty_looks + 1 if shows_no_hmc(seen) else 0 if seen.complete else self.empty_looks
+        self._note_hmcs(seen, now)
+        self._note_cluster(seen)
+        if ctrmc_runs(seen) and not under_way:
+            self._note_active()
+        untold = (
+            not seen.subsystems.seen
+            or seen.state_of("ctrmc") in (None, State.UNKNOWN)
+            or (ctrmc_runs(seen) and not seen.status.seen)
+            or untold_links(seen, self.history(), settings)
+        )
+        self.blind_since = (self.blind_since or now) if untold else None
+
+    def sighted(self, findings: Sequence[Finding], seen: Snapshot, again: bool = False) -> Tuple[Finding, ...]:
+        """Count unbroken looks; only a complete look may forget one, for a hung command must not reset the grace for ever."""
+        reach = reachability(seen)
+        for finding in findings:
+            before = self.sightings.get(finding.key)
+            if before is None or before.reachability != reach:
+                self.sightings[finding.key] = Sighting(finding.key, self.steady.now(), 1, reach)
+            elif not again:
+                self.sightings[finding.key] = replace(before, looks=before.looks + 1)
+        if seen.complete:
+            keys = {finding.key for finding in findings}
+            self.sightings = {key: sighting for key, sighting in self.sightings.items() if key in keys}
+        return tuple(replace(finding, since=self.sightings[finding.key].since) for finding in findings)
+
+    def only_splay_holds(self) -> None:
+        """From now on this episode's turn is counted; it is counted once."""
+        episode = self.ledger.episode.id if self.ledger.episode else ""
+        if self.splay[0] != episode or self.splay[1] is None:
+            self.splay = (episode, self.steady.now())
+
+    def history(self) -> History:
+        now, ledger = self.steady.now(), self.ledger
+        up_for = self.vitals.up_for
+        episode = ledger.episode.id if ledger.episode else ""
+        return History(
+            started_at=self.started_at,
+            booted_at=now - up_for if up_for is not None else None,
+            attempts=tuple(ledger.attempts.values()),
+            sightings=dict(self.sightings),
+            episode=ledger.episode,
+            pause=ledger.pause,
+            known=tuple(ledger.known.values()),
+            answering_since=dict(self.answering_since),
+            last_up=self._last_up(),
+            splay_from=self.splay[1] if self.splay[0] == episode else None,
+            stopped_by=self._stopped_by(),
+            late=self.late,
+            hung_looks=self.hung_looks,
+            empty_looks=self.empty_looks,
+            caavg_absent_at=self.caavg_absent_at,
+            domains_allowed_at=ledger.moment("domains_allowed_at"),
+            goals=tuple(self.goals),
+            blind_since=self.blind_since,
+            spent_at=ledger.spent_at,
+            crash_loop=self.crash_loop,
+        )
+
+    def _note_hmcs(self, seen: Snapshot, now: datetime) -> None:
+        # Only a port that was asked counts, and it is asked only while the link is lost.
+        answering = {hmc.address for hmc in seen.hmcs if hmc.reachable and hmc.link is not Link.UP}
+        self.answering_since = {address: self.answering_since.get(address, now) for address in answering}
+        for hmc in seen.hmcs:
+            if hmc.link is Link.UP:
+                self.last_up[hmc.address] = now
+            if hmc.link is Link.UNKNOWN:
+                continue
+            known = self.ledger.known.get(hmc.address)
+            up = now if hmc.link is Link.UP else known.last_up if known else None
+            if known is None or (up and (known.last_up is None or up - known.last_up >= LAST_UP_EVERY)):
+                self.ledger.saw(KnownHmc(hmc.address, hmc.name, hmc.node_id, known.first_seen if known else now, up))
+
+    def _last_up(self) -> Mapping[str, datetime]:
+        return {**{hmc.address: hmc.last_up for hmc in self.ledger.known.values() if hmc.last_up}, **self.last_up}
+
+    def _note_cluster(self, seen: Snapshot) -> None:
+        facts = seen.cluster
+        if facts.caavg.seen and not facts.caavg.value:
+            self.caavg_absent_at = facts.caavg.at
+        if seen.state_of("cthags") in (State.ACTIVE, State.STARTING, State.STOPPING):
+            self.ledger.remember_moment("domains_allowed_at", None)
+        elif facts.peer_domains.seen and all(domain.state.lower() == "offline" for domain in facts.peer_domains.value or ()):
+            self.ledger.remember_moment("domains_allowed_at", facts.peer_domains.at)
+
+    def _note_active(self) -> None:
+        """ctrmc was seen active with no remedy under way: whatever we stopped has been started again."""
+        if self.ledger.attempts:
+            self.ledger.remember("finished", max(self.ledger.attempts))
+
+    def _stopped_by(self) -> int:
+        """The attempt of ours, in this boot, that stopped RMC and after which it was never seen active; 0: none."""
+        finished = self.ledger.facts.get("finished") or 0
+        ours = [attempt.id for attempt in self.ledger.attempts.values()
+                if attempt.remedy in STOPS_RMC and not attempt.shadow and attempt.id > finished
+                and (attempt.boot, attempt.identity) == (self.ledger.boot, self.vitals.identity)]
+        return max(ours, default=0)
