@@ -281,7 +281,7 @@ def test_no_hmc_anywhere_in_two_looks_where_one_was_seen_before_is_no_hmc() -> N
 def test_no_hmc_is_a_fault_only_where_one_is_expected(text: str, known: bool, expected: bool) -> None:
     past = history() if known else history(known=())
 
-    assert management_expected(plain(), past, policy(text)) is expected
+    assert management_expected(past, policy(text)) is expected
     assert bool(diagnose(plain(**EMPTY), replace(past, empty_looks=2), policy(text))) is expected
 
 

@@ -56,7 +56,7 @@ class Story:
         before = len(self.events)
         answered: Fact[Any] = Fact(How.SEEN, {})
         seen = Snapshot(self.now, Platform.AIX, subsystems=answered, status=answered if complete else Fact(How.GAP))
-        self.episodes.follow(findings, seen, settling, self.now)
+        self.episodes.follow(findings, seen, settling)
         return [event.code for event in self.events[before:]]
 
     def decide(self, *decisions: Decision, after: timedelta = timedelta(0)) -> List[str]:
@@ -353,6 +353,24 @@ def test_after_the_episode_everything_is_news_again(story: Story) -> None:
     assert story.decide(refusal("cluster")) == [REFUSED]
 
 
+def test_a_remedy_that_waits_for_something_is_told_when_it_has_waited_for_long(story: Story) -> None:
+    told_story(story)
+    waits = replace(refusal("installing", lasting=False), kind=Kind.WAIT)
+
+    said = [story.decide(waits, after=hours * HOUR) for hours in (0, 5.9, 0.2, 11, 1.1)]
+
+    assert said == [[], [], [REFUSED], [], [REFUSED]]
+    assert story.field("guard") == "installing"
+
+
+def test_a_link_is_not_called_healed_while_rmc_is_down(story: Story) -> None:
+    told_story(story)
+
+    said = [story.look(DOWN), *[story.look(DOWN) for _ in range(5)], story.look(), story.look()]
+
+    assert said == [[PROBLEM], *[[]] * 5, [], [GONE, GONE]]
+
+
 @pytest.mark.parametrize("kind", [Kind.REST, Kind.WAIT, Kind.JUDGE, Kind.APPLY])
 def test_of_other_decisions_nothing_is_said(kind: Kind, story: Story) -> None:
     told_story(story)
@@ -390,10 +408,9 @@ def test_each_new_decision_is_kept_for_why_and_a_reminder_is_not(story: Story) -
 
     story.decide(refusal("cluster"))
     story.decide(refusal("cluster"), after=7 * HOUR)
-    story.decide(Decision(Kind.APPLY, "refresh is due", LINK, Remedy.REFRESH))
     story.decide(escalation())
 
-    assert [kept["kind"] for kept in story.ledger.decisions] == ["refuse", "apply", "escalate"]
+    assert [kept["kind"] for kept in story.ledger.decisions] == ["refuse", "escalate"]
 
 
 def test_an_entry_holds_evidence_guards_and_alternatives_within_bounds() -> None:

@@ -153,6 +153,52 @@ def test_a_hung_command_dies_with_its_grandchildren(host: SystemHost, tmp_path: 
     assert host.abandoned == 0
 
 
+def daemonising(noted: Path, then: str) -> str:
+    """A command that leaves a daemon behind: two forks, two sessions, nobody's child, its pipes let go; then goes on."""
+    code = (f"import os, time\nif os.fork() == 0:\n os.setsid()\n if os.fork(): os._exit(0)\n os.setsid()\n"
+            f" null = os.open('/dev/null', os.O_RDWR)\n for number in (0, 1, 2): os.dup2(null, number)\n"
+            f" while os.getppid() == {{parent}}: time.sleep(0.01)\n"
+            f" open({str(noted)!r}, 'w').write(str(os.getpid()) + chr(10))\n time.sleep(300)\n"
+            f"os.wait()\nwhile not os.path.exists({str(noted)!r}): time.sleep(0.01)\n{then}")
+    return code.replace("{parent}", "os.getsid(0)")
+
+
+@pytest.mark.real
+@pytest.mark.skipif(not LINUX, reason="nobody else shows what another process was told")
+@pytest.mark.parametrize("then, ends", [("time.sleep(300)", False), ("while True: print('x' * 9999)", False), ("pass", True)],
+                         ids=["hangs", "floods", "ends"])
+def test_a_daemon_that_a_killed_command_left_behind_dies_too(host: SystemHost, tmp_path: Path, then: str, ends: bool) -> None:
+    noted = tmp_path / "pids"
+
+    answer = host.run((sys.executable, "-c", daemonising(noted, then)), 3)
+    left = pids_in(noted, 1)[0]
+
+    try:
+        assert (answer.exit_code == 0) == ends
+        if not ends:
+            until(lambda: not runs(left))
+        assert runs(left) == ends
+    finally:
+        if runs(left):
+            os.kill(left, signal.SIGKILL)
+
+
+@pytest.mark.real
+@pytest.mark.skipif(not LINUX, reason="nobody else shows what another process was told")
+def test_only_what_carries_the_very_mark_is_found(tmp_path: Path) -> None:
+    marks = ("0123456789abcdef", "0123456789abcdef0", "fedcba9876543210")
+    others = [subprocess.Popen(["/bin/sleep", "300"], env={run.MARK: mark}) for mark in marks]
+    try:
+        found = until(lambda: run._marked(marks[0]))
+    finally:
+        for other in others:
+            other.kill()
+            other.wait()
+
+    assert found == {others[0].pid}
+    assert run._marked("") == set()
+
+
 @pytest.mark.real
 def test_a_flood_is_cut_and_its_writer_killed(host: SystemHost) -> None:
     answer = host.run(("/usr/bin/yes",), 10, keep=100_000)
@@ -199,7 +245,9 @@ def test_a_command_is_told_nothing_but_where_to_find_things(host: SystemHost, mo
 
     told = dict(line.split("=", 1) for line in host.run(("/usr/bin/env",), 10).stdout.splitlines())
 
+    mark = told.pop("RMCAGENT_ASKED", "")
     assert told == {"PATH": PATH, "LC_ALL": "C", "LANG": "C", "ODMDIR": "/etc/objrepos", "TZ": "EST5EDT"}
+    assert bool(mark) == LINUX
 
 
 @pytest.mark.real
@@ -738,11 +786,13 @@ HOUR = 3600.0
     (None, -50, 100, False),                   # noted in another boot
 ])
 def test_without_proc_a_command_is_known_by_its_age_and_never_waited_for_unproved(
-        folder: Path, monkeypatch: pytest.MonkeyPatch, age: Optional[float], noted_ago: float, wall_ago: float, alive: bool) -> None:
+        folder: Path, monkeypatch: pytest.MonkeyPatch, age: Optional[float], noted_ago: float, wall_ago: float, alive: bool,
+) -> None:
     monkeypatch.setattr(perform, "LINUX", False)
     folder.mkdir()
     (folder / "deed-1.json").touch()
-    noted = {"pid": os.getpid(), "started": "", "wall": time.time() - wall_ago, "timeout": 120.0, "at": time.monotonic() - noted_ago}
+    noted = {"pid": os.getpid(), "started": "", "timeout": 120.0,
+             "wall": time.time() - wall_ago, "at": time.monotonic() - noted_ago}
     (folder / "deed-1.jsonl").write_text(f'{{"begin": "rmcctrl -z", "at": 1.0}}\n{json.dumps(noted)}\n')
     asked: List[int] = []
 
@@ -764,6 +814,7 @@ def test_without_proc_a_command_is_told_from_another_by_ps(
     helper, command = int(str(lines_of(folder)[0]["helper"])), int(str(lines_of(folder)[2]["pid"]))
     os.kill(helper, signal.SIGKILL)
     until(lambda: not runs(helper))
+    noted = lines_of(folder)[2]
     monkeypatch.setattr(perform, "LINUX", False)
 
     ours = host.progress(1, str(folder))
@@ -774,6 +825,7 @@ def test_without_proc_a_command_is_told_from_another_by_ps(
 
     assert ours is not None and ours.alive
     assert others is not None and not others.alive
+    assert (noted["timeout"], noted["wall"]) == (300, pytest.approx(time.time(), abs=60))
 
 
 def test_a_torn_last_line_and_a_moment_of_another_boot_are_no_trouble(folder: Path) -> None:

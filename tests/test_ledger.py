@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rmcagent import records
-from rmcagent.ledger import KEPT_DECISIONS, KEPT_HMCS, Ledger
+from rmcagent.ledger import KEPT_DECISIONS, KEPT_HMCS, Ledger, lived_before
 from rmcagent.model import Attempt, Fault, KnownHmc, Outcome, Pause, Remedy
 from rmcagent.records import LARGEST
 from rmcagent.sim.clock import VirtualClock
@@ -34,8 +34,8 @@ class Desk:
         self.boot = "boot-1"
         self.path = folder / "state" / "ledger.jsonl"
 
-    def open(self, read_only: bool = False) -> Ledger:
-        return Ledger(str(self.path), self.clock, self.boot, read_only)
+    def open(self, read_only: bool = False, lived: bool = False) -> Ledger:
+        return Ledger(str(self.path), self.clock, self.boot, read_only, lived)
 
     def reboot(self, boot: str = "boot-2") -> None:
         self.boot = boot
@@ -66,7 +66,8 @@ def fill(ledger: Ledger, size: int) -> None:
 def live(ledger: Ledger) -> None:
     """Remember something of each kind."""
     first = intend(ledger)
-    ledger.update(replace(first, ended_at=ledger.steady.now(), outcome=Outcome.UNCHANGED, because="still down"))
+    ledger.update(replace(first, ended_at=ledger.steady.now(), outcome=Outcome.UNCHANGED, because="still down",
+                          failed="rmcctrl -p: exit 1"))
     intend(ledger, Remedy.REFRESH)
     ledger.open_episode()
     ledger.set_pause(Pause(NOON + HOUR, "quiet, please", "operator"))
@@ -316,6 +317,105 @@ def test_a_bad_line_among_good_ones_sets_the_ledger_aside_and_spends_all_budgets
     assert (third.damage, third.spent_at) == ("", again.spent_at)
 
 
+def test_a_bad_last_line_that_is_whole_is_damage_and_no_torn_end(desk: Desk) -> None:
+    intend(desk.open())
+    lines = desk.path.read_bytes().split(b"\n")
+    lines[-2] = lines[-2].replace(b"recycle", b"refresh")
+    desk.path.write_bytes(b"\n".join(lines))
+
+    again = desk.open()
+
+    assert (again.torn, again.attempts, again.spent_at) == (False, {}, NOON)
+    assert again.damage.startswith(f"{desk.path}: the checksum of line {len(lines) - 1} is wrong; set aside")
+
+
+def test_a_ledger_that_is_gone_though_an_agent_lived_here_spends_all_budgets(desk: Desk) -> None:
+    live(desk.open())
+    desk.path.unlink()
+    desk.clock.sleep(60)
+
+    looking = desk.open(read_only=True, lived=True)
+    again = desk.open(lived=True)
+    third = desk.open(lived=True)
+
+    assert again.damage == looking.damage == f"{desk.path} is gone, though an agent has lived here before"
+    assert (again.attempts, again.spent_at, looking.spent_at) == ({}, NOON + timedelta(minutes=1), NOON + timedelta(minutes=1))
+    assert (third.damage, third.spent_at) == ("", again.spent_at)
+
+
+def test_a_fresh_folder_has_all_its_budgets(desk: Desk) -> None:
+    ledger = desk.open()
+
+    assert (ledger.damage, ledger.spent_at) == ("", None)
+
+
+@pytest.mark.parametrize("trace", ["lock", "deed-7.jsonl", "archive-3", "archive-3.1", "ledger.jsonl.damaged-1",
+                                   "ledger.jsonl.new"])
+def test_an_agent_is_known_by_what_it_left(trace: str, tmp_path: Path) -> None:
+    nobody = (lived_before(str(tmp_path / "nowhere")), lived_before(str(tmp_path)))
+    (tmp_path / "inbox").mkdir()
+    (tmp_path / "public").mkdir()
+    (tmp_path / "lost+found").mkdir()
+    empty = lived_before(str(tmp_path))
+
+    (tmp_path / trace).touch()
+
+    assert (nobody, empty, lived_before(str(tmp_path))) == ((False, False), False, True)
+
+
+@pytest.mark.parametrize("name, value", [
+    ("problems", ["link-down"]), ("problems", "link-down"), ("problems", {"link-down": 7}),
+    ("domains_allowed_at", "2026-03-04T12:00:00+00:00"), ("domains_allowed_at", {"at": NOON.isoformat()}),
+    ("domains_allowed_at", {"boot": "boot-1"}), ("domains_allowed_at", {"at": 7, "boot": "boot-1"}),
+    ("domains_allowed_at", {"at": "2026-03-04T12:00:00", "boot": "boot-1"}), ("domains_allowed_at", {"at": "noon", "boot": ""}),
+    ("domains_allowed_at", {"at": "9999-12-31T23:59:59+00:00", "boot": "boot-1"}), ("something_seen_at", 7),
+    ("remote_enabled", 0), ("remote_enabled", "no"), ("in_band_seen", "yes"),
+    ("finished", "7"), ("finished", True), ("finished", 7.5), ("stopped_by", [7]), ("stopped_by", False),
+], ids=str)
+def test_a_fact_of_another_shape_is_damage(name: str, value: Any, desk: Desk) -> None:
+    intend(desk.open())
+    with desk.path.open("ab") as file:
+        file.write(written({"k": "fact", "name": name, "value": value}))
+
+    again = desk.open()
+
+    assert again.damage.startswith(f"{desk.path}: a record is not understood")
+    assert (again.facts, again.spent_at) == ({}, NOON)
+
+
+def test_facts_of_their_own_shape_and_of_unknown_names_are_kept(desk: Desk) -> None:
+    facts = {"problems": {"link-down": "all O", "rmc-down": None}, "remote_enabled": False, "in_band_seen": True, "finished": 7,
+             "stopped_by": 8, "something_seen_at": {"at": NOON.isoformat(), "boot": "boot-1"}, "of tomorrow": [1, {"a": "b"}]}
+    ledger = desk.open()
+    for name, value in facts.items():
+        ledger.remember(name, value)
+
+    again = desk.open()
+
+    assert (again.facts, again.damage) == (facts, "")
+
+
+@pytest.mark.parametrize("plant", [os.symlink, lambda target, path: os.mkfifo(path)], ids=["symlink", "fifo"])
+def test_what_was_planted_where_a_new_ledger_is_prepared_is_not_written_through(
+        plant: Callable[[Path, Path], None], desk: Desk, tmp_path: Path) -> None:
+    target = tmp_path / "passwd"
+    target.write_text("root:x:0:0")
+    desk.path.parent.mkdir()
+    plant(target, Path(f"{desk.path}.new"))
+
+    ledger = desk.open()
+
+    assert (ledger.damage, target.read_text()) == ("", "root:x:0:0")
+    assert [path.name for path in desk.path.parent.iterdir()] == ["ledger.jsonl"]
+
+
+def test_a_fifo_in_the_ledgers_place_is_set_aside(desk: Desk) -> None:
+    desk.path.parent.mkdir()
+    os.mkfifo(desk.path)
+
+    assert (desk.open().spent_at, desk.path.is_file()) == (NOON, True)
+
+
 def test_damaged_ledgers_are_kept_up_to_nine(desk: Desk) -> None:
     for number in range(1, 12):
         live(desk.open())
@@ -395,6 +495,7 @@ def test_what_is_no_ledger_is_set_aside(content: bytes, desk: Desk) -> None:
     {"k": "boot", "boot": "boot-1", "wall": NOON.isoformat(), "monotonic": -1e300},
     {"k": "decided", "entry": 7},
     {"k": "hmc", "address": []},
+    {"k": "hmc", "address": 7, "name": "", "node_id": "", "first_seen": None, "last_up": None},
 ], ids=str)
 def test_a_whole_line_that_is_not_understood_is_damage_too(record: Dict[str, Any], desk: Desk) -> None:
     intend(desk.open())

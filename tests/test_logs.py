@@ -68,7 +68,7 @@ def test_what_the_log_said_before_us_is_history(watched: Watched) -> None:
     watched.add(HMC * 100)
 
     assert watched.growth() == LogGrowth()
-    assert watched.growth() == LogGrowth()
+    assert watched.growth() == LogGrowth(covers=timedelta(minutes=1))
 
 
 def test_growth_is_counted_from_where_the_last_look_ended(watched: Watched) -> None:
@@ -252,12 +252,12 @@ def test_what_left_the_window_no_longer_counts(watched: Watched) -> None:
 
 
 def test_how_long_was_watched_is_told_and_ends_at_the_window(watched: Watched) -> None:
-    first = watched.growth() if watched.log.exists() else watched.look().value
+    nothing = watched.look()
     watched.add(HMC)
 
     seen = [watched.growth(minutes=minutes).covers for minutes in (1, 4, 4, 4, 4)]
 
-    assert first is None                       # no log was there, and none is as good as a silent one
+    assert nothing.value is None               # no log was there: as good as a silent one
     assert seen == [timedelta(minutes=minutes) for minutes in (1, 5, 9, 10, 10)]
 
 
@@ -285,13 +285,13 @@ def test_the_tail_of_many_looks_is_bounded_and_adds_up(watched: Watched) -> None
 
     for _ in range(500):
         watched.add(HMC)
-        seen = watched.growth(minutes=0.03)
+        seen = watched.growth(minutes=0.05)
 
     moments = [moment for moment, _ in seen.noisy_tail]
     assert 50 <= len(moments) <= 60 and moments == sorted(moments) and moments[-1] == watched.now
     assert sum(noisy for _, noisy in seen.noisy_tail) == seen.noisy_bytes
     since = watched.now - timedelta(minutes=3)
-    assert 100 * len(HMC) <= seen.noisy_since(since) <= 110 * len(HMC)       # never less than there was
+    assert 60 * len(HMC) <= seen.noisy_since(since) <= 64 * len(HMC)         # never less than there was
 
 
 def test_a_policy_with_the_same_files_forgets_nothing(watched: Watched) -> None:

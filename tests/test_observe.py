@@ -25,7 +25,7 @@ from rmcagent.model import (
     State,
     Stop,
 )
-from rmcagent.partition import observe, parse
+from rmcagent.partition import causes, observe, parse
 from rmcagent.partition.observe import Observer, join
 from rmcagent.partition.platform import place
 from rmcagent.sim.clock import VirtualClock
@@ -143,14 +143,24 @@ def test_with_ctrmc_down_nothing_that_needs_rmcd_is_even_run(platform: Platform,
     scene.look()
     getattr(scene.partition, end)()
 
-    looks = [(scene.look(), scene.asked()), (scene.evidence(), scene.asked())]
+    seen = scene.look()
 
-    for seen, asked in looks:
-        assert not set(asked) & set(NEED_RMCD)
-        told = hows(seen)
-        assert {told[name] for name in ("status", "mcp", "servers")} == {UNASKED}
-        assert (told["stop"], seen.complete, seen.state_of("ctrmc")) == (SEEN, True, State.INOPERATIVE)
-    assert hows(looks[1][0])["peer_domains"] is UNASKED
+    told = hows(seen)
+    assert not set(scene.asked()) & set(NEED_RMCD)
+    assert {told[name] for name in ("status", "mcp", "servers")} == {UNASKED}
+    assert (told["stop"], seen.complete, seen.state_of("ctrmc")) == (SEEN, True, State.INOPERATIVE)
+
+
+@EVERY_PLATFORM
+def test_before_a_deed_rmcdomainstatus_alone_is_asked_even_then(platform: Platform) -> None:
+    scene = Scene(platform)
+    scene.look()
+    scene.partition.crash()
+
+    told = hows(scene.evidence())
+
+    assert set(scene.asked()) & set(NEED_RMCD) == {"rmcdomainstatus"}
+    assert (told["status"], told["mcp"], told["peer_domains"], told["stop"]) == (GAP, UNASKED, UNASKED, SEEN)
 
 
 def test_a_missing_lsrpdomain_is_missing_with_ctrmc_down_too() -> None:
@@ -158,7 +168,7 @@ def test_a_missing_lsrpdomain_is_missing_with_ctrmc_down_too() -> None:
     scene.partition.crash()
     scene.partition.remove_command("lsrpdomain")
 
-    assert scene.look().cluster.peer_domains.how is MISSING
+    assert scene.evidence().cluster.peer_domains.how is MISSING
 
 
 def test_a_ctrmc_whose_pid_is_gone_is_not_asked_though_lssrc_calls_it_active() -> None:
@@ -493,6 +503,27 @@ def test_only_hmcs_that_are_not_up_are_asked_for_their_ports() -> None:
     assert {hmc.address: hmc.reachable for hmc in seen.hmcs} == {HMC: None, OTHER: True}
 
 
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
+def test_our_own_rmcd_does_not_answer_for_an_hmc(address: str) -> None:
+    seen = Scene(hmcs=()).look(known=[KnownHmc(address)])
+
+    assert [(hmc.address, hmc.reachable) for hmc in seen.hmcs] == [(address, None)]
+
+
+def test_a_new_policy_keeps_what_was_seen_under_the_old_one() -> None:
+    scene = Scene()
+    scene.look()
+    scene.observer.adopt(scene.observer.place, replace(scene.observer.settings, timeout=timedelta(seconds=7)))
+    scene.partition.crash()
+    before = scene.clock.monotonic()
+    scene.partition.hang_command("lssrc -s")
+
+    seen = scene.look()
+
+    assert seen.stop.value and seen.stop.value.crashed
+    assert not set(scene.asked()) & CLUSTER_COMMANDS and scene.clock.monotonic() - before < 20
+
+
 def test_a_name_is_not_looked_up() -> None:
     scene = Scene(hmcs=())
 
@@ -601,7 +632,7 @@ def test_elsewhere_silence_is_a_gap(command: str, fact: str) -> None:
 
 # ---- the cluster's answers are carried ---------------------------------------------------------------------------------
 
-CLUSTER_COMMANDS = {"lsrpdomain", "lspv", "lscluster", "odmget", "ct_clusterinfo"}
+CLUSTER_COMMANDS = {"lspv", "lscluster", "odmget", "ct_clusterinfo"}
 
 
 def test_the_clusters_answers_are_carried_for_a_day() -> None:
@@ -652,15 +683,30 @@ def test_under_suspicion_they_are_asked_every_ten_looks() -> None:
 
     assert not early & CLUSTER_COMMANDS
     assert CLUSTER_COMMANDS <= set(scene.asked())
+    assert "lsrpdomain" not in scene.asked()       # it may start IBM.ConfigRM: daily, and just before a deed
 
 
-def test_what_could_not_be_told_is_asked_again_soon() -> None:
+def test_lsrpdomain_is_asked_daily_and_once_more_when_rmc_is_back() -> None:
+    scene = Scene()
+    scene.partition.crash()
+    counts = []
+    for event, hours in (("", 0.0), ("start", 0.0), ("", 23.0), ("", 2.0)):
+        scene.clock.sleep(hours * HOUR)
+        if event:
+            scene.partition.start("ctrmc")
+        scene.look()
+        counts.append(scene.asked().count("lsrpdomain"))
+
+    assert counts == [0, 2, 0, 2]
+
+
+def test_what_could_not_be_told_is_asked_again_within_the_hour() -> None:
     scene = Scene()
     scene.partition.hang_command("lspv", until=5 * MINUTE)
-    scene.look()
-    scene.clock.sleep(11 * MINUTE)
+    first = scene.look().cluster.caavg.how
+    scene.clock.sleep(61 * MINUTE)
 
-    assert scene.look().cluster.caavg.how is SEEN
+    assert (first, scene.look().cluster.caavg.how) == (GAP, SEEN)
 
 
 @EVERY_PLATFORM
@@ -825,14 +871,29 @@ def test_a_migration_just_over_counts_for_ten_minutes(aborted: bool) -> None:
     assert scene.evidence().busy.migration.value == ""
 
 
-def test_a_migration_whose_end_was_never_logged_is_forgotten_after_four_hours() -> None:
+def test_on_linux_a_lock_that_was_held_just_now_counts_for_ten_minutes() -> None:
+    scene = Scene(Platform.LINUX)
+    scene.partition.start_migration()
+    scene.look()
+    scene.partition.end_migration()
+    scene.clock.sleep(8 * MINUTE)
+    just_over = scene.evidence().busy.migration.value
+    scene.clock.sleep(4 * MINUTE)
+
+    assert just_over and "only just ended" in just_over
+    assert scene.evidence().busy.migration.value == ""
+
+
+def test_a_migration_whose_end_was_never_logged_is_told_and_holds_nothing_after_four_hours() -> None:
     scene = Scene()
     scene.partition.start_migration()
     scene.clock.sleep(3.9 * HOUR)
     still = scene.evidence().busy.migration.value
     scene.clock.sleep(0.2 * HOUR)
 
-    assert still and scene.evidence().busy.migration.value == ""
+    forgotten = scene.evidence().busy.migration
+    assert still and forgotten.value == ""
+    assert "was never logged" in forgotten.because
 
 
 def test_a_lock_that_cannot_be_read_is_a_gap() -> None:
@@ -848,4 +909,4 @@ def test_a_lock_that_cannot_be_read_is_a_gap() -> None:
 def test_a_date_that_cannot_be_is_passed_over() -> None:
     row = parse.ErrptRow("08917DC6", "9999999999", "I", "S", "pmig", "Client Partition Migration Started")
 
-    assert observe._migration((row,), datetime(2026, 3, 4, 12, 0), timedelta(minutes=10)) == ""
+    assert causes.migration((row,), datetime(2026, 3, 4, 12, 0), timedelta(minutes=10)) == ("", "")

@@ -509,6 +509,23 @@ def test_a_document_is_replaced_not_rewritten(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["status.json"]
 
 
+@pytest.mark.parametrize("plant", [os.link, os.symlink, lambda target, path: os.mkfifo(path)], ids=["link", "symlink", "fifo"])
+def test_what_was_planted_where_a_document_is_prepared_is_neither_written_through_nor_waited_for(
+        tmp_path: Path, plant: Callable[[Path, Path], None]) -> None:
+    path, target = tmp_path / "public" / "status.json", tmp_path / "passwd"
+    target.write_text("root:x:0:0")
+    target.chmod(0o600)
+    path.parent.mkdir()
+    plant(target, path.parent / ".status.json.new")
+
+    published = publish(str(path), {"verdict": "healthy"})
+
+    assert published and json.loads(path.read_text()) == {"verdict": "healthy"}
+    assert (target.read_text(), stat.S_IMODE(target.stat().st_mode)) == ("root:x:0:0", 0o600)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644
+    assert os.listdir(path.parent) == ["status.json"]
+
+
 def test_a_document_that_cannot_be_published_leaves_nothing_behind(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     (tmp_path / "status.json").mkdir()

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import errno
-import json
+import math
 import os
 import signal
 import sys
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional, Set, Tuple
 
-from rmcagent import __version__
+from rmcagent import __version__, folders, inbox
 from rmcagent.clock import Steady, SystemClock
 from rmcagent.config import ConfigError, Loaded, Settings, load
 from rmcagent.cycle import Cycle
-from rmcagent.ledger import Ledger
+from rmcagent.ledger import Ledger, lived_before
 from rmcagent.partition.host import SystemHost, limit_files
 from rmcagent.partition.platform import Place, place
 from rmcagent.report import Event, Reporter, publish
@@ -25,7 +25,7 @@ CRASHES_ALLOWED = 3
 CRASH_SPAN = 15 * 60.0  # that many within this: observe only
 QUIET_SPAN = 60 * 60.0  # until none has happened for this long
 ANSWER_SECONDS = 10.0
-REQUEST_BYTES = 64 * 1024
+LONGEST_PAUSE = 365 * 86400.0
 LOCKED = (errno.EACCES, errno.EAGAIN, errno.EWOULDBLOCK)  # AIX says EACCES
 
 
@@ -43,7 +43,8 @@ def plan(loaded: Loaded, config_path: str = "") -> Dict[str, Any]:
     host, clock = SystemHost(), SystemClock()
     here = place(host, loaded.settings)
     boot = host.vitals(here.commands["rmcctrl"]).boot
-    ledger = Ledger(os.path.join(here.paths["state"], "ledger.jsonl"), clock, boot, read_only=True)
+    state = here.paths["state"]
+    ledger = Ledger(os.path.join(state, "ledger.jsonl"), clock, boot, read_only=True, lived_before=lived_before(state))
     cycle = Cycle(
         host,
         here,
@@ -63,26 +64,16 @@ def ask(settings: Settings, request: Mapping[str, Any]) -> Dict[str, Any]:
     pid = _holder(state)
     if pid is None:
         return {"ok": False, "text": "the daemon is not running; start it, then ask again", "exit": 7}
-    inbox = os.path.join(state, "inbox")
-    name = os.path.join(inbox, f"{os.getpid()}")
-    _put(f"{name}.new", json.dumps(dict(request)).encode("ascii"))
-    os.replace(f"{name}.new", f"{name}.request")
-    os.kill(pid, signal.SIGUSR1)
-    clock = SystemClock()
-    until = clock.monotonic() + ANSWER_SECONDS + settings.cadence.pulse.total_seconds()
-    while clock.monotonic() < until:
+
+    def knock() -> None:
         try:
-            with open(f"{name}.answer", "rb") as file:
-                answer: Dict[str, Any] = json.load(file)
-            os.unlink(f"{name}.answer")
-            return answer
-        except (FileNotFoundError, ValueError):
-            clock.sleep(0.02)
-    try:
-        os.unlink(f"{name}.request")  # withdrawn, so that it is not carried out when nobody expects it any more
-    except FileNotFoundError:
-        pass
-    return {"ok": False, "text": "the daemon did not answer in time; see rmcagent status", "exit": 1}
+            os.kill(pid, signal.SIGUSR1)
+        except OSError:
+            pass  # it sees the request at its next pulse, or is gone
+
+    seconds = ANSWER_SECONDS + settings.cadence.pulse.total_seconds()
+    answer = inbox.ask(os.path.join(state, "inbox"), request, knock, SystemClock(), seconds)
+    return answer or {"ok": False, "text": "the daemon did not answer in time; see rmcagent status", "exit": 1}
 
 
 class Daemon:
@@ -92,20 +83,25 @@ class Daemon:
         self.host = SystemHost()
         self.place: Place = place(self.host, loaded.settings)
         self.state = self.place.paths["state"]
-        self.signals: List[int] = []
+        self.inbox = inbox.Inbox(os.path.join(self.state, "inbox"))
+        self.signals: Set[int] = set()
+        self.published: Any = None
+        self.refused = ""
         self.wake, self._poke = os.pipe()
         self.clock = SystemClock(self.wake)
         self.crashes: List[float] = []
         self.lock = -1
 
     def run(self) -> int:
-        _make_folder(self.state)
-        _make_folder(os.path.join(self.state, "inbox"))
+        folders.make_private(self.state, self.inbox.folder, self.place.paths["public"])
+        folders.trust_public(self.place.paths["public"])
+        self._listen()  # before the lock: from then on somebody may knock, which ends a process that does not listen
+        lived = lived_before(self.state)
         self.lock = _lock(os.path.join(self.state, "lock"))
-        self._listen()
+        self.inbox.empty()
         boot = self.host.vitals(self.place.commands["rmcctrl"]).boot
         self.reporter = Reporter(self.loaded.settings.report, self.place.platform.value, self.clock)
-        self.ledger = Ledger(os.path.join(self.state, "ledger.jsonl"), self.clock, boot)
+        self.ledger = Ledger(os.path.join(self.state, "ledger.jsonl"), self.clock, boot, lived_before=lived)
         self.cycle = Cycle(
             self.host,
             self.place,
@@ -127,19 +123,23 @@ class Daemon:
             )
         )
         _notify("READY=1")
-        published: Any = None
-        while not self._asked_to_stop():
-            self._answer_requests()
+        while not self.signals & {signal.SIGTERM, signal.SIGINT}:
+            self._spared(self._hear)
             seconds = self._step()
-            self._report_damage()
-            if self.cycle.view is not published:
-                published = self.cycle.view
-                self._publish()
-            self.reporter.flush()
+            self._spared(self._tell)
             _notify("WATCHDOG=1")
             self.clock.sleep(seconds)
             self._drain()
         return self._stop()
+
+    def _spared(self, part: Callable[[], None]) -> None:
+        """What only serves the turn must not end the agent: what the system refuses is tried again in the next one."""
+        try:
+            part()
+        except OSError as problem:
+            if str(problem) != self.refused:  # said once: standard error may be a file
+                self.refused = str(problem)
+                _complain(f"rmcagent: cannot listen or tell: {problem}\n")
 
     def _step(self) -> float:
         """The one broad except: a mistake of ours ends the turn, not the agent; several and it only observes."""
@@ -152,7 +152,7 @@ class Daemon:
         except Exception:
             import traceback
 
-            traceback.print_exc()  # stderr is SRC's console file, or the journal
+            _complain(traceback.format_exc())
             self.crashes.append(now)
             recent = [at for at in self.crashes if now - at < CRASH_SPAN]
             if len(recent) >= CRASHES_ALLOWED and not self.cycle.memory.crash_loop:
@@ -177,29 +177,31 @@ class Daemon:
         os.set_blocking(self.wake, False)
         os.set_blocking(self._poke, False)
         signal.set_wakeup_fd(self._poke, warn_on_full_buffer=False)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1):
-            signal.signal(number, lambda got, frame: self.signals.append(got))
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, lambda got, frame: self.signals.add(got))
+        signal.signal(signal.SIGUSR1, lambda got, frame: None)  # it only wakes us
 
     def _drain(self) -> None:
         try:
             os.read(self.wake, 4096)
-        except BlockingIOError:
-            pass
+        except OSError:
+            pass  # nothing to read
 
-    def _asked_to_stop(self) -> bool:
+    def _hear(self) -> None:
         if signal.SIGHUP in self.signals:
-            self.signals = [number for number in self.signals if number != signal.SIGHUP]
+            self.signals.discard(signal.SIGHUP)
             self._reload()
-        return signal.SIGTERM in self.signals or signal.SIGINT in self.signals
+        self.inbox.answer(self._answer)
 
     def _reload(self) -> Tuple[bool, str]:
         try:
             loaded = load(self.config_path)
-        except ConfigError as problem:
+            here = place(self.host, loaded.settings)
+            folders.trust_public(here.paths["public"])
+        except (ConfigError, PermissionError) as problem:
             self.reporter.emit(Event("RMCA1003E", "configuration rejected, old one kept", (("mistakes", str(problem)),)))
             return False, str(problem)
         self.loaded = loaded
-        here = place(self.host, loaded.settings)
         self.place = replace(here, paths={**here.paths, "state": self.state})  # the ledger stays where it is until a restart
         self.cycle.adopt(loaded.settings, self.place)
         self.reporter.close()
@@ -228,6 +230,13 @@ class Daemon:
     def _status_path(self) -> str:
         return os.path.join(self.place.paths["public"], "status.json")
 
+    def _tell(self) -> None:
+        self._report_damage()
+        if self.cycle.view is not self.published:
+            self.published = self.cycle.view
+            self._publish()
+        self.reporter.flush()
+
     def _publish(self) -> None:
         extra = {
             "version": __version__,
@@ -249,27 +258,14 @@ class Daemon:
 
     # -- requests
 
-    def _answer_requests(self) -> None:
-        inbox = os.path.join(self.state, "inbox")
-        for name in sorted(os.listdir(inbox))[:64]:
-            if not name.endswith(".request"):
-                continue
-            path = os.path.join(inbox, name)
-            try:
-                with open(path, "rb") as file:
-                    request = json.loads(file.read(REQUEST_BYTES))
-                answer = self._answer(request)
-            except (ValueError, KeyError, TypeError, OSError) as problem:
-                answer = {"ok": False, "text": f"cannot carry out the request: {problem}", "exit": 1}
-            os.unlink(path)
-            _put(f"{path[: -len('.request')]}.answer", json.dumps(answer).encode("ascii"))
-
     def _answer(self, request: Mapping[str, Any]) -> Dict[str, Any]:
-        what = request["do"]
+        what = request.get("do")
         if what == "pause":
-            length = timedelta(seconds=float(request["for"]))
-            until = self.cycle.steady.now() + length
-            self.cycle.pause(until, str(request["reason"])[:200], str(request.get("by", ""))[:60])
+            seconds = float(request.get("for", 0))
+            if not (math.isfinite(seconds) and 0 < seconds <= LONGEST_PAUSE):
+                raise ValueError("a pause must be over 0s and at most 365d")
+            until = self.cycle.steady.now() + timedelta(seconds=seconds)
+            self.cycle.pause(until, str(request.get("reason", ""))[:200], str(request.get("by", ""))[:60])
             return {
                 "ok": True,
                 "text": f"paused until {self.cycle.steady.shown(until).astimezone().isoformat(timespec='seconds')}",
@@ -283,7 +279,7 @@ class Daemon:
         if what == "reload":
             done, text = self._reload()
             return {"ok": done, "text": text, "exit": 0 if done else 6}
-        raise ValueError(f"{what!r} is not something the daemon does")
+        raise ValueError(f"{str(what)[:60]!r} is not something the daemon does")
 
 
 def _local(steady: Steady) -> Callable[[datetime], datetime]:
@@ -312,7 +308,7 @@ def _holder(state: str) -> Optional[int]:
 
 def _lock(path: str) -> int:
     """Hold the lock for life; the descriptor is opened once and never again, for on AIX closing any other one would drop it."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
     try:
         _take(descriptor)
     except OSError as problem:
@@ -332,18 +328,14 @@ def _take(descriptor: int) -> None:
     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-def _make_folder(path: str) -> None:
-    os.makedirs(path, mode=0o700, exist_ok=True)
-    if os.stat(path).st_uid not in (os.geteuid(), 0):
-        raise PermissionError(errno.EPERM, "belongs to somebody else; it must be owned by the user who runs the agent", path)
-
-
-def _put(path: str, content: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+def _complain(text: str) -> None:
+    """On stderr, which is SRC's console file or the journal; a full disk must not end us."""
     try:
-        os.write(descriptor, content)
-    finally:
-        os.close(descriptor)
+        if sys.stderr is not None:
+            sys.stderr.write(text)
+            sys.stderr.flush()
+    except (OSError, ValueError):
+        pass
 
 
 def _notify(state: str) -> None:
@@ -353,9 +345,9 @@ def _notify(state: str) -> None:
         return
     import socket
 
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
-        sender.setblocking(False)
-        try:
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+            sender.setblocking(False)
             sender.sendto(state.encode("ascii"), "\0" + address[1:] if address.startswith("@") else address)
-        except OSError:
-            pass  # readiness is a courtesy; the watchdog's absence is systemd's to act on
+    except OSError:
+        pass  # readiness is a courtesy; the watchdog's absence is systemd's to act on

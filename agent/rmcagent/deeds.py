@@ -12,9 +12,9 @@ from rmcagent.partition import act
 from rmcagent.partition.host import Host
 from rmcagent.partition.platform import Place
 from rmcagent.reason.guards import INSTALLERS, LEAVING, OTHERS_AT_WORK
+from rmcagent.reason.ladder import DISRUPTIVE
 from rmcagent.report import Event
 
-STOPS_RMC = (Remedy.START, Remedy.RECYCLE, Remedy.RECFGCT)  # died half-way, these may leave RMC stopped
 FINISH_WITHIN = timedelta(hours=1)
 FINISH_TRIES = 3  # then the ladder goes on, within its budgets
 
@@ -86,17 +86,18 @@ class Deeds:
     # -- finishing what another life began
 
     def left_half_way(self, identity: str) -> Optional[Attempt]:
-        """The newest attempt, if it was interrupted in this boot within the hour and nothing has shown ctrmc active since."""
-        attempts = [attempt for attempt in self.ledger.attempts.values() if attempt.remedy in STOPS_RMC and not attempt.shadow]
-        last = max(attempts, key=lambda attempt: attempt.id, default=None)
-        if last is None or last.outcome is not Outcome.INTERRUPTED or (self.ledger.facts.get("finished") or 0) >= last.id:
+        """The newest attempt that stops RMC, if it, or its finishing, was interrupted in this boot within the hour and nothing
+        has shown ctrmc active since."""
+        attempts = [attempt for attempt in self.ledger.attempts.values() if not attempt.shadow]
+        stopping = [attempt for attempt in attempts if attempt.remedy in DISRUPTIVE]
+        left = stopping[-1] if stopping else None
+        if left is None or (left.boot, left.identity) != (self.ledger.boot, identity):
             return None
-        now = self.ledger.steady.now()
-        tries = [attempt for attempt in attempts if attempt.by == "finish" and now - attempt.begun_at < FINISH_WITHIN]
-        if len(tries) >= FINISH_TRIES:
-            return None
-        ours = last.boot == self.ledger.boot and last.identity == identity
-        return last if ours and now - last.begun_at < FINISH_WITHIN else None
+        finishing = [attempt for attempt in attempts if attempt.by == "finish" and attempt.id > left.id]
+        last = finishing[-1] if finishing else left
+        active_since = (self.ledger.facts.get("finished") or 0) >= last.id
+        late = self.ledger.steady.now() - left.begun_at >= FINISH_WITHIN or len(finishing) >= FINISH_TRIES
+        return None if active_since or late or last.outcome is not Outcome.INTERRUPTED else left
 
     def finish(self, left: Attempt, seen: Snapshot, enable_remote: bool) -> bool:
         """Start RMC again where an interrupted remedy left it stopped; True when that was begun. A pause does not hold this."""

@@ -1,4 +1,4 @@
-"""Requests to the running daemon: files in a folder nobody else may write to, each carried out once and answered beside itself."""
+"""Requests to the running daemon: files in a folder that is ours alone, each carried out once and answered beside itself."""
 from __future__ import annotations
 
 import errno
@@ -19,6 +19,10 @@ NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 ORDINARY = (ValueError, KeyError, TypeError, OverflowError, RecursionError, OSError)
 
 Answer = Dict[str, Any]         # {"ok", "text", "exit"}
+
+
+class Withdrawn(Exception):
+    """Nobody waits for an answer any more."""
 
 
 def ask(folder: str, request: Mapping[str, Any], knock: Callable[[], None], clock: Clock, seconds: float) -> Optional[Answer]:
@@ -55,15 +59,16 @@ class Inbox:
             _remove(os.path.join(self.folder, name))
 
     def answer(self, carry_out: Callable[[Mapping[str, Any]], Answer]) -> None:
-        """Carry out what is asked, oldest name first, and at most 64 a turn."""
+        """Carry out what is asked, at most 64 requests a turn."""
         names = self._names()
         asked = [name for name in names if name.endswith(REQUEST)]
         self._immovable.intersection_update(asked)
         for name in [name for name in asked if name not in self._immovable][:ANSWERED_A_TURN]:
             path = os.path.join(self.folder, name)
-            answer = self._answer(path, carry_out)
             try:
-                _put(path[: -len(REQUEST)] + ANSWER, json.dumps(answer).encode("ascii"))
+                _put(path[: -len(REQUEST)] + ANSWER, json.dumps(self._answer(path, carry_out)).encode("ascii"))
+            except Withdrawn:
+                pass
             except OSError:
                 pass            # a full disk: who asked is told that there was no answer in time
         if len(names) - len(asked) > MOST_LEFT_BEHIND:
@@ -72,8 +77,7 @@ class Inbox:
 
     def _answer(self, path: str, carry_out: Callable[[Mapping[str, Any]], Answer]) -> Answer:
         try:
-            request = self._taken(path)
-            return carry_out(request)
+            return carry_out(self._taken(path))
         except ORDINARY as problem:
             told = problem.strerror if isinstance(problem, OSError) and problem.strerror else str(problem)
             return {"ok": False, "text": f"it was not carried out: {told[:300]}", "exit": 1}
@@ -82,6 +86,8 @@ class Inbox:
         """The request, which is gone from the folder before anything is done about it."""
         try:
             content = _read(path)
+        except FileNotFoundError:
+            raise Withdrawn from None
         finally:
             if not _remove(path):
                 self._immovable.add(os.path.basename(path))
@@ -141,12 +147,10 @@ def _put(path: str, content: bytes) -> None:
 def _remove(path: str) -> bool:
     """False when it is still there."""
     try:
-        os.unlink(path)
+        # Not left to unlink to refuse: on some systems it does not refuse root.
+        (os.rmdir if stat.S_ISDIR(os.lstat(path).st_mode) else os.unlink)(path)
     except FileNotFoundError:
         return True
     except OSError:
-        try:
-            os.rmdir(path)
-        except OSError:
-            return False
+        return False
     return True

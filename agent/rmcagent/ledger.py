@@ -1,8 +1,8 @@
 """What must survive the daemon and a reboot: attempts (intent before deed), episodes, pauses, HMCs once seen, decisions.
 
 `ledger.jsonl` is append-only, a checksum a line, fsync before a deed, compacted by rename. A torn tail is dropped and told;
-a corrupt one is set aside, and every budget counts as spent from that moment on. One that cannot be read, or that a newer
-rmcagent wrote, is left as it is.
+a corrupt one is set aside, and every budget counts as spent from that moment on, as where it is gone. One that cannot be read,
+or that a newer rmcagent wrote, is left as it is.
 """
 from __future__ import annotations
 
@@ -20,13 +20,17 @@ KEPT_ATTEMPTS = 256             # and every one young enough to count in a budge
 KEPT_DECISIONS = 40
 KEPT_HMCS = 64
 KEPT_FOR = timedelta(days=31)
+TRACES = ("deed-", "archive-", "ledger.jsonl.")      # and the lock
 LONG_AGO = datetime.min.replace(tzinfo=timezone.utc)
 
 
 class Ledger:
-    """The agent's memory on disk. Only the daemon that holds the lock writes it; `read_only` looks without creating anything."""
+    """The agent's memory on disk. Only the daemon that holds the lock writes it; `read_only` looks without creating anything.
 
-    def __init__(self, path: str, clock: Clock, boot: str, read_only: bool = False) -> None:
+    `lived_before`: an agent was here, so that a ledger that is not there is lost.
+    """
+
+    def __init__(self, path: str, clock: Clock, boot: str, read_only: bool = False, lived_before: bool = False) -> None:
         self.path = path
         self.boot = boot
         self.read_only = read_only
@@ -43,7 +47,7 @@ class Ledger:
         self.steady = Steady(clock, clock.now(), clock.monotonic())
         self._file = RecordFile(path, HEADER, self._everything, read_only)
         self._failing = False                       # told, and not again until a write succeeds
-        self._load()
+        self._load(lived_before)
 
     # -- what is remembered
 
@@ -101,12 +105,14 @@ class Ledger:
 
     # -- reading
 
-    def _load(self) -> None:
+    def _load(self, lived_before: bool) -> None:
         if not self.read_only:
             os.makedirs(os.path.dirname(self.path), mode=0o700, exist_ok=True)
         try:
             records = self._file.read()
             if records is None:
+                if lived_before:
+                    self._lost(f"{self.path} is gone, though an agent has lived here before")
                 self._begin_anew()
                 return
             self._understand(records)
@@ -191,12 +197,12 @@ class Ledger:
         elif kind == "pause":
             self.pause = Pause(_time(record["until"]), str(record["reason"]), str(record["by"])) if record["until"] else None
         elif kind == "hmc":
-            self.known[record["address"]] = KnownHmc(
-                record["address"], record["name"], record["node_id"], _maybe(record["first_seen"]), _maybe(record["last_up"]))
+            address, name, node_id = (_word(record[key]) for key in ("address", "name", "node_id"))
+            self.known[address] = KnownHmc(address, name, node_id, _maybe(record["first_seen"]), _maybe(record["last_up"]))
         elif kind == "decided":
             self.decisions = [*self.decisions, dict(record["entry"])][-KEPT_DECISIONS:]
         elif kind == "fact":
-            self._set_fact(str(record["name"]), record["value"])
+            self._set_fact(str(record["name"]), _fact(record["name"], record["value"]))
         elif kind == "spent":
             self.spent_at = _time(record["at"])
 
@@ -245,13 +251,56 @@ class Ledger:
         ]
 
 
+def lived_before(folder: str) -> bool:
+    """Whether an agent has left anything in its state folder; to be asked before the lock is taken, which leaves one."""
+    try:
+        names = os.listdir(folder)
+    except FileNotFoundError:
+        return False
+    return any(name == "lock" or name.startswith(TRACES) for name in names)
+
+
+def _fact(name: str, value: Any) -> Any:
+    """What a record says under a name, once it has the shape that those who ask for it rely on."""
+    shaped = SHAPES.get(name, _is_moment if name.endswith("_at") else None)
+    if value is not None and shaped is not None and not shaped(value):
+        raise ValueError(f"{name} has another shape")
+    return value
+
+
+def _is_moment(value: Any) -> bool:
+    return isinstance(value, dict) and isinstance(value.get("boot"), str) and _time(value["at"]) is not None
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_flag(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+def _is_told(value: Any) -> bool:
+    return isinstance(value, dict) and all(said is None or isinstance(said, str) for said in value.values())
+
+
+# Facts by name; those that end in _at are moments, and names not known here are kept as they are.
+SHAPES: Mapping[str, Callable[[Any], bool]] = {
+    "problems": _is_told,
+    "remote_enabled": _is_flag,
+    "in_band_seen": _is_flag,
+    "finished": _is_number,
+    "stopped_by": _is_number,
+}
+
+
 def _attempt(attempt: Attempt) -> Dict[str, Any]:
     return {
         "k": "attempt", "id": attempt.id, "remedy": attempt.remedy.value, "fault": attempt.fault.value,
         "subject": attempt.subject, "episode": attempt.episode, "begun_at": _text(attempt.begun_at), "boot": attempt.boot,
         "identity": attempt.identity,
         "shadow": attempt.shadow, "by": attempt.by, "ended_at": _text(attempt.ended_at),
-        "outcome": attempt.outcome.value if attempt.outcome else None, "because": attempt.because,
+        "outcome": attempt.outcome.value if attempt.outcome else None, "because": attempt.because, "failed": attempt.failed,
     }
 
 
@@ -260,6 +309,7 @@ def _attempt_from(record: Mapping[str, Any]) -> Attempt:
         int(record["id"]), Remedy(record["remedy"]), Fault(record["fault"]), str(record["subject"]), str(record["episode"]),
         _time(record["begun_at"]), str(record["boot"]), str(record["identity"]), bool(record["shadow"]), str(record["by"]),
         _maybe(record["ended_at"]), Outcome(record["outcome"]) if record["outcome"] else None, str(record["because"]),
+        str(record.get("failed", "")),
     )
 
 
@@ -288,9 +338,15 @@ def _text(moment: Optional[datetime]) -> Optional[str]:
 
 def _time(text: str) -> datetime:
     moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:
-        raise ValueError("a time without its offset")
+    if moment.tzinfo is None or not 1900 < moment.year < 9000:
+        raise ValueError("a time without its offset, or one that cannot be counted from")
     return moment
+
+
+def _word(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError("not a word")
+    return value
 
 
 def _maybe(text: Optional[str]) -> Optional[datetime]:

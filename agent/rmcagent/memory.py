@@ -7,11 +7,11 @@ from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
 from rmcagent.config import Settings
 from rmcagent.ledger import Ledger
-from rmcagent.model import Finding, History, KnownHmc, Link, Remedy, Sighting, Snapshot, State, Vitals
+from rmcagent.model import Finding, History, KnownHmc, Link, Sighting, Snapshot, State, Vitals
 from rmcagent.reason.diagnose import ctrmc_runs, looks_hung, reachability, shows_no_hmc, untold_links
+from rmcagent.reason.ladder import DISRUPTIVE
 
 LAST_UP_EVERY = timedelta(hours=1)      # how often the ledger hears that an HMC is connected
-STOPS_RMC = (Remedy.RECYCLE, Remedy.RECFGCT)
 
 
 class Memory:
@@ -135,6 +135,6 @@ class Memory:
         """The attempt of ours, in this boot, that stopped RMC and after which it was never seen active; 0: none."""
         finished = self.ledger.facts.get("finished") or 0
         ours = [attempt.id for attempt in self.ledger.attempts.values()
-                if attempt.remedy in STOPS_RMC and not attempt.shadow and attempt.id > finished
+                if attempt.remedy in DISRUPTIVE and not attempt.shadow and attempt.id > finished
                 and (attempt.boot, attempt.identity) == (self.ledger.boot, self.vitals.identity)]
         return max(ours, default=0)

@@ -46,7 +46,8 @@ class RecordFile:
     def read(self) -> Optional[List[Record]]:
         """Every whole record; None where there is no file. Raises Damaged, or Untouchable."""
         try:
-            with open(self.path, "rb") as file:
+            # Not blocking: a FIFO of that name must not hold us, and is then an empty file.
+            with open(os.open(self.path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
                 content = file.read(LARGEST + 1)
         except FileNotFoundError:
             self._anew = True
@@ -150,19 +151,15 @@ class RecordFile:
 
 
 def _records(content: bytes) -> Tuple[List[Record], int]:
-    """(records, how many bytes they take). A bad line with others behind it is damage; at the end it is half a line."""
-    lines = content.split(b"\n")
+    """(records, how many bytes they take). What has no end of line is half a line; a whole one that is bad is damage."""
+    *lines, half = content.split(b"\n")
     records: List[Record] = []
-    good = 0
-    for index, line in enumerate(lines[:-1]):
+    for number, line in enumerate(lines, 1):
         record = _record(line)
         if record is None:
-            if index < len(lines) - 2 or lines[-1]:
-                raise Damaged(f"the checksum of line {index + 1} is wrong")
-            break
+            raise Damaged(f"the checksum of line {number} is wrong")
         records.append(record)
-        good += len(line) + 1
-    return records, good
+    return records, len(content) - len(half)
 
 
 def _record(line: bytes) -> Optional[Record]:
@@ -189,7 +186,8 @@ def _size_of(path: str) -> int:
 
 
 def _write_file(path: str, content: bytes) -> None:
-    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    _remove(path)                  # whatever lies there: a link would be written through, a FIFO would hold us
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         _write(file, content)
         os.fsync(file)

@@ -21,6 +21,7 @@ QUEUED_LINES = 256
 HOUR = 3600.0
 DOTS = 3
 FILE_BYTES = 1 << 20
+FRESH_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NONBLOCK | getattr(os, "O_NOFOLLOW", 0)
 FILES = 5                                 # the current one and four older: 5 MiB at most
 
 
@@ -365,7 +366,8 @@ def publish(path: str, document: Mapping[str, Any]) -> bool:
         if not os.path.isdir(folder):
             os.makedirs(folder)
             os.chmod(folder, 0o755)       # whatever our umask is
-        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0), 0o600), "wb") as file:
+        _remove(temporary)                # whatever lies there: a link would be written through, a FIFO would hold us
+        with open(os.open(temporary, FRESH_FILE, 0o600), "wb") as file:
             file.write(text)
             os.fchmod(file.fileno(), 0o644)
         os.replace(temporary, path)

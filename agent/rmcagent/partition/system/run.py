@@ -21,6 +21,9 @@ LINGER_SECONDS = 0.2         # for what is left in a pipe that a grandchild keep
 REAP_SECONDS = 1.0
 POLL_SECONDS = 0.05
 TRIM_SECONDS = 1.0
+MARK = "RMCAGENT_ASKED"      # in a reading command's environment, with a word of its own: what it leaves behind carries it
+MOST_ENVIRONMENT = 64 << 10
+LINUX = sys.platform.startswith("linux")
 CANNOT_RUN = 126             # a shell's own code for a file that is there and cannot be run
 ID_LENGTH = 120
 ID_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._:,=+-")
@@ -38,8 +41,9 @@ class Runner:
         refusal = self._refusal(argv)
         if refusal:
             return _unreadable(argv, began, refusal)
+        mark = os.urandom(8).hex() if LINUX else ""        # elsewhere nobody can read it again
         try:
-            process = _start(argv)
+            process = _start(argv, mark=mark)
         except OSError as problem:
             return _not_started(argv, began, problem)
         talk = _Talk(process, keep)
@@ -48,7 +52,8 @@ class Runner:
         finally:
             # A signal handler that raises must not leave a command behind either.
             if not talk.over:
-                _kill(process.pid)
+                # What an orderly end leaves behind, outside its session, may be there on purpose.
+                _kill(process.pid, mark if talk.cut or not talk.exited else "")
             talk.close()
             self._reap(process)
         return talk.answer(argv, began)
@@ -194,11 +199,12 @@ class _Talk:
         return _answer(argv, began, code, stdout, stderr, self.timed_out or code in (CANNOT_RUN, 127), self.cut)
 
 
-def _start(argv: Sequence[str], output: Optional[int] = None) -> Popen[bytes]:
+def _start(argv: Sequence[str], output: Optional[int] = None, mark: str = "") -> Popen[bytes]:
     from subprocess import DEVNULL, PIPE, Popen
 
     to = PIPE if output is None else output
-    return Popen(list(argv), stdin=DEVNULL, stdout=to, stderr=to, cwd="/", env=environment(), start_new_session=True, umask=0o022)
+    told = {**environment(), MARK: mark} if mark else environment()
+    return Popen(list(argv), stdin=DEVNULL, stdout=to, stderr=to, cwd="/", env=told, start_new_session=True, umask=0o022)
 
 
 def _has_exited(process: Popen[bytes]) -> bool:
@@ -211,10 +217,10 @@ def _has_exited(process: Popen[bytes]) -> bool:
         return True
 
 
-def _kill(leader: int) -> None:
-    """Kill a command, its group and every descendant that can be found, also one with a session of its own."""
+def _kill(leader: int, mark: str = "") -> None:
+    """Kill a command, its group and all that can be found of its descendants and of those who carry its mark."""
     for _ in range(3):       # what forked while we looked is found the next time
-        found = _family(leader) - {leader}
+        found = (_family(leader) | _marked(mark)) - {leader}
         for pid in found:
             _send(os.kill, pid)
         _send(os.killpg, leader)
@@ -231,7 +237,7 @@ def _send(how: Callable[[int, int], None], pid: int) -> None:
 
 def _family(leader: int) -> Set[int]:
     """The descendants of `leader` and all members of its session that still run."""
-    table = _processes_linux() if sys.platform.startswith("linux") else _processes_ps()
+    table = _processes_linux() if LINUX else _processes_ps()
     found = {leader}
     grew = True
     while grew:
@@ -241,16 +247,33 @@ def _family(leader: int) -> Set[int]:
     return found
 
 
+def _marked(mark: str) -> Set[int]:
+    """Who carries the mark; a daemon of two forks has no other tie to the command that left it behind."""
+    wanted = f"{MARK}={mark}".encode("ascii")
+    return {pid for pid in _numbers_linux() if wanted in _environment_of(pid).split(b"\0")} if mark else set()
+
+
+def _environment_of(pid: int) -> bytes:
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as environ:
+            return environ.read(MOST_ENVIRONMENT)
+    except OSError:
+        return b""           # ended meanwhile, or not ours to read
+
+
+def _numbers_linux() -> List[int]:
+    try:
+        return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+    except OSError:
+        return []
+
+
 def _processes_linux() -> Mapping[int, Tuple[int, int]]:
     table: Dict[int, Tuple[int, int]] = {}
-    try:
-        names = os.listdir("/proc")
-    except OSError:
-        return table
-    for name in names:
-        fields = process_fields(int(name)) if name.isdigit() else ()
+    for pid in _numbers_linux():
+        fields = process_fields(pid)
         if fields and fields[0] not in "ZX":
-            table[int(name)] = (int(fields[1]), int(fields[3]))
+            table[pid] = (int(fields[1]), int(fields[3]))
     return table
 
 

@@ -1,0 +1,497 @@
+"""Requests to the daemon as files: carried out once, answered, and whatever else lies there does no harm; and its folders."""
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Tuple
+
+import pytest
+
+from rmcagent import config, daemon, folders, inbox
+from rmcagent.clock import SystemClock
+from rmcagent.daemon import Daemon
+from rmcagent.inbox import ANSWERED_A_TURN, MOST_LEFT_BEHIND, REQUEST_BYTES, Inbox
+
+AGENT = str(Path(daemon.__file__).parents[1])
+DONE: Dict[str, Any] = {"ok": True, "text": "done", "exit": 0}
+PATIENCE = 10.0
+
+
+class Desk:
+    """The daemon's end of a folder; what was carried out is in `did`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "inbox"
+        self.folder.mkdir()
+        self.inbox = Inbox(str(self.folder))
+        self.did: List[Mapping[str, Any]] = []
+
+    def carry_out(self, request: Mapping[str, Any]) -> Dict[str, Any]:
+        self.did.append(request)
+        return DONE
+
+    def turn(self) -> None:
+        self.inbox.answer(self.carry_out)
+
+    def put(self, name: str, content: bytes = b'{"do": "resume"}') -> Path:
+        path = self.folder / f"{name}.request"
+        path.write_bytes(content)
+        return path
+
+    def told(self, name: str) -> Dict[str, Any]:
+        answer: Dict[str, Any] = json.loads((self.folder / f"{name}.answer").read_bytes())
+        return answer
+
+    def names(self) -> List[str]:
+        return sorted(os.listdir(self.folder))
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path)
+
+
+# ---- asking and answering
+
+def test_a_request_is_carried_out_once_and_answered(desk: Desk) -> None:
+    desk.put("1-a", b'{"do": "pause", "for": 60}')
+
+    desk.turn()
+    desk.turn()
+
+    assert desk.did == [{"do": "pause", "for": 60}]
+    assert (desk.told("1-a"), desk.names()) == (DONE, ["1-a.answer"])
+
+
+def test_who_asks_gets_the_answer_and_leaves_nothing_behind(desk: Desk) -> None:
+    answer = inbox.ask(str(desk.folder), {"do": "resume"}, desk.turn, SystemClock(), PATIENCE)
+
+    assert (answer, desk.did, desk.names()) == (DONE, [{"do": "resume"}], [])
+
+
+def test_a_request_that_nobody_answers_is_withdrawn(desk: Desk) -> None:
+    answer = inbox.ask(str(desk.folder), {"do": "resume"}, lambda: None, SystemClock(), 0.05)
+    desk.turn()
+
+    assert (answer, desk.did, desk.names()) == (None, [], [])
+
+
+def test_a_stale_answer_is_never_taken_for_ours(desk: Desk) -> None:
+    for name in (f"{os.getpid()}.answer", f"{os.getpid()}-0.answer"):
+        (desk.folder / name).write_text('{"ok": true, "text": "of yesterday", "exit": 0}')
+    seen: List[str] = []
+
+    def turn() -> None:
+        seen.extend(name for name in desk.names() if name.endswith(".request"))
+        desk.turn()
+
+    answers = [inbox.ask(str(desk.folder), {"do": "resume"}, turn, SystemClock(), PATIENCE) for _ in range(2)]
+
+    assert answers == [DONE, DONE]
+    assert len(set(seen)) == 2 and all(name.startswith(f"{os.getpid()}-") for name in seen)
+
+
+def test_what_an_earlier_daemon_left_is_neither_carried_out_nor_kept(desk: Desk, tmp_path: Path) -> None:
+    desk.put("1-a")
+    (desk.folder / "2-b.answer").write_text("{}")
+    (desk.folder / "3-c.request").symlink_to(tmp_path)
+    os.mkfifo(desk.folder / "4-d.request")
+    (desk.folder / "5-e.request").mkdir()
+
+    desk.inbox.empty()
+    desk.turn()
+
+    assert (desk.did, desk.names(), tmp_path.is_dir()) == ([], [], True)
+
+
+# ---- what may lie there
+
+def fifo(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def link_to_a_request(path: Path) -> None:
+    (path.parent.parent / "elsewhere").write_text('{"do": "resume"}')
+    path.symlink_to(path.parent.parent / "elsewhere")
+
+
+def listener(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as one:
+        one.bind(str(path))
+
+
+def full_folder(path: Path) -> None:
+    path.mkdir()
+    (path / "file").touch()
+
+
+def device(path: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+@pytest.mark.parametrize("plant", [fifo, link_to_a_request, listener, Path.mkdir, full_folder, device],
+                         ids=lambda plant: getattr(plant, "__name__", ""))
+def test_what_is_no_file_of_ours_neither_hangs_nor_raises_nor_keeps_others_waiting(plant: Callable[[Path], None],
+                                                                                 desk: Desk) -> None:
+    plant(desk.folder / "0-odd.request")
+    desk.put("1-a")
+
+    desk.turn()
+    desk.turn()
+
+    assert (desk.did, desk.told("1-a"), desk.told("0-odd")["ok"]) == ([{"do": "resume"}], DONE, False)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_a_request_of_somebody_else_is_refused(desk: Desk) -> None:
+    os.chown(desk.put("1-a"), 12345, -1)
+
+    desk.turn()
+
+    assert (desk.did, desk.names()) == ([], ["1-a.answer"])
+    assert "not a regular file of the user who runs the agent" in desk.told("1-a")["text"]
+
+
+@pytest.mark.parametrize("content", [
+    b"", b"\x00", b"\xff\xfe", b"no json", b"[]", b"7", b"null", b'"pause"', b"[" * REQUEST_BYTES, b"7" * 9000,
+    b" " * REQUEST_BYTES + b"{}",
+], ids=lambda content: repr(content[:9]))
+def test_what_is_no_request_is_answered_and_removed(content: bytes, desk: Desk) -> None:
+    desk.put("1-a", content)
+
+    desk.turn()
+
+    assert (desk.did, desk.names()) == ([], ["1-a.answer"])
+    assert desk.told("1-a")["ok"] is False and desk.told("1-a")["text"].startswith("it was not carried out: ")
+
+
+@pytest.mark.parametrize("problem", [ValueError("x"), KeyError("x"), TypeError("x"), OverflowError("x"), RecursionError("x"),
+                                     OSError(28, "No space left on device")], ids=repr)
+def test_whatever_a_request_makes_go_wrong_is_its_answer(problem: Exception, desk: Desk) -> None:
+    def carry_out(request: Mapping[str, Any]) -> Dict[str, Any]:
+        raise problem
+
+    desk.put("1-a")
+    desk.inbox.answer(carry_out)
+
+    assert desk.told("1-a")["ok"] is False and desk.names() == ["1-a.answer"]
+
+
+def test_other_names_do_not_use_up_the_turn(desk: Desk) -> None:
+    for number in range(ANSWERED_A_TURN + 10):
+        (desk.folder / f"0-{number:03}.answer").touch()
+    desk.put("9-z")
+
+    desk.turn()
+
+    assert len(desk.did) == 1
+
+
+def test_what_cannot_be_removed_does_not_use_up_the_turn_for_ever(desk: Desk) -> None:
+    for number in range(ANSWERED_A_TURN):
+        full_folder(desk.folder / f"0-{number:03}.request")
+    desk.put("9-z")
+
+    desk.turn()
+    first = list(desk.did)
+    desk.turn()
+
+    assert (first, len(desk.did)) == ([], 1)
+
+
+def test_a_turn_answers_a_bounded_number_and_the_next_one_the_rest(desk: Desk) -> None:
+    for number in range(ANSWERED_A_TURN + 1):
+        desk.put(f"1-{number:03}")
+
+    desk.turn()
+    first = len(desk.did)
+    desk.turn()
+
+    assert (first, len(desk.did)) == (ANSWERED_A_TURN, ANSWERED_A_TURN + 1)
+
+
+def test_answers_that_nobody_fetches_do_not_pile_up(desk: Desk) -> None:
+    for number in range(MOST_LEFT_BEHIND + 1):
+        (desk.folder / f"0-{number:03}.answer").touch()
+    desk.put("9-z")
+
+    desk.turn()
+
+    assert desk.names() == ["9-z.answer"]
+
+
+def test_a_request_that_cannot_be_removed_is_not_carried_out(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.put("1-a")
+    monkeypatch.setattr(inbox.os, "unlink", refusing)
+
+    desk.turn()
+    desk.turn()
+
+    assert desk.did == [] and "cannot be removed" in desk.told("1-a")["text"]
+
+
+def test_a_full_disk_costs_the_answer_only(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.put("1-a")
+    desk.put("2-b")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(inbox.os, "write", refusing)
+        desk.turn()
+
+    assert (len(desk.did), desk.names()) == (2, [])
+
+
+def test_a_missing_inbox_is_made_again(desk: Desk) -> None:
+    desk.folder.rmdir()
+
+    desk.turn()
+    made = stat.S_IMODE(desk.folder.stat().st_mode)
+    desk.put("1-a")
+    desk.turn()
+
+    assert (made, len(desk.did)) == (0o700, 1)
+
+
+def test_an_inbox_that_cannot_be_listed_or_made_is_no_reason_to_raise(desk: Desk) -> None:
+    desk.folder.rmdir()
+    desk.folder.write_text("")
+    desk.turn()
+    nowhere = Inbox(str(desk.folder / "below" / "a file"))
+
+    nowhere.empty()
+    nowhere.answer(desk.carry_out)
+
+    assert desk.did == []
+
+
+# ---- what the daemon does with a request
+
+@pytest.fixture
+def living(tmp_path: Path) -> Iterator[Tuple[Daemon, List[Any]]]:
+    """A daemon that was not begun, with a cycle that notes its pauses."""
+    one = a_daemon(tmp_path)
+    paused: List[Any] = []
+
+    class Cycle:
+        steady = one.clock
+
+        def pause(self, until: Any, reason: str, by: str) -> None:
+            paused.append((until, reason, by))
+
+    one.cycle = Cycle()  # type: ignore[assignment]
+    one.cycle.steady.shown = lambda moment: moment  # type: ignore[method-assign, assignment]
+    yield one, paused
+    for number in (one.wake, one._poke):
+        os.close(number)
+
+
+def a_daemon(folder: Path, **paths: str) -> Daemon:
+    where = {"state": str(folder / "state"), "public": str(folder / "public"), **paths}
+    policy = folder / "rmcagent.yaml"
+    policy.write_text(json.dumps({"paths": where, "report": {"file": "off", "journal": "off", "errlog": "off"}}))
+    return Daemon(config.parse(policy.read_text()), str(policy))
+
+
+@pytest.mark.parametrize("length", ["NaN", "Infinity", "-Infinity", "1e999", "1" + "0" * 400, "0", "-1", "31536000.1", "null",
+                                    "[]", '"soon"'])
+def test_a_pause_that_has_no_end_within_a_year_is_refused(length: str, living: Tuple[Daemon, List[Any]], tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    desk.put("1-a", f'{{"do": "pause", "reason": "x", "for": {length}}}'.encode())
+
+    desk.inbox.answer(living[0]._answer)
+
+    assert (living[1], desk.told("1-a")["ok"]) == ([], False)
+
+
+@pytest.mark.parametrize("length", [0.001, 3600, 365 * 86400])
+def test_a_pause_of_up_to_a_year_is_taken(length: float, living: Tuple[Daemon, List[Any]]) -> None:
+    one, paused = living
+
+    answer = one._answer({"do": "pause", "for": length, "reason": "y" * 999})
+
+    assert (answer["ok"], [(reason, by) for _, reason, by in paused]) == (True, [("y" * 200, "")])
+
+
+@pytest.mark.parametrize("request_", [{}, {"do": "dance"}, {"do": ["pause"]}, {"do": "pause"}], ids=str)
+def test_what_the_daemon_does_not_do_is_refused(request_: Dict[str, Any], living: Tuple[Daemon, List[Any]]) -> None:
+    with pytest.raises(ValueError):
+        living[0]._answer(request_)
+
+    assert living[1] == []
+
+
+def test_what_the_system_refuses_around_a_turn_ends_nothing_and_is_said_once(
+        living: Tuple[Daemon, List[Any]], capsys: pytest.CaptureFixture[str]) -> None:
+    for _ in range(3):
+        living[0]._spared(refusing)
+
+    assert capsys.readouterr().err == "rmcagent: cannot listen or tell: [Errno 28] No space left on device\n"
+
+
+def test_a_standard_error_that_takes_nothing_ends_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full(io.StringIO):
+        flush = refusing
+
+    closed = io.StringIO()
+    closed.close()
+    for stream in (Full(), closed, None):
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "stderr", stream)
+
+            daemon._complain("something")
+
+
+# ---- the folders
+
+@pytest.mark.parametrize("below, mode", [("", 0o700), ("state/", 0o711)], ids=["apart", "public lies below"])
+def test_folders_of_our_own_are_made_and_mended(below: str, mode: int, tmp_path: Path) -> None:
+    state, box = tmp_path / "state", tmp_path / "state" / "inbox"
+    folders.make_private(str(state), str(box), str(tmp_path / below / "public"))
+    made = modes(state, box)
+    state.chmod(0o777)
+    box.chmod(0o1777)
+
+    folders.make_private(str(state), str(box), str(tmp_path / below / "public"))
+
+    assert made == modes(state, box) == [mode, 0o700]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+@pytest.mark.parametrize("place", ["state", "state/inbox"])
+def test_a_folder_of_somebody_else_is_refused_with_what_mends_it(place: str, tmp_path: Path) -> None:
+    state, box = tmp_path / "state", tmp_path / "state" / "inbox"
+    box.mkdir(parents=True)
+    (tmp_path / place).chmod(0o775)
+    os.chown(tmp_path / place, 12345, -1)
+
+    with pytest.raises(PermissionError) as refused:
+        folders.make_private(str(state), str(box), str(tmp_path / "public"))
+
+    assert str(refused.value) == (f"cannot use {tmp_path / place}: its owner is uid 12345 (mode 0775), who could change it; "
+                                  f"run: chown 0 {tmp_path / place}; chmod 700 {tmp_path / place}")
+    assert modes(tmp_path / place) == [0o775]
+
+
+def test_a_folder_of_root_that_others_may_write_is_refused_with_what_mends_it(tmp_path: Path,
+                                                                            monkeypatch: pytest.MonkeyPatch) -> None:
+    state = tmp_path / "state"
+    state.mkdir()
+    state.chmod(0o770)
+    if os.geteuid() != 0:
+        pytest.skip("only root has folders of root's")
+    monkeypatch.setattr(folders.os, "geteuid", lambda: 12345)
+
+    with pytest.raises(PermissionError) as refused:
+        folders.make_private(str(state), str(state / "inbox"), str(tmp_path / "public"))
+
+    assert str(refused.value) == f"cannot use {state}: others may write it (owner uid 0, mode 0770); run: chmod 700 {state}"
+
+
+@pytest.mark.parametrize("mode, trusted", [(0o755, True), (0o1777, True), (0o775, False), (0o757, False)])
+def test_a_public_folder_that_others_may_write_is_refused_unless_sticky(mode: int, trusted: bool, tmp_path: Path) -> None:
+    public = tmp_path / "public"
+    folders.trust_public(str(public))
+    public.mkdir()
+    public.chmod(mode)
+
+    said = ""
+    try:
+        folders.trust_public(str(public))
+    except PermissionError as problem:
+        said = str(problem)
+
+    assert said == ("" if trusted else f"cannot publish in {public}: others may write it (owner uid {os.geteuid()}, "
+                                       f"mode {mode:04o}); run: chmod 755 {public}")
+
+
+def test_the_daemon_refuses_before_it_takes_the_lock(tmp_path: Path) -> None:
+    (tmp_path / "public").mkdir()
+    (tmp_path / "public").chmod(0o777)
+    one = a_daemon(tmp_path)
+
+    with pytest.raises(PermissionError, match="cannot publish in"):
+        one.run()
+
+    assert not (tmp_path / "state" / "lock").exists()
+
+
+# ---- the real daemon
+
+@pytest.mark.real
+def test_a_daemon_among_odd_files_starts_afresh_answers_wakes_and_stops(tmp_path: Path) -> None:
+    one = a_daemon(tmp_path)
+    for number in (one.wake, one._poke):
+        os.close(number)
+    box = tmp_path / "state" / "inbox"
+    box.mkdir(parents=True)
+    (tmp_path / "state").chmod(0o777)
+    (tmp_path / "state" / "deed-1.json").touch()
+    (box / "1.request").write_text('{"do": "pause", "for": 3600, "reason": "of yesterday"}')
+    (box / "1.answer").write_text("{}")
+    running = start(tmp_path)
+    try:
+        until(lambda: (tmp_path / "public" / "status.json").exists(), running)
+        began, left = stat.S_IMODE((tmp_path / "state").stat().st_mode), os.listdir(box)
+        os.mkfifo(box / "0.request")
+        for _ in range(100):
+            running.send_signal(signal.SIGUSR1)
+        paused = daemon.ask(one.loaded.settings, {"do": "pause", "for": 60, "reason": "x"})
+        (box / "0.answer").unlink()
+        box.rmdir()
+        running.send_signal(signal.SIGUSR1)
+        until(box.exists, running)
+        resumed = daemon.ask(one.loaded.settings, {"do": "resume"})
+        running.send_signal(signal.SIGTERM)
+        ended = running.wait(PATIENCE)
+    finally:
+        running.kill()
+        running.wait()
+
+    assert (began, left) == (0o700, [])
+    assert (paused["ok"], resumed["ok"], resumed["text"], ended) == (True, True, "resumed", 0)
+    assert '"k":"spent"' in (tmp_path / "state" / "ledger.jsonl").read_text()
+    assert (tmp_path / "stderr").read_text() == ""
+
+
+def start(folder: Path) -> subprocess.Popen[bytes]:
+    code = "import sys; sys.path.insert(0, sys.argv.pop(1)); from rmcagent.cli import main; sys.exit(main(sys.argv[1:]))"
+    with open(folder / "stderr", "wb") as errors:
+        return subprocess.Popen([sys.executable, "-I", "-c", code, AGENT, "run", "--config", str(folder / "rmcagent.yaml")],
+                                stdin=subprocess.DEVNULL, stdout=errors, stderr=errors, start_new_session=True)
+
+
+@pytest.mark.real
+def test_a_policy_is_told_by_its_digits_without_openssl() -> None:
+    code = ("import sys; sys.path.insert(0, sys.argv[1]); from rmcagent import config; "
+            "hashes = [config.parse(text).hash for text in ('', '# the same', 'mode: observe', 'timeout: 21s', 'timeout: 12s')]; "
+            "print(*hashes, '_hashlib' in sys.modules)")
+
+    *hashes, loaded = subprocess.run([sys.executable, "-c", code, AGENT], capture_output=True, text=True,
+                                     check=True).stdout.split()
+
+    assert (hashes[0] == hashes[1], len(set(hashes)), {len(one) for one in hashes}, loaded) == (True, 4, {12}, "False")
+
+
+# ---- helpers
+
+def until(seen: Callable[[], bool], running: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 3 * PATIENCE
+    while not seen():
+        assert running.poll() is None and time.monotonic() < deadline, f"cannot wait any longer for {seen}"
+        time.sleep(0.02)
+
+
+def modes(*paths: Path) -> List[int]:
+    return [stat.S_IMODE(path.stat().st_mode) for path in paths]
+
+
+def refusing(*arguments: Any, **named: Any) -> None:
+    raise OSError(28, "No space left on device")
