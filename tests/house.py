@@ -45,8 +45,9 @@ MAY_IMPORT: Mapping[str, Tuple[str, ...]] = {
     "report": HALL,
     "show": HALL,                        # pure text; what it prints of the rooms' work are the model's nouns
     "episodes": (*HALL, "reason", "ledger", "report"),
+    "memory": (*HALL, "reason", "ledger"),
     "deeds": TURN,
-    "cycle": (*TURN, "episodes", "deeds"),
+    "cycle": (*TURN, "memory", "episodes", "deeds"),
     "daemon": (*TURN, "episodes", "deeds", "cycle", "show", "folders", "inbox"),
     "cli": (*TURN, "cycle", "show", "daemon", "sim"),
     "__main__": ("cli",),
