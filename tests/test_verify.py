@@ -201,13 +201,19 @@ def test_link_partial_is_healed_only_when_all_that_are_known_are_up() -> None:
 # -- the log
 
 
+def grown(noisy: int, ago: timedelta, covers: timedelta = timedelta(minutes=10), **more: Any) -> LogGrowth:
+    return LogGrowth(noisy_bytes=noisy, noisy_tail=((NOON - ago, noisy),), covers=covers, **more)
+
+
 @pytest.mark.parametrize("growth, token", [
-    (LogGrowth(noisy_bytes=LIMIT), "quiet"),
-    (LogGrowth(noisy_bytes=LIMIT + 1), ""),
-    (LogGrowth(var_full_in=timedelta(hours=23)), ""),
-    (LogGrowth(var_full_in=timedelta(hours=24)), "quiet"),
+    (grown(LIMIT, timedelta(minutes=5)), "quiet"),
+    (grown(LIMIT + 1, timedelta(minutes=5)), ""),
+    (grown(LIMIT + 1, timedelta(minutes=70)), "quiet"),            # written before the remedy
+    (grown(0, timedelta(minutes=5), timedelta(minutes=9)), None),  # not watched for one whole `within`
+    (grown(0, timedelta(minutes=5), var_full_in=timedelta(hours=23)), ""),
+    (grown(0, timedelta(minutes=5), var_full_in=timedelta(hours=24)), "quiet"),
 ])
-def test_a_log_storm_is_over_when_neither_policy_nor_var_is_in_danger(growth: LogGrowth, token: str) -> None:
+def test_a_log_storm_is_over_when_quiet_for_one_whole_span_since_the_remedy(growth: LogGrowth, token: Optional[str]) -> None:
     assert reached(Fault.LOG_STORM, plain(logs=told(growth))) == token
 
 
@@ -218,8 +224,11 @@ def test_a_log_that_could_not_be_read_is_not_quiet() -> None:
 # -- the table
 
 
+SHOWING_ALL = plain(link=Link.UP, logs=told(grown(0, timedelta(minutes=5))))
+
+
 def test_every_fault_has_a_goal_and_those_that_are_treated_can_be_told() -> None:
-    untold = {fault for fault in Fault if LADDER[fault] and reached(fault, plain(link=Link.UP), "IBM.DRM") is None}
+    untold = {fault for fault in Fault if LADDER[fault] and reached(fault, SHOWING_ALL, "IBM.DRM") is None}
 
     assert set(GOALS) == set(Fault)
     # What no look shows yet, no look can call healed.

@@ -132,7 +132,7 @@ class Cycle:
             return
         self.findings = self.memory.sighted(diagnose(seen, self.memory.history(), self.settings), seen)
         self._judge(seen)
-        self.episodes.follow(self.findings, seen, self._settling())
+        self.episodes.follow(self.findings, seen, self._settling(), self.settings.log.storm.within)
         decisions = self._decided(seen)
         self._tell_blind()
         self.view = self._view(self.findings, decisions)

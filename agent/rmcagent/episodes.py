@@ -13,6 +13,7 @@ from rmcagent.reason.ladder import LADDER
 from rmcagent.report import Event
 
 WEEK = timedelta(days=7)
+NOISE = (Fault.LOG_STORM, Fault.HMC_SIDE)
 # While a remedy settles these are expected to be wrong for a while; they are news only when it has been judged.
 AFTERMATH = (Fault.LINK_DOWN, Fault.LINK_PENDING, Fault.NO_HMC, Fault.LINK_PARTIAL, Fault.HMC_UNREACHABLE, Fault.MANAGER_DOWN)
 
@@ -47,7 +48,7 @@ class Episodes:
             if fault in {known.value for known in Fault}:
                 self.problems[key] = Problem(Finding(Fault(fault), Side.HERE, str(evidence), subject=subject), looks=2, told=True)
 
-    def follow(self, findings: Sequence[Finding], seen: Snapshot, settling: bool) -> None:
+    def follow(self, findings: Sequence[Finding], seen: Snapshot, settling: bool, within: timedelta = timedelta(0)) -> None:
         """Take a look's findings: open an episode, tell problems, tell what is gone, close the episode."""
         if findings and self.ledger.episode is None:
             self.ledger.open_episode()
@@ -58,8 +59,9 @@ class Episodes:
             self._tell_problem(problem, settling)
         for key in [key for key in self.problems if key not in found and seen.complete]:
             problem = self.problems[key]
-            if masked(problem.finding.fault, findings):
-                continue        # a link cannot be called healed while RMC is down
+            unwatched = problem.finding.fault in NOISE and seen.logs.value is not None and seen.logs.value.covers < within
+            if unwatched or masked(problem.finding.fault, findings):
+                continue        # a link cannot be called healed while RMC is down, nor a log quiet that was just opened
             problem.clean += 1
             if problem.clean >= 2 or not problem.told:
                 self._tell_gone(problem)

@@ -1,6 +1,7 @@
 """Was it healed? Told by two later looks at the goal, never by an exit code."""
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Callable, Mapping, Optional, Tuple
 
@@ -74,9 +75,13 @@ def _all_linked(attempt: Attempt, seen: Snapshot, settings: Settings) -> Optiona
 
 
 def _quiet(attempt: Attempt, seen: Snapshot, settings: Settings) -> Optional[str]:
-    if seen.logs.value is None:
+    """Under the limit for one whole `within` since the remedy ended; what was written before it proves nothing."""
+    growth, storm = seen.logs.value, settings.log.storm
+    if growth is None or attempt.ended_at is None:
         return None
-    return "" if storms(seen.logs.value, settings) else "quiet"
+    if storms(replace(growth, noisy_bytes=growth.noisy_since(attempt.ended_at)), settings):
+        return ""
+    return "quiet" if min(growth.covers, seen.taken_at - attempt.ended_at) >= storm.within else None
 
 
 def _untold(attempt: Attempt, seen: Snapshot, settings: Settings) -> Optional[str]:
