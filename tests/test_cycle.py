@@ -347,9 +347,10 @@ def test_a_maintenance_file_holds_every_remedy(tmp_path: Path) -> None:
 def test_right_after_a_boot_nothing_is_done(tmp_path: Path) -> None:
     day = Day(tmp_path, up_for=0)
     day.partition.booted_at = day.clock.monotonic()
+    day.run(MINUTE)
     day.do("crash", "ctrmc")
 
-    day.run(9 * MINUTE)
+    day.run(8 * MINUTE)
     held = day.did()
     day.run(HOUR)
 
@@ -545,7 +546,7 @@ def half_way(folder: Path) -> Day:
 def test_an_interrupted_remedy_of_an_earlier_boot_is_not_finished(tmp_path: Path) -> None:
     day = half_way(tmp_path)
     day.do("reboot")
-    day.run(12 * MINUTE)
+    day.clock.sleep(12 * MINUTE)
     day.do("stop_cleanly")  # by an operator, after the boot had started it
     begun = len(day.did())
 
@@ -816,3 +817,25 @@ def test_lsrpdomain_is_asked_daily_and_before_a_deed_only(tmp_path: Path) -> Non
     day.run(8 * HOUR)
 
     assert day.host.asked.count("lsrpdomain") <= 4
+
+
+def test_a_working_hmc_is_not_cut_off_to_mend_a_manager(tmp_path: Path) -> None:
+    day = broken(Day(tmp_path), ("manager_crash", "IBM.DRM", "recycle"))
+
+    day.run(12 * HOUR)
+
+    assert set(day.did()) == {"startsrc -s IBM.DRM"}
+    assert day.verdict == "needs-human" and "hmc-connected" in day.field(day.told("RMCA3004W")[0], "guard")
+
+
+def test_a_look_that_could_not_tell_does_not_reset_the_grace(tmp_path: Path) -> None:
+    day = broken(Day(tmp_path), ("stick_session",))
+    day.run(MINUTE + 30)
+    since = day.cycle.memory.sightings["link-down"].since
+
+    day.do("garble_command", "rmcdomainstatus")
+    day.run(2 * MINUTE)
+    day.do("mend_command", "rmcdomainstatus")
+    day.run(2 * MINUTE)
+
+    assert day.cycle.memory.sightings["link-down"].since == since
