@@ -554,7 +554,7 @@ def test_without_lssrc_nothing_is_begun_whatever_else_is_seen(found: Finding, se
 def test_why_says_how_often_a_rung_was_tried() -> None:
     tried, untried, _ = alternatives(PENDING, plain(), history(attempt(REFRESH), found=(PENDING,)), DEFAULTS, NOON)
 
-    assert tried.because.startswith("tried 1 times and judged unchanged; ") and not untried.because.startswith("tried")
+    assert tried.because.startswith("tried before and judged unchanged (1); ") and not untried.because.startswith("tried")
 
 
 def test_why_shows_each_rung_by_itself() -> None:

@@ -55,8 +55,10 @@ def alternatives(finding: Finding, seen: Snapshot, history: History, settings: S
     for remedy in _rungs(finding, seen, settings):
         tries = _tries(remedy, finding, history, settings)
         decision = _consider(Case(remedy, finding, seen, history, settings, now))
-        tried = f"tried {tries} times and judged unchanged; " if tries else ""
-        considered.append(replace(decision, because=tried + decision.because))
+        if tries:
+            decision = replace(decision, kind=Kind.WAIT if decision.kind is Kind.APPLY else decision.kind,
+                               because=f"tried before and judged unchanged ({tries}); {decision.because}")
+        considered.append(decision)
     return tuple(considered)
 
 
@@ -68,7 +70,7 @@ def verdict(seen: Optional[Snapshot], findings: Sequence[Finding], decisions: Se
     if history.blind_since is not None and not explains_blindness(findings):
         return "unknown" if now - history.blind_since < settings.faults.blind else "blind", _gaps(seen)
     if history.pause is not None and now < history.pause.until:
-        return "paused", f"paused: {history.pause.reason}"
+        return "paused", history.pause.reason
     for decision in decisions:
         if decision.kind in (Kind.ESCALATE, Kind.REFUSE):
             return "needs-human", decision.finding.evidence if decision.finding else decision.because

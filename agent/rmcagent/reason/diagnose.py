@@ -192,9 +192,13 @@ def _all_lost(lost: Sequence[Hmc], status: Fact[DomainStatus]) -> Finding:
             advice=f"is the HMC running? check route and firewall from here to {_names(lost)}, TCP 657 and 12601 and UDP 657",
         )
     answering = [hmc for hmc in lost if hmc.reachable]
-    told = f"{_names(answering)} answers on its RMC port" if answering else "whether it can be reached could not be asked"
+    told = f"{_names(answering)} {_answers(answering)}" if answering else "whether it can be reached could not be asked"
     return Finding(Fault.LINK_DOWN, Side.HERE, f"every known HMC is down by heartbeat (O): {_names(lost)}; {told}",
                    (status.source, "reach"))
+
+
+def _answers(hmcs: Sequence[Hmc]) -> str:
+    return "answers on its RMC port" if len(hmcs) == 1 else "answer on their RMC ports"
 
 
 def _names(hmcs: Sequence[Hmc]) -> str:

@@ -129,7 +129,7 @@ def wpar(case: Case) -> Tuple[Refusal, ...]:
 def paused(case: Case) -> Tuple[Refusal, ...]:
     pause = case.history.pause
     if pause is not None and case.now < pause.until:
-        return _no("paused", f"paused: {pause.reason}", "rmcagent resume", until=pause.until)
+        return _no("paused", f"an operator paused the agent: {pause.reason}", "rmcagent resume", until=pause.until)
     return ()
 
 
