@@ -557,20 +557,6 @@ def test_a_failing_lsnodeid_is_unreadable() -> None:
         parse.node_id(said("ef889c809d9618d9\n", "", 1))
 
 
-def pmig(*words: str) -> Tuple[ErrptRow, ...]:
-    return tuple(ErrptRow("00000000", "0101000025", "I", "S", "pmig", f"Client Partition Migration {word}") for word in words)
-
-
-@pytest.mark.parametrize("newest_first, started", [
-    ((), False), (("Started",), True), (("Completed", "Started"), False), (("Aborted", "Started"), False),
-    (("Started", "Completed", "Started"), True), (("Resumed", "Started"), True),
-])
-def test_a_migration_runs_until_its_end_is_logged(newest_first: Tuple[str, ...], started: bool) -> None:
-    table = pmig(*newest_first)
-
-    assert parse.migration_started(table) == (next(one for one in table if "Started" in one.description) if started else None)
-
-
 @pytest.mark.parametrize("answer", [said(""), said("hello there\n"), said("A5E6DB96 0518 I S pmig x\n"), said("", "", 1)],
         ids=str)
 def test_an_errpt_that_is_no_table_is_unreadable(answer: Answer) -> None:

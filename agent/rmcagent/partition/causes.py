@@ -1,12 +1,15 @@
 """What errpt and systemd tell beside states: why ctrmc ended, and whether a migration is under way. Pure."""
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 from typing import Optional, Sequence, Tuple
 
 from rmcagent.model import Answer, Stop
 from rmcagent.partition import parse
 
+# Identifiers differ between levels, texts do not; other rows of a migration tell neither its start nor its end.
+PHASE = re.compile(r"(client partition migration |CLIENT_PMIG_)(started|completed|aborted|done)", re.IGNORECASE)
 FORGOTTEN = timedelta(hours=4)      # a migration whose end was never logged
 
 
@@ -57,11 +60,11 @@ def _tells_of_an_end_or_start(row: parse.ErrptRow) -> bool:
 def migration(rows: Sequence[parse.ErrptRow], local: datetime, quiet: timedelta) -> Tuple[str, str]:
     """(what holds a remedy now, what is only worth telling) of the newest migration; times are errpt's own, local."""
     for row in rows:        # newest first
-        at = _errpt_time(row)
-        if row.resource != "pmig" or at is None:
+        at, phase = _errpt_time(row), PHASE.search(row.description)
+        if at is None or phase is None:
             continue
         age = local - at
-        if "start" not in row.description.lower():
+        if "started" not in phase.group().lower():
             return (f"a migration ended at {at:%H:%M} (errpt {row.identifier})" if age < quiet else ""), ""
         if age < FORGOTTEN:
             return f"a migration started at {at:%H:%M} (errpt {row.identifier})", ""

@@ -25,7 +25,7 @@ from rmcagent.partition.lines import (
 )
 
 __all__ = ["ErrptRow", "Unreadable", "clstrmgr", "ct_clusterinfo", "errpt", "ioscli_cluster", "lscluster", "lspv", "lsrpdomain",
-           "lsrsrc", "lssrc", "lssrc_one", "mcproxy", "migration_started", "node_id", "odm_hacmpcluster", "rmcdomainstatus",
+           "lsrsrc", "lssrc", "lssrc_one", "mcproxy", "node_id", "odm_hacmpcluster", "rmcdomainstatus",
            "systemctl_show", "whole"]
 
 
@@ -376,16 +376,6 @@ def errpt(answer: Answer) -> Tuple[ErrptRow, ...]:
     if not lines:
         raise cannot(answer, "it said nothing")
     return tuple(rows)
-
-
-def migration_started(rows: Tuple[ErrptRow, ...]) -> Optional[ErrptRow]:
-    """The newest migration's start, unless its end stands above it; identifiers differ between levels, texts do not."""
-    for row in rows:
-        match = re.search(r"client partition migration (\w+)|CLIENT_PMIG_(\w+)", row.description, re.IGNORECASE)
-        word = (match.group(1) or match.group(2)).lower() if match else ""
-        if word in ("started", "completed", "aborted", "done"):
-            return row if word == "started" else None
-    return None
 
 
 def systemctl_show(answer: Answer) -> Mapping[str, str]:
