@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from rmcagent.config import Settings, spell
 from rmcagent.model import DomainStatus, Fact, Fault, Finding, History, Hmc, How, Link, LogGrowth, Side, Snapshot, State
@@ -93,7 +93,7 @@ def reachability(seen: Snapshot) -> str:
     return " ".join(f"{marks[hmc.reachable]}{hmc.address}" for hmc in sorted(seen.hmcs, key=lambda hmc: hmc.address))
 
 
-def _empty(fact: Fact, none) -> bool:     # type: ignore[no-untyped-def, type-arg]
+def _empty(fact: Fact[Any], none: Callable[[Any], bool]) -> bool:
     return bool(fact.seen and none(fact.value))
 
 
