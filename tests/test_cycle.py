@@ -620,6 +620,27 @@ def test_an_interrupted_remedy_spends_its_budget_but_starts_no_cooldown(tmp_path
     assert 1 <= day.did().count("rmcctrl -z") <= 2
 
 
+def test_sessions_that_come_back_after_an_interrupted_recycle_are_not_cut_again(tmp_path: Path) -> None:
+    eager = "{grace: 0s, settle: 6m, cooldown: 15m, budget: 12/24h}"
+    day = broken(
+        Day(
+            tmp_path,
+            policy=f"cadence: {{pulse: 5s, look: 5s}}\nremedies: {{refresh: {eager}, recycle: {{grace: 0s}}}}\n"
+            "guards: {boot: 0s, hmc_back: 0s, splay: 0s}\n",
+        ),
+        ("stick_session",),
+    )
+    while day.did().count(START[0]) == 0:
+        day.clock.sleep(min(1.0, day.cycle.step()))
+    day.host.kill_helper(max(day.cycle.ledger.attempts))  # -A goes on, and RMC runs again
+
+    day.restart()
+    day.run(HOUR)
+
+    assert day.did().count("rmcctrl -z") == 1 and day.partition.disasters == []
+    assert day.verdict == "healthy"
+
+
 # -- the ledger
 
 

@@ -27,7 +27,7 @@ AT_ONCE = 4
 QUICK: Mapping[str, Any] = {
     "remedies": {
         "refresh": {"grace": "0s", "settle": "1s", "cooldown": "30s"},
-        "recycle": {"grace": "0s", "settle": "2s"},
+        "recycle": {"grace": "0s", "settle": "3s"},
         "recfgct": {"grace": "0s"},
     }
 }

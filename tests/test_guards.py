@@ -553,6 +553,33 @@ def test_what_is_under_way_holds_every_other_remedy_without_saying_until_when() 
         assert [refusal.until for refusal in spoken_by("settling", remembering(under_way, remedy=remedy))] == [None]
 
 
+def test_what_was_interrupted_settles_before_rmc_is_disturbed_again_and_holds_no_gentle_remedy() -> None:
+    """It may have restarted RMC before it died: the sessions that come back must not be cut once more."""
+    for remedy in (RECYCLE, RECFGCT):
+        cut = attempt(remedy, 5 * MINUTE, outcome=Outcome.INTERRUPTED)                  # ended 4 minutes ago
+        until = cut.ended_at + ANYTHING.remedies[remedy.value].settle if cut.ended_at else None
+
+        for wanted in (RECYCLE, RECFGCT):
+            assert [(held.guard, held.until) for held in spoken_by("settling", remembering(cut, remedy=wanted))] == [
+                ("settle", until)
+            ]
+        assert all(spoken_by("settling", remembering(cut, remedy=gentle)) == () for gentle in (REFRESH, START, MANAGER, LPARMGR))
+
+
+@pytest.mark.parametrize(
+    "harmless",
+    [
+        attempt(RECYCLE, 13 * MINUTE, outcome=Outcome.INTERRUPTED),
+        attempt(RECYCLE, 5 * MINUTE, outcome=Outcome.INTERRUPTED, boot="boot-0"),
+        attempt(REFRESH, 5 * MINUTE, outcome=Outcome.INTERRUPTED),
+        attempt(RECYCLE, 5 * MINUTE, outcome=Outcome.INTERRUPTED, shadow=True),
+    ],
+    ids=["long-ago", "earlier-boot", "gentle", "shadow"],
+)
+def test_what_was_interrupted_holds_no_longer_than_rmc_can_be_unsettled_by_it(harmless: Attempt) -> None:
+    assert spoken_by("settling", remembering(harmless)) == ()
+
+
 def test_a_shadow_that_settles_holds_only_shadows() -> None:
     shadow = attempt(RECYCLE, MINUTE, None, shadow=True)
 

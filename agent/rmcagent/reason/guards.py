@@ -319,11 +319,18 @@ def cooldown(case: Case) -> Tuple[Refusal, ...]:
 
 def settling(case: Case) -> Tuple[Refusal, ...]:
     for attempt in case.history.attempts:
+        until = attempt.ended_at + case.settings.remedies[attempt.remedy.value].settle if attempt.ended_at else None
         if attempt.outcome is None and attempt.shadow == case.shadow:
-            settle = case.settings.remedies[attempt.remedy.value].settle
-            until = attempt.ended_at + settle if attempt.ended_at else None
             return _no("settle", f"{attempt.remedy.value} (attempt {attempt.id}) is not judged yet", "wait", until=until)
+        # Cut short, it may have restarted RMC all the same, and the sessions take as long to come back.
+        if case.disruptive and _restarted_rmc(attempt, case) and until is not None and case.now < until:
+            return _no("settle", f"{attempt.remedy.value} (attempt {attempt.id}) was interrupted not long ago", "wait", until=until)
     return ()
+
+
+def _restarted_rmc(attempt: Attempt, case: Case) -> bool:
+    return (attempt.outcome is Outcome.INTERRUPTED and attempt.remedy in DISRUPTIVE and not attempt.shadow
+            and attempt.boot == case.seen.vitals.boot)
 
 
 def splayed(case: Case) -> Tuple[Refusal, ...]:
