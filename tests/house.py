@@ -46,10 +46,13 @@ MAY_IMPORT: Mapping[str, Tuple[str, ...]] = {
     "show": HALL,                        # pure text; what it prints of the rooms' work are the model's nouns
     "episodes": (*HALL, "reason", "ledger", "report"),
     "memory": (*HALL, "reason", "ledger"),
+    "classify": (*HALL, "partition", "show"),
+    "collect": (*HALL, "partition", "show"),
+    "doctor": (*HALL, "partition", "show", "folders"),
     "deeds": TURN,
     "cycle": (*TURN, "memory", "episodes", "deeds"),
     "daemon": (*TURN, "episodes", "deeds", "cycle", "show", "folders", "inbox"),
-    "cli": (*TURN, "cycle", "show", "daemon", "sim"),
+    "cli": (*TURN, "cycle", "show", "daemon", "classify", "collect", "doctor", "sim"),
     "__main__": ("cli",),
     "sim": (*TURN, "episodes", "deeds", "cycle", "show", "daemon", "sim"),
 }
@@ -85,6 +88,8 @@ TOUCHES_THE_MACHINE: Mapping[str, str] = {
     "partition.system.perform": "the helper that outlives the daemon",
     "partition.system.archive": "what the helper saves before recfgct",
     "partition.logs": "names of files",
+    "partition.bundle.read": "a folder or an archive of captured answers",
+    "collect": "the bundle it writes",
     "clock": "the time",
     "config.files": "who owns the configuration, and who may write it",
     "ledger": "its folder",

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from rmcagent.model import Answer, ControlPoint, DomainStatus, Link, ManagementServer, PeerDomain, State, Subsystem
 from rmcagent.partition import parse
-from rmcagent.partition.lines import MOST_LINES
 from rmcagent.partition.parse import ErrptRow, Unreadable
+from rmcagent.partition.parse.lines import MOST_LINES
 
 CAPTURES = Path(__file__).parent / "captures"
 INDEX = [line.split("\t") for line in (CAPTURES / "INDEX.tsv").read_text(encoding="utf-8").splitlines()[1:]]

@@ -324,7 +324,8 @@ def settling(case: Case) -> Tuple[Refusal, ...]:
             return _no("settle", f"{attempt.remedy.value} (attempt {attempt.id}) is not judged yet", "wait", until=until)
         # Cut short, it may have restarted RMC all the same, and the sessions take as long to come back.
         if case.disruptive and _restarted_rmc(attempt, case) and until is not None and case.now < until:
-            return _no("settle", f"{attempt.remedy.value} (attempt {attempt.id}) was interrupted not long ago", "wait", until=until)
+            because = f"{attempt.remedy.value} (attempt {attempt.id}) was interrupted not long ago"
+            return _no("settle", because, "wait", until=until)
     return ()
 
 

@@ -1,4 +1,4 @@
-"""The simulated partition's state in RSCT's own words: nouns -> text, the mirror of partition/parse.py. Pure.
+"""The simulated partition's state in RSCT's own words: nouns -> text, the mirror of partition/parse. Pure.
 
 Shapes are those of captured output. Where no capture of a text was ever found, a comment beside it says so.
 """
