@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Dict, Iterator, List, Mapping, Optional, Tuple
 
 from rmcagent.model import Answer, State, Subsystem
@@ -78,6 +79,43 @@ def _subsystem(answer: Answer, line: str) -> Subsystem:
     if pid == 0 or len(group) > 1 or "Not" in group or (pid and state is State.INOPERATIVE):
         state = State.UNKNOWN
     return Subsystem(words[0], state) if state is State.UNKNOWN else Subsystem(words[0], state, clean("".join(group)), pid)
+
+
+@dataclass(frozen=True)
+class Definition:
+    """How SRC runs a subsystem: a record of `lssrc -S`; `action` is once or respawn."""
+
+    name: str
+    path: str
+    arguments: str
+    action: str
+    group: str
+
+
+ACTIONS = {"-O": "once", "-R": "respawn"}
+
+
+def lssrc_definitions(answer: Answer) -> Tuple[Definition, ...]:
+    """Records of `lssrc -S`, by the names in the line that begins with #; () only where SRC knows no such subsystem."""
+    whole(answer)
+    if NOT_ON_FILE in answer.stdout + answer.stderr and "subsysname:" not in answer.stdout:
+        return ()
+    succeeded(answer)
+    fields: List[str] = []
+    found: List[Definition] = []
+    for line in lines_of(answer):
+        words = line.strip().split(":")
+        if line.startswith("#subsysname:"):
+            fields = ["subsysname", *words[1:]]
+        elif len(words) != len(fields):       # one colon more, and every field behind it would be another's
+            raise cannot(answer, f"{quote(line)} has not as many fields as the header")
+        else:
+            record = dict(zip(fields, map(clean, words)))
+            found.append(Definition(record["subsysname"], record.get("path", ""), record.get("cmdargs", ""),
+                                    ACTIONS.get(record.get("action", ""), record.get("action", "")), record.get("grpname", "")))
+    if not found:
+        raise cannot(answer, "it shows no definition of a subsystem")
+    return tuple(found)
 
 
 def mcproxy(answer: Answer) -> Tuple[str, ...]:
