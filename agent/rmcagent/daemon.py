@@ -57,6 +57,33 @@ def plan(loaded: Loaded, config_path: str = "") -> Dict[str, Any]:
     return document(view, loaded.settings, _local(ledger.steady), {"version": __version__, "why": ledger.decisions})
 
 
+def plan_from(loaded: Loaded, path: str) -> Dict[str, Any]:
+    """The same reasoning on captured answers: the document of what would be done once every wait is over. Raises OSError."""
+    from rmcagent.partition.bundle.read import LOG_PATTERN, open_bundle
+
+    host = open_bundle(path)
+    settings = _without_waits(loaded.settings)
+    log = replace(settings.log, files=(LOG_PATTERN,))
+    settings = replace(settings, platform=host.platform.value, commands={}, paths={}, log=log)
+    ledger = Ledger("", host.clock, host.vitals("").boot, read_only=True)
+    for hmc in host.known():
+        ledger.saw(hmc)
+    cycle = Cycle(host, place(host, settings), settings, ledger, lambda event: None)
+    view = host.completed(cycle.glance())
+    facts = {"version": __version__, "platform": host.platform.value, "bundle": host.described()}
+    return document(view, settings, host.shown, facts)
+
+
+def _without_waits(settings: Settings) -> Settings:
+    """One look must do where the agent lets time pass; what an operator stopped is left to its own wait."""
+    over = timedelta(0)
+    remedies = {
+        name: replace(policy, grace=over, cause_unknown=over if policy.cause_unknown else None)
+        for name, policy in settings.remedies.items()
+    }
+    return replace(settings, remedies=remedies, guards=replace(settings.guards, boot=over, hmc_back=over, splay=over))
+
+
 def ask(settings: Settings, request: Mapping[str, Any]) -> Dict[str, Any]:
     """Hand a request to the running daemon and wait for its answer: {"ok", "text", "exit"}."""
     here = place(SystemHost(), settings)
