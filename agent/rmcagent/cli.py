@@ -279,6 +279,12 @@ def _config_check(asked: Asked) -> int:
     return DONE
 
 
+def _doctor(asked: Asked) -> int:
+    from rmcagent import doctor
+
+    return doctor.main(asked.config, asked.json, _columns(), sys.stdout.write)
+
+
 def _demo(asked: Asked) -> int:
     from rmcagent.sim import demo
 
@@ -289,8 +295,7 @@ VERBS: Dict[str, Verb] = {
     "run": Verb(_start, "be the daemon, in the foreground; SRC or systemd starts it", "rmcagent run"),
     "status": Verb(_status, "tell how RMC is and what the agent makes of it", "rmcagent status --watch",
                    {"--json": False, "--watch": False}),
-    "plan": Verb(_plan, "look once and tell what would be done now, and why or why not", "rmcagent plan --json",
-                 {"--json": False}),
+    "plan": Verb(_plan, "look once and tell what would be done now, and why or why not", "rmcagent plan --json", {"--json": False}),
     "why": Verb(_why, "explain the last decision, or those of an episode", "rmcagent why E-12", {"--json": False}, words=1),
     "pause": Verb(_pause, "look on, but run no remedy for a while", 'rmcagent pause --for 2h --reason "LPM week"',
                   {"--for": True, "--reason": True}),
@@ -298,6 +303,7 @@ VERBS: Dict[str, Verb] = {
     "reload": Verb(_request, "read the configuration again", "rmcagent reload"),
     "config check": Verb(_config_check, "tell everything that is wrong with the configuration",
                          "rmcagent config check --config new.yaml"),
+    "doctor": Verb(_doctor, "tell what cannot be observed or done here, and what mends it", "rmcagent doctor", {"--json": False}),
     "demo": Verb(_demo, "watch the daemon heal a simulated partition, not this one", "rmcagent demo"),
 }
 
