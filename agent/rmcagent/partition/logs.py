@@ -5,22 +5,32 @@ import re
 from collections import Counter, deque
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Deque, Dict, List, Mapping, Optional, Tuple
+from functools import lru_cache
+from operator import itemgetter
+from typing import TYPE_CHECKING, Deque, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple
 
 from rmcagent.model import Fact, How, LogGrowth, Space
+from rmcagent.partition.parse import Unreadable
 
 if TYPE_CHECKING:
     from rmcagent.partition.host import FileStat, Host
 
+PIECE = 128 << 10            # bytes read at once: what a reading holds in memory is a few times this
+Pair = Tuple[str, str]       # of message numbers: an entry's own, and the one inside it or ""
+
 LONGEST_LINE = 8 << 10
+LONGEST_KNOWN = 1 << 10      # of an entry that is remembered as read
+MOST_KNOWN = 512
+MOST_DATES = 8               # of one piece; beyond, its lines are read one by one
 HEAD_BYTES = 160             # a line's time has microseconds: two files that begin alike are one, copied
 MOST_FILES = 256
 MOST_TALLIES = 256
 MOST_BUCKETS = 60            # of noise, over the span `within`
-MOST_NUMBERS = 200           # distinct ones in a tally; a log of rubbish must not fill our memory
+MOST_PAIRS = 200             # of numbers in a tally; a log of rubbish must not fill our memory
 LOOKS_REMEMBERED = 10        # a file that is gone for a look or two is not a new one when it comes back
 
-# number: (side, what it seems to mean). All texts were seen in admins' logs, no catalogue is public: [my inference].
+# number: (side, what it seems to mean). A side is one of VOTING, benign, or echo: that sums up an earlier line, and has no vote.
+# All texts were seen in admins' logs, no catalogue is public: [my inference].
 MESSAGES: Mapping[str, Tuple[str, str]] = {
     "2613-008": ("unknown", "the HMC answered the key exchange with an error"),
     "2613-016": ("network", "the key exchange with the HMC timed out"),
@@ -31,15 +41,19 @@ MESSAGES: Mapping[str, Tuple[str, str]] = {
     "2613-034": ("hmc", "the HMC could not define this partition as its managed node"),
 }
 # (outer, inner): side. What the HMC itself returned inside its answer decides whose fault it is [my inference].
-COMBINATIONS: Mapping[Tuple[str, str], str] = {
+COMBINATIONS: Mapping[Pair, str] = {
     ("2613-021", "2610-415"): "hmc",
     ("2613-008", "2613-034"): "hmc",
     ("2613-027", "2613-023"): "benign",
 }
 
+VOTING = ("hmc", "network", "here", "unknown")
+
 # ".../MgmtDomainRM/MCP_cfg.c/02047/1.24 2613-021 MDC received ..."
-ENTRY = re.compile(rb"/[\w.-]+/\d+/[\d.]+\s+(26\d\d-\d{3})\b")
-NUMBER = re.compile(rb"\b26\d\d-\d{3}\b")
+ENTRY = re.compile(rb"/\d+/[\d.]+\s+(26\d\d-\d{3})\b")
+NUMBER = re.compile(rb"26(?<!\w26)\d\d-\d{3}\b")       # \b26..., but a pattern that begins with letters is found faster
+# "Tue Mar 4 ", where a time follows: an entry begins.
+DATE = re.compile(rb"(?m)^[^\s-]{1,12} [^\s-]{1,12} {1,2}\d{1,2} (?=\d\d:\d\d:\d\d )")
 
 
 class LogWatch:
@@ -70,7 +84,7 @@ class LogWatch:
         unreadable = self._read(host, files, tally)
         self._remember(tally)
         if unreadable and not tally.read:
-            return Fact(How.GAP, because=f"cannot read {unreadable[0]}", source="logs", at=now)
+            return Fact(How.GAP, because=unreadable[0], source="logs", at=now)
         growth = self._growth(now, var)
         return Fact(How.SEEN, growth, _sentence(growth), "logs", now)
 
@@ -104,16 +118,18 @@ class LogWatch:
             added = file.size - cursor.offset
             if added <= 0:
                 continue
-            data = host.read_from(file.path, cursor.offset, min(added, left)) if left else b""
-            if data is None:
-                unreadable.append(file.path)
-                data = b""
-            left -= len(data)
-            cursor.feed(data, tally)
-            if len(data) < added:
+            before = tally.read
+            try:
+                for data in _pieces(host, file.path, cursor.offset, min(added, left)):
+                    cursor.feed(data, tally)
+            except Unreadable as why:
+                unreadable.append(str(why))
+            read = tally.read - before
+            left -= read
+            if read < added:
                 cursor.skip()
             tally.grew += added
-            tally.skipped += added - len(data)
+            tally.skipped += added - read
             cursor.offset = file.size
         return unreadable
 
@@ -166,9 +182,33 @@ class LogWatch:
 
 def census(data: bytes) -> LogGrowth:
     """What a log, or a piece of one, says; as read, without rates."""
-    tally = _Tally(datetime.min, len(data))
-    _Cursor(0, b"").feed(data if data.endswith(b"\n") else data + b"\n", tally)
+    return _census(data[at:at + PIECE] for at in range(0, len(data), PIECE))
+
+
+def census_of(host: Host, path: str) -> LogGrowth:
+    """The census of a whole file, however long, read piece by piece; raises Unreadable."""
+    return _census(_pieces(host, path, 0))
+
+
+def _census(pieces: Iterable[bytes]) -> LogGrowth:
+    tally, cursor = _Tally(datetime.min, 0), _Cursor(0, b"")
+    for data in pieces:
+        cursor.feed(data, tally)
+    cursor.end(tally)
     return tally.growth(0.0, None)
+
+
+def _pieces(host: Host, path: str, offset: int, most: int = 1 << 62) -> Iterator[bytes]:
+    """At most `most` bytes of a file; ends early where the file does."""
+    while most > 0:
+        data = host.read_from(path, offset, min(PIECE, most))
+        if data is None:
+            raise Unreadable(f"cannot read {path}")
+        if not data:
+            return
+        yield data
+        offset += len(data)
+        most -= len(data)
 
 
 @dataclass
@@ -181,40 +221,46 @@ class _Tally:
     read: int = 0
     noisy: int = 0
     skipped: int = 0
-    messages: Counter[str] = field(default_factory=Counter)
-    inner: Counter[str] = field(default_factory=Counter)
-    sides: Counter[str] = field(default_factory=Counter)
+    pairs: Counter[Pair] = field(default_factory=Counter)      # an unheard-of line is ("", "")
 
-    def count(self, outer: str, inner: str, side: str) -> None:
-        _bounded(self.messages, outer)
-        if inner:
-            _bounded(self.inner, f"{outer}/{inner}")
-        self.sides[side] += 1
+    def count(self, outer: str, inner: str, times: int = 1) -> None:
+        """A pair too many counts without its inner number, or as another; those we know always find room."""
+        pair = (outer, inner)
+        if pair not in self.pairs and len(self.pairs) >= MOST_PAIRS and pair not in COMBINATIONS:
+            pair = (outer if outer in MESSAGES or not outer or (outer, "") in self.pairs else "other", "")
+        self.pairs[pair] += times
 
     def weigh(self) -> None:
         """Take what could not be read for as noisy as what was."""
         self.noisy += round(self.skipped * (self.noisy / self.read if self.read else 1.0))
 
-    def take(self, other: _Tally) -> None:
-        self.grew += other.grew
-        self.read += other.read
-        self.noisy += other.noisy
-        self.skipped += other.skipped
-        for ours, theirs in ((self.messages, other.messages), (self.inner, other.inner), (self.sides, other.sides)):
-            ours.update(theirs)
+    def take(self, other: _Tally, times: int = 1) -> None:
+        self.grew += other.grew * times
+        self.read += other.read * times
+        self.noisy += other.noisy * times
+        self.skipped += other.skipped * times
+        for (outer, inner), count in other.pairs.items():
+            self.count(outer, inner, count * times)
 
     def growth(self, bytes_per_second: float, var_full_in: Optional[timedelta]) -> LogGrowth:
-        return LogGrowth(bytes_per_second, self.noisy, dict(self.messages), dict(self.inner), self.side(), self.skipped,
-                         var_full_in)
+        messages: Counter[str] = Counter()
+        for (outer, _), times in self.pairs.items():
+            messages[outer] += times
+        inner = {"/".join(pair): times for pair, times in self.pairs.items() if pair[1] and times > 0}
+        return LogGrowth(bytes_per_second, self.noisy, {name: times for name, times in messages.items() if name and times > 0},
+                         inner, self.side(), self.skipped, var_full_in)
 
     def side(self) -> str:
-        """Whose cause most lines tell of; summaries of an earlier line have no vote."""
-        voting = sum(self.sides[side] for side in ("hmc", "network", "unknown"))
+        """Whose cause most lines tell of."""
+        sides: Counter[str] = Counter()
+        for pair, times in self.pairs.items():
+            sides[_side(*pair)] += times
+        voting = sum(sides[side] for side in VOTING)
         if voting <= 0:
-            return "benign" if self.sides["benign"] > 0 else "unknown"
-        if 2 * self.sides["hmc"] >= voting:
+            return "benign" if sides["benign"] > 0 else "unknown"
+        if 2 * sides["hmc"] >= voting:
             return "hmc"
-        return "network" if 2 * self.sides["network"] > voting else "unknown"
+        return next((side for side in VOTING if 2 * sides[side] > voting), "unknown")
 
 
 @dataclass
@@ -230,57 +276,126 @@ class _Cursor:
     unseen: int = 0                       # looks since the file was last there
 
     def feed(self, data: bytes, tally: _Tally) -> None:
+        """Read on. However the text is cut into pieces, the tally is that of its lines read one by one."""
         tally.read += len(data)
         if self.broken:
             rest, newline, data = data.partition(b"\n")
-            self._weigh(len(rest) + len(newline), tally)
+            tally.noisy += 0 if self.side == "benign" else len(rest) + len(newline)
             self.broken = not newline
-        *lines, self.partial = (self.partial + data).split(b"\n")
-        for line in lines:
-            self._line(line[:LONGEST_LINE], len(line) + 1, tally)
+        text = self.partial + data
+        end = text.rfind(b"\n") + 1
+        self.partial = text[end:]
+        self._text(text[:end], tally)
         if len(self.partial) > LONGEST_LINE:
             self._line(self.partial[:LONGEST_LINE], len(self.partial), tally)
-            self.skip()
+            self.partial, self.broken = b"", True
+
+    def end(self, tally: _Tally) -> None:
+        """No more will follow: the last line has no end of its own."""
+        if self.partial:
+            self._line(self.partial, len(self.partial), tally)
+            self.partial = b""
 
     def skip(self) -> None:
         """Forget an unfinished line: its end will not be seen as such."""
         self.partial, self.outer, self.broken = b"", "", True
 
+    def _text(self, text: bytes, tally: _Tally) -> None:
+        """Count whole lines. Most entries of a storm differ in their time only: those are read once and multiplied.
+
+        An entry is a line that begins with a date, and what follows up to the next; it leans on nothing before it.
+        """
+        for _ in range(MOST_DATES):
+            found = DATE.search(text)
+            if found is None:
+                break
+            self._lines(text[:found.start()], tally)
+            date = found.group()
+            *entries, last = text[found.end():].split(b"\n" + date)
+            self._entries(date, entries, tally)
+            first, _, text = last.partition(b"\n")
+            self._line(date + first, len(date) + len(first) + 1, tally)
+        self._lines(text, tally)
+
+    def _entries(self, date: bytes, entries: List[bytes], tally: _Tally) -> None:
+        kinds = _kinds(entries)
+        if 2 * len(kinds) > len(entries):        # little is alike, and nothing to be gained
+            self._lines(b"".join(date + entry + b"\n" for entry in entries), tally)
+            return
+        for (text, cut), times in kinds.items():
+            if len(text) <= LONGEST_KNOWN:
+                tally.take(_known(text, len(date) + cut), times)
+            else:
+                for _ in range(times):
+                    self.entry(text, len(date) + cut, tally)
+
+    def entry(self, text: bytes, cut: int, tally: _Tally) -> None:
+        """Count one entry before whose text `cut` bytes were that say nothing."""
+        first, newline, others = text.partition(b"\n")
+        self._line(b") " + first[:max(LONGEST_LINE - cut, 0)], cut + len(first) + 1, tally)
+        if newline:
+            self._lines(others + b"\n", tally)
+
+    def _lines(self, text: bytes, tally: _Tally) -> None:
+        for line in text.split(b"\n")[:-1]:
+            self._line(line[:LONGEST_LINE], len(line) + 1, tally)
+
     def _line(self, line: bytes, size: int, tally: _Tally) -> None:
         """Count one line: an entry, the rest of one on a line of its own, or something unheard of."""
-        entry = ENTRY.search(line)
-        number = NUMBER.search(line) if entry is None else None
-        if entry is not None:
-            inner = NUMBER.search(line, entry.end())
-            self._entry(entry.group(1).decode(), inner.group().decode() if inner else "", tally)
-        elif number is not None and self.outer and not line[:number.start()].strip():
-            self._inner(number.group().decode(), tally)
-        elif number is not None:
-            self._entry(number.group().decode(), "", tally)
+        number = NUMBER.search(line)
+        if number is not None:
+            self._message(line, number, tally)
         elif line.strip():
             self.outer, self.side = "", "unknown"
-            tally.sides["unknown"] += 1
-        self._weigh(size, tally)
+            tally.count("", "")
+        if self.side != "benign":
+            tally.noisy += size
 
-    def _entry(self, outer: str, inner: str, tally: _Tally) -> None:
+    def _message(self, line: bytes, number: re.Match[bytes], tally: _Tally) -> None:
+        entry = ENTRY.search(line)
+        outer, inner = (entry[1] if entry else number[0]).decode(), ""
+        if entry is not None:
+            within = NUMBER.search(line, entry.end())
+            inner = within[0].decode() if within else ""
+        elif self.outer and not line[:number.start()].strip():
+            tally.count(self.outer, "", -1)    # may be another tally's, and below nought: it is their sum that counts
+            outer, inner = self.outer, outer
+        tally.count(outer, inner)
         self.side = _side(outer, inner)
         self.outer = "" if inner else outer
-        tally.count(outer, inner, self.side)
 
-    def _inner(self, inner: str, tally: _Tally) -> None:
-        """The line before gets its inner message, and with it perhaps another side."""
-        before, self.side = self.side, _side(self.outer, inner)
-        tally.sides[before] -= 1          # may be another tally's, and below nought: it is their sum that counts
-        tally.sides[self.side] += 1
-        _bounded(tally.inner, f"{self.outer}/{inner}")
-        self.outer = ""
 
-    def _weigh(self, size: int, tally: _Tally) -> None:
-        tally.noisy += 0 if self.side == "benign" else size
+@lru_cache(maxsize=MOST_KNOWN)
+def _known(text: bytes, cut: int) -> _Tally:
+    tally = _Tally(datetime.min, 0)
+    _Cursor(0, b"").entry(text, cut, tally)
+    return tally
 
 
 def _side(outer: str, inner: str) -> str:
     return COMBINATIONS.get((outer, inner)) or MESSAGES.get(outer, ("unknown", ""))[0]
+
+
+def _kinds(entries: List[bytes]) -> Mapping[Tuple[bytes, int], int]:
+    """How often each entry is there, apart from its time, which ends at the first ")": (rest, bytes cut off) -> times."""
+    if not entries:
+        return {}
+    cut = max(entries[0].find(b")"), 0)
+    heads = b"".join(map(itemgetter(slice(cut)), entries))
+    rests = Counter(map(itemgetter(slice(cut, None)), entries))
+    if _is_harmless(heads) and all(rest.startswith(b")") for rest in rests):
+        return {(rest, cut): times for rest, times in rests.items()}
+    return Counter((entry[cut:], cut) for entry in entries for cut in (_time_of(entry),))
+
+
+def _time_of(entry: bytes) -> int:
+    end = max(entry.find(b")"), 0)
+    return end if _is_harmless(entry[:end]) else 0
+
+
+def _is_harmless(head: bytes) -> bool:
+    """True when no message is lost with it: each has a "-", none reaches over a ")", and all is on one line."""
+    return b"-" not in head and b"\n" not in head
 
 
 def _at_end(host: Host, file: FileStat) -> _Cursor:
@@ -296,10 +411,6 @@ def _remembered(cursors: Dict[Tuple[int, int], _Cursor], pairs: List[Tuple[FileS
         if key not in here and cursor.unseen <= LOOKS_REMEMBERED and len(here) < 2 * MOST_FILES:
             here[key] = cursor
     return here
-
-
-def _bounded(counter: Counter[str], name: str) -> None:
-    counter[name if name in counter or len(counter) < MOST_NUMBERS else "other"] += 1
 
 
 def _sentence(growth: LogGrowth) -> str:
