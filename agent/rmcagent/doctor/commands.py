@@ -13,8 +13,8 @@ RSCT = ("rmcctrl", "lsrsrc", "rmcdomainstatus")      # lssrc alone proves nothin
 
 
 class Need(NamedTuple):
-    fileset: str                          # that brings it on AIX and VIOS
-    package: str                          # on Linux
+    fileset: str                          # that brings it on AIX and VIOS; "": nobody asks it there
+    package: str                          # on Linux, likewise
     severity: Severity = Severity.ADVICE
     lost: str = ""                        # without it, besides the remedies that run it
 
@@ -63,7 +63,10 @@ def missing(scene: Scene) -> Iterator[Complaint]:
     """Each command that is missing, with what only it would tell and the remedies that cannot do without it."""
     commands, installed = scene.place.commands, scene.place.installed(scene.host)
     for name, need in NEEDS.items():
-        if name not in commands or name in installed or (name == "lsrpdomain" and not _domains_possible(scene.seen)):
+        package = need.package if scene.on_linux else need.fileset
+        if not package or name not in commands or name in installed:
+            continue
+        if name == "lsrpdomain" and not _domains_possible(scene.seen):
             continue
         remedies = [remedy.value for remedy in _remedies(scene)
                     if _spells(scene, remedy, commands) and not _spells(scene, remedy, _without(commands, name))]
@@ -71,7 +74,6 @@ def missing(scene: Scene) -> Iterator[Complaint]:
         lost += [f"no {', '.join(remedies)}"] if remedies else []
         if lost:
             severity = Severity.CANNOT_ACT if remedies else need.severity
-            package = need.package if scene.on_linux else need.fileset
             yield Complaint("command", severity, f"{name} is not installed ({commands[name]}): {'; '.join(lost)}",
                             f"commands: {{{name}: PATH}}   # the configuration names another" if name in scene.settings.commands
                             else _install(scene.host, scene.place, package))
