@@ -128,7 +128,7 @@ def plain(platform: Platform = Platform.AIX, rmc: str = "healthy", link: Link = 
         platform=platform,
         subsystems=told(rows(platform)),
         lssrc_took=0.1,
-        required=("ctrmc", "IBM.DRM", "IBM.MgmtDomainRM"),
+        expected={name: "required" for name in ("ctrmc", "IBM.DRM", "IBM.MgmtDomainRM")},
         status=told(DomainStatus((point(link),))),
         mcp=told((server(),)),
         servers=inapplicable(),

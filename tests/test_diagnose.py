@@ -20,21 +20,20 @@ from rmcagent.model import (
     Side,
     Snapshot,
     Space,
+    StandingFacts,
     State,
     Stop,
 )
-from rmcagent.reason.diagnose import diagnose, looks_hung, management_expected, masked, reachability, shows_no_hmc, untold_links
+from rmcagent.reason.diagnose import STAGES, diagnose, looks_hung, masked, untold_links
 from rmcagent.reason.ladder import GRAVITY, LADDER
 from seen import (
     DEFAULTS,
-    HMC1,
     HMC2,
     PLATFORMS,
     finding,
     gap,
     history,
     hmc,
-    inapplicable,
     missing,
     plain,
     point,
@@ -55,6 +54,8 @@ EMPTY: Any = {"hmcs": (), "status": told(DomainStatus()), "mcp": told(()), "serv
 FULL = told(Space("/var", 1000 * 1024, 20 * 1024))
 CRASHED = told(Stop(True, "SRC logged its abnormal end (DE84C4DB in errpt)"))
 STOPPED = told(Stop(False, "errpt shows that RMC was stopped"))
+TROUBLED = StandingFacts(told("0011223344556677"), told("00112233445566ff"), told("0011223344556677"), told(""),
+                         told("/etc/inittab has no entry ctrmc"), told("lsivm exits 1"))
 
 
 def found(seen: Snapshot, settings: Any = DEFAULTS, **past: Any) -> Tuple[Finding, ...]:
@@ -193,124 +194,41 @@ def test_a_manager_that_is_not_required_may_sleep() -> None:
     assert found(with_state(HEALTHY, "IBM.ERRM", State.INOPERATIVE)) == ()
 
 
-# -- links
+# -- remote clients, boot, the VIOS
 
 
-def test_a_link_that_is_down_to_an_hmc_that_answers_is_link_down() -> None:
-    one = only(plain(link=Link.DOWN))
+def test_an_rmc_that_takes_no_remote_clients_is_remote_disabled_where_an_hmc_is_expected() -> None:
+    closed = plain(link=Link.DOWN, remote=told(False))
 
-    assert (one.fault, one.side) == (Fault.LINK_DOWN, Side.HERE)
-    assert one.evidence == f"every known HMC is down by heartbeat (O): {HMC1}; {HMC1} answers on its RMC port"
+    one = only(closed)
 
-
-def test_where_reachability_could_not_be_asked_link_down_says_so() -> None:
-    one = only(with_hmcs(plain(), hmc(Link.DOWN, reachable=None)))
-
-    assert one.fault is Fault.LINK_DOWN and "whether it can be reached could not be asked" in one.evidence
+    assert (one.fault, one.side) == (Fault.REMOTE_DISABLED, Side.HERE)
+    assert "TCP 657 nor 12601" in one.evidence and one.advice == "rmcctrl -p"
+    assert Fault.REMOTE_DISABLED not in faults(closed, policy("expect: {management: none}"))
+    assert Fault.REMOTE_DISABLED not in faults(closed, known=())
 
 
-def test_no_hmc_that_answers_is_a_matter_of_the_network() -> None:
-    one = only(with_hmcs(plain(), hmc(Link.DOWN, reachable=False), hmc(Link.DOWN, HMC2, reachable=False)))
-
-    assert (one.fault, one.side) == (Fault.HMC_UNREACHABLE, Side.NETWORK)
-    assert f"{HMC1}, {HMC2}" in one.evidence and "657" in one.advice and "12601" in one.advice
+@pytest.mark.parametrize("remote", [told(True), gap(), unasked()])
+def test_an_open_port_or_one_that_could_not_be_asked_is_no_fault(remote: Fact[bool]) -> None:
+    assert faults(plain(link=Link.DOWN, remote=remote)) == (Fault.LINK_DOWN,)
 
 
-def test_one_that_does_not_answer_and_one_that_could_not_be_asked_are_not_called_unreachable() -> None:
-    assert faults(with_hmcs(plain(), hmc(Link.DOWN, reachable=False), hmc(Link.DOWN, HMC2, reachable=None))) == (Fault.LINK_DOWN,)
+@pytest.mark.parametrize("platform, mend", [(Platform.AIX, "rmcctrl -a"), (Platform.LINUX, "systemctl enable ctrmc.service")])
+def test_an_rmc_that_will_not_start_at_boot_is_told_while_it_still_runs(platform: Platform, mend: str) -> None:
+    one = only(with_fact(plain(platform, link=Link.UP), "standing.at_boot", told("/etc/inittab has no entry ctrmc")))
+
+    assert (one.fault, one.side, one.advice) == (Fault.NOT_AT_BOOT, Side.HERE, mend)
+    assert one.evidence == "RMC will not start at the next boot: /etc/inittab has no entry ctrmc"
 
 
-@pytest.mark.parametrize("link, fault, side, word", [
-    (Link.PENDING, Fault.LINK_PENDING, Side.IDENTITY, "(i)"),
-    (Link.FLAPPING, Fault.LINK_FLAPPING, Side.IDENTITY, "(Z)"),
-    (Link.SUSPENDED, Fault.LINK_BLOCKED, Side.NETWORK, "(X)"),
-])
-def test_each_letter_has_its_fault(link: Link, fault: Fault, side: Side, word: str) -> None:
-    one = only(plain(link=link))
+def test_an_lparmgr_that_has_lost_rmc_is_stuck_and_nothing_is_said_of_it_while_rmc_is_down() -> None:
+    stuck = told("lsivm exits 1")
 
-    assert (one.fault, one.side) == (fault, side)
-    assert one.evidence.startswith(HMC1) and word in one.evidence
+    one = only(with_fact(plain(Platform.VIOS, link=Link.UP), "standing.lparmgr", stuck))
 
-
-@pytest.mark.parametrize("link", [Link.PENDING, Link.FLAPPING, Link.SUSPENDED])
-def test_the_letter_that_needs_most_names_the_fault(link: Link) -> None:
-    beside = with_hmcs(plain(), hmc(Link.DOWN, reachable=False), hmc(link, HMC2))
-
-    assert faults(beside) == faults(plain(link=link))
-
-
-def test_one_hmc_lost_beside_a_working_one_is_link_partial_and_that_hmcs_matter() -> None:
-    one = only(with_hmcs(plain(), hmc(Link.UP), hmc(Link.PENDING, HMC2)))
-
-    assert (one.fault, one.side) == (Fault.LINK_PARTIAL, Side.HMC)
-    assert one.evidence == f"{HMC2} (pending) lost while {HMC1} is connected"
-
-
-@pytest.mark.parametrize("link", [Link.UP, Link.UNKNOWN])
-def test_an_hmc_that_nothing_shows_any_more_is_not_lost(link: Link) -> None:
-    assert found(with_hmcs(plain(), hmc(link), hmc(Link.UNKNOWN, HMC2))) == ()
-
-
-@pytest.mark.parametrize("status", [gap(), missing(), unasked(), gap("garbled", timed_out=False)])
-def test_without_rmcdomainstatus_nothing_is_said_of_links(status: Fact[DomainStatus]) -> None:
-    assert found(plain(status=status)) == ()
-
-
-# -- no HMC
-
-
-def test_no_hmc_anywhere_in_two_looks_where_one_was_seen_before_is_no_hmc() -> None:
-    one = only(plain(**EMPTY), empty_looks=2)
-
-    assert (one.fault, one.side) == (Fault.NO_HMC, Side.HERE)
-    assert one.evidence.endswith(f"expected: {HMC1}")
-    assert found(plain(**EMPTY), empty_looks=1) == ()
-
-
-@pytest.mark.parametrize(
-    "text, known, expected",
-    [
-        ("", True, True),
-        ("", False, False),
-        ("expect: {hmcs: [192.0.2.9]}", False, True),
-        ("expect: {management: required}", False, True),
-        ("expect: {management: none}", True, False),
-        ("expect: {management: none, hmcs: [192.0.2.9]}", False, False),
-    ],
-)
-def test_no_hmc_is_a_fault_only_where_one_is_expected(text: str, known: bool, expected: bool) -> None:
-    past = history() if known else history(known=())
-
-    assert management_expected(past, policy(text)) is expected
-    assert bool(diagnose(plain(**EMPTY), replace(past, empty_looks=2), policy(text))) is expected
-
-
-@pytest.mark.parametrize("where", ["status", "mcp", "servers", "in_band"])
-def test_an_answer_that_could_not_be_had_is_not_an_empty_one(where: str) -> None:
-    for untold in (gap(), unasked()):
-        seen = with_fact(plain(**EMPTY), where, untold)
-
-        assert not shows_no_hmc(seen)
-        assert Fault.NO_HMC not in faults(seen, empty_looks=9)
-
-
-@pytest.mark.parametrize("where", ["status", "mcp"])
-def test_an_essential_command_that_is_missing_is_not_an_empty_answer(where: str) -> None:
-    assert not shows_no_hmc(with_fact(plain(**EMPTY), where, missing()))
-
-
-@pytest.mark.parametrize(
-    "where, value",
-    [("status", DomainStatus((point(Link.DOWN),))), ("mcp", (server(),)), ("servers", (server(),)), ("in_band", ("hmc1",))],
-)
-def test_anything_that_names_an_hmc_shows_one(where: str, value: Any) -> None:
-    assert not shows_no_hmc(with_fact(plain(**EMPTY), where, told(value)))
-
-
-def test_the_older_class_and_mcproxy_need_not_be_here() -> None:
-    assert shows_no_hmc(plain(**{**EMPTY, "servers": missing(), "in_band": missing()}))
-    assert shows_no_hmc(plain(**{**EMPTY, "servers": inapplicable(), "in_band": inapplicable()}))
-    assert shows_no_hmc(plain(**{**EMPTY, "in_band": told(())}))
+    assert (one.fault, one.side) == (Fault.LPARMGR_STUCK, Side.HERE)
+    assert "lsivm exits 1" in one.evidence and "lparmgr all start" in one.advice
+    assert faults(with_fact(plain(Platform.VIOS, rmc="down"), "standing.lparmgr", stuck)) == (Fault.RMC_DOWN,)
 
 
 # -- /var and the log
@@ -395,6 +313,20 @@ def test_a_missing_manager_silences_links() -> None:
     assert faults(with_state(plain(link=Link.DOWN), "IBM.DRM", State.INOPERATIVE)) == (Fault.MANAGER_DOWN,)
 
 
+def test_a_missing_manager_silences_remote_clients_and_they_the_links() -> None:
+    closed = plain(link=Link.DOWN, remote=told(False))
+
+    assert faults(with_state(closed, "IBM.DRM", State.INOPERATIVE)) == (Fault.MANAGER_DOWN,)
+    assert faults(closed) == (Fault.REMOTE_DISABLED,)
+
+
+@pytest.mark.parametrize("link", [Link.DOWN, Link.PENDING, Link.FLAPPING])
+def test_node_ids_that_disagree_silence_the_links_they_cost_and_no_other(link: Link) -> None:
+    assert faults(plain(link=link, standing=replace(TROUBLED, at_boot=told(""), lparmgr=told("")))) == (Fault.IDENTITY_CLASH,)
+    beside = with_hmcs(plain(standing=TROUBLED), hmc(Link.UP), hmc(link, HMC2))
+    assert set(faults(beside)) > {Fault.IDENTITY_CLASH, Fault.NOT_AT_BOOT, Fault.LPARMGR_STUCK}
+
+
 def test_the_hmcs_errors_silence_the_storm_they_make_but_no_link() -> None:
     assert faults(plain(link=Link.DOWN, logs=told(HMC_NOISE))) == (Fault.LINK_DOWN, Fault.HMC_SIDE)
 
@@ -418,6 +350,13 @@ def test_a_fault_that_is_not_found_may_stand_behind_a_graver_one() -> None:
     assert not masked(Fault.RMC_DOWN, (down,)) and not masked(Fault.VAR_FULL, (down, manager))
 
 
+def test_each_stage_hides_all_that_come_behind_it() -> None:
+    for number, stage in enumerate(STAGES):
+        for fault in stage:
+            hidden = {other for other in Fault if other is not Fault.LOG_STORM and masked(other, (finding(fault),))}
+            assert hidden == {other for later in STAGES[number + 1:] for other in later}, fault
+
+
 def test_links_are_untold_where_an_hmc_is_expected_and_nothing_says_whether_it_is_connected() -> None:
     nothing_told = with_hmcs(plain(), hmc(Link.UNKNOWN))
 
@@ -431,7 +370,8 @@ def test_links_are_untold_where_an_hmc_is_expected_and_nothing_says_whether_it_i
 # -- gaps
 
 
-SOURCES = ("subsystems", "status", "mcp", "servers", "in_band", "logs", "var", "stop")
+SOURCES = ("subsystems", "status", "mcp", "servers", "in_band", "logs", "var", "stop", "remote", "standing.node_file",
+           "standing.node_copy", "standing.node_command", "standing.cluster0", "standing.at_boot", "standing.lparmgr")
 
 
 @pytest.mark.parametrize("where", SOURCES)
@@ -447,9 +387,11 @@ def test_a_gap_elsewhere_hides_no_plain_fault() -> None:
 
 
 LOOKS = st.builds(
-    lambda rmc, link, gone, logs, var, fresh: replace(
+    lambda rmc, link, gone, logs, var, fresh, remote, standing: replace(
         with_fact(plain(rmc=rmc, link=link), "logs", told(logs)) if logs else with_fact(plain(rmc=rmc, link=link), "logs", gap()),
         var=told(var) if var else gap(),
+        remote=told(remote),
+        standing=standing,
         fresh=fresh,
         ctrmc_alive=None if gone else True,
     ),
@@ -459,6 +401,8 @@ LOOKS = st.builds(
     st.sampled_from([None, LogGrowth(), NOISE, HMC_NOISE]),
     st.sampled_from([None, Space("/var", 100, 50), Space("/var", 100, 1)]),
     st.booleans(),
+    st.booleans(),
+    st.sampled_from([StandingFacts(), TROUBLED]),
 )
 
 
@@ -472,14 +416,15 @@ LOOKS = st.builds(
 def test_to_be_told_less_never_adds_a_fault_but_a_hung_rmc(
     seen: Snapshot, untold: Any, timed_out: bool, hung_looks: int, empty_looks: int
 ) -> None:
-    before = set(faults(seen, hung_looks=hung_looks, empty_looks=empty_looks))
+    before = found(seen, hung_looks=hung_looks, empty_looks=empty_looks)
     for where in untold:
         seen = with_fact(seen, where, gap(timed_out=timed_out))
 
-    after = set(faults(seen, hung_looks=hung_looks, empty_looks=empty_looks))
+    after = found(seen, hung_looks=hung_looks, empty_looks=empty_looks)
 
-    # A gap before it hid RMC or its managers may uncover nothing; only silence itself can be a fault, and only as rmc-hung.
-    assert after - before <= ({Fault.RMC_HUNG} if timed_out else set())
+    # What a graver fault explained may come to light; only silence itself can be a fault, and only as rmc-hung.
+    new = {one.fault for one in after} - {one.fault for one in before}
+    assert {fault for fault in new if not masked(fault, before)} <= ({Fault.RMC_HUNG} if timed_out else set())
 
 
 @given(seen=LOOKS, hung_looks=st.integers(0, 9), empty_looks=st.integers(0, 9))
@@ -487,14 +432,3 @@ def test_every_finding_can_be_checked_and_treated_or_explained(seen: Snapshot, h
     for one in found(seen, hung_looks=hung_looks, empty_looks=empty_looks):
         assert one.evidence and all(one.sources) and one.sources
         assert LADDER[one.fault] or one.advice
-
-
-# -- reachability
-
-
-def test_reachability_is_one_mark_an_hmc_in_the_order_of_their_addresses() -> None:
-    seen = with_hmcs(
-        plain(), hmc(Link.DOWN, HMC2, reachable=None), hmc(Link.DOWN, HMC1, reachable=False), hmc(Link.UP, "192.0.2.23")
-    )
-
-    assert reachability(seen) == f"-{HMC1} ?{HMC2} +192.0.2.23"

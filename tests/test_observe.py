@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from dataclasses import fields, replace
 from datetime import datetime, timedelta, timezone
-from typing import Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import pytest
 
@@ -74,6 +74,7 @@ class Scene:
 def hows(seen: Snapshot) -> Dict[str, How]:
     facts = {field.name: getattr(seen, field.name) for field in fields(seen)}
     facts.update({field.name: getattr(seen.cluster, field.name) for field in fields(seen.cluster)})
+    facts.update({field.name: getattr(seen.standing, field.name) for field in fields(seen.standing)})
     facts.update({field.name: getattr(seen.busy, field.name) for field in fields(seen.busy)})
     return {name: fact.how for name, fact in facts.items() if isinstance(fact, Fact)}
 
@@ -87,11 +88,13 @@ HEALTHY: Mapping[str, How] = {
     "subsystems": SEEN, "status": SEEN, "mcp": SEEN, "servers": INAPPLICABLE, "in_band": INAPPLICABLE, "stop": UNASKED,
     "logs": SEEN, "var": SEEN, "ct_cluster": SEEN, "peer_domains": SEEN, "caa": SEEN, "caavg": SEEN, "powerha": INAPPLICABLE,
     "powerha_odm": SEEN, "ssp": MISSING, "migration": UNASKED, "processes": UNASKED,
+    "remote": UNASKED, "node_file": SEEN, "node_copy": SEEN, "node_command": SEEN, "cluster0": SEEN, "at_boot": SEEN,
+    "lparmgr": INAPPLICABLE,
 }
 OF_PLATFORM: Mapping[Platform, Mapping[str, How]] = {
     Platform.AIX: {},
-    Platform.VIOS: {"ssp": SEEN},
-    Platform.LINUX: {"caa": MISSING, "caavg": MISSING, "powerha_odm": MISSING},
+    Platform.VIOS: {"ssp": SEEN, "lparmgr": SEEN},
+    Platform.LINUX: {"caa": MISSING, "caavg": MISSING, "powerha_odm": MISSING, "cluster0": INAPPLICABLE},
 }
 
 
@@ -346,8 +349,15 @@ def test_a_row_that_lssrc_leaves_out_is_looked_up_by_name() -> None:
     assert (seen.state_of("IBM.DRM"), "IBM.DRM" in seen.required) == (State.INOPERATIVE, True)
 
 
-def test_what_is_not_on_file_is_not_required_and_that_is_trusted_for_a_day() -> None:
-    scene = Scene()
+def without(name: str, **scene: Any) -> Scene:
+    """A partition that has no such subsystem on file."""
+    made = Scene(**scene)
+    del made.partition.subsystems[name]
+    return made
+
+
+def test_what_is_not_on_file_is_not_expected_and_that_is_trusted_for_a_day() -> None:
+    scene = without("IBM.DRM")
 
     first, asked = scene.look(), list(scene.host.asked)
     scene.clock.sleep(23 * HOUR)
@@ -356,18 +366,38 @@ def test_what_is_not_on_file_is_not_required_and_that_is_trusted_for_a_day() -> 
     scene.clock.sleep(2 * HOUR)
     scene.look()
 
-    assert "IBM.CSMAgentRM" not in first.required and first.gaps == ()
-    assert [("lssrc -s IBM.CSMAgentRM" in lines) for lines in (asked, later, scene.host.asked)] == [True, False, True]
+    assert "IBM.DRM" not in first.expected and first.gaps == ()
+    assert [("lssrc -s IBM.DRM" in lines) for lines in (asked, later, scene.host.asked)] == [True, False, True]
 
 
 def test_whether_it_is_on_file_can_be_unclear() -> None:
-    scene = Scene()
+    scene = without("IBM.DRM")
     scene.partition.hang_command("lssrc -s")
 
     seen = scene.look()
 
-    assert abouts(seen) == ["IBM.CSMAgentRM"]
-    assert "IBM.CSMAgentRM" not in seen.required
+    assert abouts(seen) == ["IBM.DRM"]
+    assert "IBM.DRM" not in seen.expected
+
+
+def test_the_manager_of_the_older_handshake_must_run_only_where_the_newer_is_not_on_file() -> None:
+    old, both = Scene(), Scene()
+    old.partition.old_rsct()
+    both.partition.put_on_file("IBM.CSMAgentRM", "rsct_rm")
+
+    assert old.look().expected == {"ctrmc": "required", "IBM.DRM": "required", "IBM.CSMAgentRM": "required"}
+    assert both.look().expected == {"ctrmc": "required", "IBM.DRM": "required", "IBM.MgmtDomainRM": "required",
+                                    "IBM.CSMAgentRM": "on-demand"}
+
+
+def test_an_old_rsct_is_healthy_and_its_hmc_known_by_the_older_class() -> None:
+    scene = Scene()
+    scene.partition.old_rsct()
+
+    seen = scene.look()
+
+    assert (seen.mcp.value, [server.address for server in seen.servers.value or ()], seen.gaps) == ((), [HMC], ())
+    assert [(hmc.address, hmc.link) for hmc in seen.hmcs] == [(HMC, Link.UP)]
 
 
 def test_a_partition_without_ctrmc_is_told_so() -> None:

@@ -47,7 +47,7 @@ ROWS = {
     "IBM.DRM": Subsystem("IBM.DRM", State.ACTIVE, "rsct_rm", 4712),
     "IBM.LPRM": Subsystem("IBM.LPRM", State.INOPERATIVE, "rsct_rm"),
 }
-SEEN = Snapshot(NOON, Platform.AIX, Fact(How.SEEN, ROWS), required=("ctrmc", "IBM.DRM"), hmcs=(HMC,))
+SEEN = Snapshot(NOON, Platform.AIX, Fact(How.SEEN, ROWS), expected={"ctrmc": "required", "IBM.DRM": "required"}, hmcs=(HMC,))
 ABSENT = ClusterVerdict("absent", True, True, ("lssrc shows no cluster subsystem active",))
 CRASHED = "ctrmc is inoperative, SRC_RSTRT in errpt at 11:58:01"
 DOWN = Finding(Fault.RMC_DOWN, Side.HERE, CRASHED, ("lssrc-a",), since=NOON - 2 * MINUTE)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Callable, Dict, Optional, Sequence, Tuple
 
 from rmcagent.config import Settings
@@ -28,14 +28,13 @@ from rmcagent.partition.observe import Observer
 from rmcagent.partition.platform import Place
 from rmcagent.reason import cluster
 from rmcagent.reason.decide import alternatives, decide, explains_blindness, verdict
-from rmcagent.reason.diagnose import ctrmc_runs, diagnose, management_expected
+from rmcagent.reason.diagnose import diagnose
 from rmcagent.reason.ladder import DISRUPTIVE, LADDER
+from rmcagent.reason.links import management_expected
 from rmcagent.reason.verify import goal, outcome
 from rmcagent.report import Event
 
 LATE_SECONDS = 2.0  # a pulse later than this: the partition is loaded, and slow answers prove nothing
-OURSELVES = "127.0.0.1"
-LAST_UP_EVERY = timedelta(hours=1)
 
 
 class Cycle:
@@ -153,13 +152,9 @@ class Cycle:
         return seen
 
     def _note_remote(self, seen: Snapshot) -> None:
-        """Whether RMC takes remote clients: asked only where no HMC is expected, for there an administrator may have chosen."""
-        if not ctrmc_runs(seen) or seen.fresh or self.deeds.under_way() or self._managed():
-            return
-        ports = self.settings.network.ports
-        answer = self.host.reach((OURSELVES,), ports, self.settings.network.timeout.total_seconds())[OURSELVES]
-        if answer is not None:
-            self.ledger.remember("remote_enabled", answer)
+        """Remembered only where no HMC is expected, for there an administrator may have chosen."""
+        if seen.remote.seen and not seen.fresh and not self.deeds.under_way() and not self._managed():
+            self.ledger.remember("remote_enabled", seen.remote.value)
 
     def _managed(self) -> bool:
         return management_expected(self.memory.history(), self.settings)

@@ -66,6 +66,7 @@ class Episodes:
             if problem.clean >= 2 or not problem.told:
                 self._tell_gone(problem)
                 del self.problems[key]
+                self.said = {said: when for said, when in self.said.items() if said[0] != key}
         self._remember()
         if seen.complete:
             self.clean_looks = 0 if findings else self.clean_looks + 1

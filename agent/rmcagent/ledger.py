@@ -198,7 +198,8 @@ class Ledger:
             self.pause = Pause(_time(record["until"]), str(record["reason"]), str(record["by"])) if record["until"] else None
         elif kind == "hmc":
             address, name, node_id = (_word(record[key]) for key in ("address", "name", "node_id"))
-            self.known[address] = KnownHmc(address, name, node_id, _maybe(record["first_seen"]), _maybe(record["last_up"]))
+            moments = (_maybe(record.get(key)) for key in ("first_seen", "last_up", "last_answered"))
+            self.known[address] = KnownHmc(address, name, node_id, *moments)
         elif kind == "decided":
             self.decisions = [*self.decisions, dict(record["entry"])][-KEPT_DECISIONS:]
         elif kind == "fact":
@@ -284,9 +285,14 @@ def _is_told(value: Any) -> bool:
     return isinstance(value, dict) and all(said is None or isinstance(said, str) for said in value.values())
 
 
+def _is_node(value: Any) -> bool:
+    return isinstance(value, dict) and all(isinstance(value.get(key), str) for key in ("node_id", "identity", "boot"))
+
+
 # Facts by name; those that end in _at are moments, and names not known here are kept as they are.
 SHAPES: Mapping[str, Callable[[Any], bool]] = {
     "problems": _is_told,
+    "node": _is_node,
     "remote_enabled": _is_flag,
     "in_band_seen": _is_flag,
     "finished": _is_number,
@@ -329,7 +335,7 @@ def _pause(pause: Optional[Pause]) -> Dict[str, Any]:
 
 def _known(hmc: KnownHmc) -> Dict[str, Any]:
     return {"k": "hmc", "address": hmc.address, "name": hmc.name, "node_id": hmc.node_id,
-            "first_seen": _text(hmc.first_seen), "last_up": _text(hmc.last_up)}
+            "first_seen": _text(hmc.first_seen), "last_up": _text(hmc.last_up), "last_answered": _text(hmc.last_answered)}
 
 
 def _text(moment: Optional[datetime]) -> Optional[str]:

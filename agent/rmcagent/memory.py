@@ -8,10 +8,13 @@ from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 from rmcagent.config import Settings
 from rmcagent.ledger import Ledger
 from rmcagent.model import Finding, History, KnownHmc, Link, Sighting, Snapshot, State, Vitals
-from rmcagent.reason.diagnose import ctrmc_runs, looks_hung, reachability, shows_no_hmc, untold_links
+from rmcagent.reason.diagnose import ctrmc_runs, looks_hung, untold_links
 from rmcagent.reason.ladder import DISRUPTIVE
+from rmcagent.reason.links import reachability, shows_no_hmc
+from rmcagent.reason.nodes import moved_parts, whole_identity
 
-LAST_UP_EVERY = timedelta(hours=1)      # how often the ledger hears that an HMC is connected
+MOST_CHANGES = 1000
+HEARD_EVERY = timedelta(hours=1)        # how often the ledger hears that an HMC is connected, or answers
 
 
 class Memory:
@@ -25,11 +28,14 @@ class Memory:
         self.sightings: Dict[str, Sighting] = {}
         self.answering_since: Dict[str, datetime] = {}
         self.last_up: Dict[str, datetime] = {}
+        self.links: Dict[str, Link] = {}
+        self.link_changes: Dict[str, List[datetime]] = {}
         self.hung_looks = 0
         self.empty_looks = 0
         self.caavg_absent_at: Optional[datetime] = None
         self.blind_since: Optional[datetime] = None
         self.splay: Tuple[str, Optional[datetime]] = ("", None)     # episode, since when nothing but the splay holds
+        self.identity_before = ""
         self.goals: List[Optional[str]] = []
         self.crash_loop = False
         self.late = ""
@@ -42,6 +48,8 @@ class Memory:
             self.hung_looks = self.hung_looks + 1 if looks_hung(seen) else 0
             self.empty_looks = self.empty_looks + 1 if shows_no_hmc(seen) else 0 if seen.complete else self.empty_looks
         self._note_hmcs(seen, now)
+        self._note_links(seen, settings.faults.flapping.span, counts=not (under_way or self._settling()))
+        self._note_node(seen)
         self._note_cluster(seen)
         if ctrmc_runs(seen) and not under_way:
             self._note_active()
@@ -87,6 +95,8 @@ class Memory:
             known=tuple(ledger.known.values()),
             answering_since=dict(self.answering_since),
             last_up=self._last_up(),
+            link_changes={address: len(changes) for address, changes in self.link_changes.items()},
+            identity_before=self.identity_before,
             splay_from=self.splay[1] if self.splay[0] == episode else None,
             stopped_by=self._stopped_by(),
             late=self.late,
@@ -109,10 +119,52 @@ class Memory:
                 self.last_up[hmc.address] = now
             if hmc.link is Link.UNKNOWN:
                 continue
-            known = self.ledger.known.get(hmc.address)
-            up = now if hmc.link is Link.UP else known.last_up if known else None
-            if known is None or (up and (known.last_up is None or up - known.last_up >= LAST_UP_EVERY)):
-                self.ledger.saw(KnownHmc(hmc.address, hmc.name, hmc.node_id, known.first_seen if known else now, up))
+            known = self.ledger.known.get(hmc.address) or KnownHmc(hmc.address, hmc.name, hmc.node_id, now)
+            up, answered = known.last_up, known.last_answered
+            came_up = hmc.link is Link.UP and self.links.get(hmc.address) is not Link.UP
+            up = now if came_up or (hmc.link is Link.UP and (up is None or now - up >= HEARD_EVERY)) else up
+            answered = now if hmc.reachable and (answered is None or now - answered >= HEARD_EVERY) else answered
+            named = (hmc.name or known.name, hmc.node_id or known.node_id) if hmc.link is Link.UP else (known.name, known.node_id)
+            self.ledger.saw(replace(known, name=named[0], node_id=named[1], last_up=up, last_answered=answered))
+
+    def _note_links(self, seen: Snapshot, span: timedelta, counts: bool) -> None:
+        """When each link went up or down, where that `counts`: what a remedy of ours does to it is no change of its own."""
+        now = self.steady.now()
+        changes: Dict[str, List[datetime]] = {}
+        links: Dict[str, Link] = {}
+        for hmc in seen.hmcs:
+            before = self.links.get(hmc.address, hmc.link)
+            link = before if hmc.link is Link.UNKNOWN else hmc.link
+            recent = [at for at in self.link_changes.get(hmc.address, ()) if now - at < span]
+            changes[hmc.address] = [*recent, now][-MOST_CHANGES:] if counts and Link.UNKNOWN is not before is not link else recent
+            links[hmc.address] = link
+        self.link_changes, self.links = changes, links
+        if any(hmc.link is Link.UP for hmc in seen.hmcs):
+            self.splay = ("", None)     # whatever comes next is another fault, and a fleet may meet it together
+
+    def _settling(self) -> bool:
+        return any(attempt.outcome is None and not attempt.shadow for attempt in self.ledger.attempts.values())
+
+    def _note_node(self, seen: Snapshot) -> None:
+        """Where this node id was first seen, and since when it has been elsewhere.
+
+        Within one boot it is a migration that moves it. Over a boot it may have been remote restart, or this is a copy: that
+        is remembered until the node id changes, or an HMC is connected and the partition's own UUID is what it was.
+        """
+        node_id, identity = seen.standing.node_file.value or "", seen.vitals.identity
+        if not (node_id and identity and self.ledger.boot):
+            return
+        told = self.ledger.facts.get("node") or {}
+        before = told.get("identity", "") if told.get("node_id") == node_id else ""
+        moved = moved_parts(before, identity)
+        here = {"node_id": node_id, "identity": whole_identity(before, identity), "boot": self.ledger.boot}
+        connected = any(hmc.link is Link.UP for hmc in seen.hmcs)
+        if not moved or told["boot"] == self.ledger.boot or (connected and "uuid" not in moved):
+            if told != here:
+                self.ledger.remember("node", here)
+            self.identity_before = ""
+        else:
+            self.identity_before = before
 
     def _last_up(self) -> Mapping[str, datetime]:
         return {**{hmc.address: hmc.last_up for hmc in self.ledger.known.values() if hmc.last_up}, **self.last_up}

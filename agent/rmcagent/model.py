@@ -275,6 +275,18 @@ class ClusterFacts:
 
 
 @dataclass(frozen=True)
+class StandingFacts:
+    """What seldom changes: who this node says it is, whether RMC starts at boot, the VIOS's own link to it."""
+
+    node_file: Fact[str] = Fact()         # /etc/ct_node_id: 16 hex digits
+    node_copy: Fact[str] = Fact()         # the copy beside the configuration in var_ct
+    node_command: Fact[str] = Fact()      # lsnodeid
+    cluster0: Fact[str] = Fact()          # "" or the node_uuid that CAA's device holds
+    at_boot: Fact[str] = Fact()           # "" or what tells that RMC does not start at boot
+    lparmgr: Fact[str] = Fact()           # VIOS: "" or what tells that it is stuck
+
+
+@dataclass(frozen=True)
 class BusyFacts:
     """What else is under way; asked only between decision and deed."""
 
@@ -290,7 +302,7 @@ class Snapshot:
     platform: Platform
     subsystems: Fact[Mapping[str, Subsystem]] = Fact()
     lssrc_took: float = 0.0               # seconds; a slow lssrc means a loaded partition
-    required: Tuple[str, ...] = ()        # subsystems that should be active, of those on file here
+    expected: Mapping[str, str] = field(default_factory=dict)     # required | on-demand, of the subsystems on file here
     status: Fact[DomainStatus] = Fact()
     mcp: Fact[Tuple[ManagementServer, ...]] = Fact()
     servers: Fact[Tuple[ManagementServer, ...]] = Fact()
@@ -299,6 +311,8 @@ class Snapshot:
     ctrmc_alive: Optional[bool] = None    # its pid, asked of the kernel
     stop: Fact[Stop] = Fact()
     cluster: ClusterFacts = ClusterFacts()
+    standing: StandingFacts = StandingFacts()
+    remote: Fact[bool] = Fact()           # RMC accepts remote clients here; asked only while no HMC is connected
     busy: BusyFacts = BusyFacts()
     logs: Fact[LogGrowth] = Fact()
     var: Fact[Space] = Fact()
@@ -312,10 +326,16 @@ class Snapshot:
     def complete(self) -> bool:
         """Everything that diagnosis reads was told; a gap about the cluster concerns only the guards."""
         needed = (self.subsystems, self.status, self.mcp)
-        told = (self.servers, self.in_band, self.logs, self.var)
+        standing = (self.standing.node_file, self.standing.node_copy, self.standing.lparmgr)
+        told = (self.servers, self.in_band, self.logs, self.var, self.remote, *standing)
         return self.subsystems.seen and not any(
             [fact.how in (How.GAP, How.MISSING) for fact in needed] + [fact.how is How.GAP for fact in told]
         )
+
+    @property
+    def required(self) -> Tuple[str, ...]:
+        """Subsystems that should be active, of those on file here."""
+        return tuple(name for name, need in self.expected.items() if need == "required")
 
     def state_of(self, name: str) -> Optional[State]:
         """None: no such row, or lssrc could not tell."""
@@ -393,6 +413,7 @@ class KnownHmc:
     node_id: str = ""
     first_seen: Optional[datetime] = None
     last_up: Optional[datetime] = None
+    last_answered: Optional[datetime] = None     # its port, while the link was lost
 
 
 @dataclass(frozen=True)
@@ -408,6 +429,8 @@ class History:
     known: Tuple[KnownHmc, ...] = ()
     answering_since: Mapping[str, datetime] = field(default_factory=dict)   # address: its port, the link lost
     last_up: Mapping[str, datetime] = field(default_factory=dict)           # address: its link was last seen up
+    link_changes: Mapping[str, int] = field(default_factory=dict)           # address: within the span of faults.flapping
+    identity_before: str = ""             # this node id was first seen on another machine or partition, before a boot
     splay_from: Optional[datetime] = None  # in this episode nothing but the splay has held a remedy since then
     stopped_by: int = 0                   # the attempt that stopped RMC, while nothing has shown it active since
     late: str = ""                        # a changing command of the deed under way that has not ended in its time

@@ -87,10 +87,10 @@ def _each(nouns: Iterable[object], names: str) -> List[Document]:
 def _subsystem_facts(snapshot: Optional[Snapshot]) -> Document:
     """Every row that lssrc showed; a required one it did not show is unknown, not inoperative."""
     rows = (snapshot.subsystems.value or {}) if snapshot else {}
-    required = snapshot.required if snapshot else ()
-    facts: Document = {name: {"state": "unknown", "pid": None, "expected": "required"} for name in required}
+    expected = snapshot.expected if snapshot else {}
+    facts: Document = {name: {"state": "unknown", "pid": None, "expected": need} for name, need in expected.items()}
     for name, row in rows.items():
-        facts[name] = {"state": row.state, "pid": row.pid, "expected": "required" if name in required else "on-demand"}
+        facts[name] = {"state": row.state, "pid": row.pid, "expected": expected.get(name, "on-demand")}
     return facts
 
 

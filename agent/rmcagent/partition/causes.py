@@ -1,4 +1,4 @@
-"""What errpt and systemd tell beside states: why ctrmc ended, and whether a migration is under way. Pure."""
+"""What answers tell beside states: why ctrmc ended, whether it starts at boot, whether a migration is under way. Pure."""
 from __future__ import annotations
 
 import re
@@ -25,6 +25,27 @@ def stop_by_systemd(answer: Answer) -> Stop:
     if shown.get("ActiveState") == "inactive" or shown.get("UnitFileState") == "disabled":
         return Stop(False, f"ctrmc.service is {shown.get('ActiveState')} and {shown.get('UnitFileState') or 'was stopped'}")
     return Stop(None, "its cause could not be told (ctrmc.service knows of no end)")
+
+
+def not_at_boot_by_systemd(answer: Answer) -> str:
+    """What tells that RMC does not start at boot; "": it does, or another unit or script sees to it."""
+    shown = parse.systemctl_show(answer)
+    if shown.get("LoadState") == "masked":
+        return "ctrmc.service is masked"
+    return "ctrmc.service is disabled" if shown.get("UnitFileState") == "disabled" else ""
+
+
+def not_at_boot_by_inittab(answer: Answer) -> str:
+    """The same of /etc/inittab, where rmcctrl -A puts an entry [documented]."""
+    entry = parse.lsitab(answer)
+    if entry is None:
+        return "/etc/inittab has no entry ctrmc"
+    return "the entry ctrmc of /etc/inittab is off" if entry.action == "off" else ""
+
+
+def lparmgr_by_lsivm(answer: Answer) -> str:
+    """What tells that the VIOS's lparmgr has lost RMC; "": it has not."""
+    return "" if parse.lsivm(answer) else "lsivm exits 1"
 
 
 def stop_by_errpt(rows: Sequence[parse.ErrptRow], alive: Optional[datetime]) -> Stop:

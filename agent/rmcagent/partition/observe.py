@@ -30,13 +30,15 @@ from rmcagent.model import (
 from rmcagent.partition import causes, parse
 from rmcagent.partition.host import Host
 from rmcagent.partition.logs import LogWatch
-from rmcagent.partition.platform import REQUIRED, Place
+from rmcagent.partition.platform import Place, expected
+from rmcagent.partition.standing import Standing
 
 SUSPICIOUS_LOOKS = 10                   # between two askings of the cluster while a disruptive remedy is on the table
 UNTOLD_EVERY = timedelta(hours=1)
 CLUSTER_EVERY = timedelta(hours=24)     # the cluster's own commands; before a deed they are asked afresh
 MOST_HMCS = 32
-NOBODY = ("", "127.0.0.1", "::1", "0.0.0.0", "::")     # our own rmcd would answer for the HMC
+OURSELVES = "127.0.0.1"
+NOBODY = ("", OURSELVES, "::1", "0.0.0.0", "::")     # our own rmcd would answer for the HMC
 KEEP_ERRPT = 4 << 20
 CLUSTER_ROWS = ("cthags", "cthats", "clconfd", "clstrmgrES", "grpsvcs", "topsvcs")
 
@@ -64,6 +66,7 @@ class Observer:
         self._domains_at: Optional[datetime] = None
         self._dr_held_at: Optional[datetime] = None         # Linux: drmgr's lock was last seen held
         self._took = 0.0                                    # seconds the last command needed
+        self._standing = Standing(host, steady, self._ask)
 
     def look(self, known: Sequence[KnownHmc] = (), suspicious: bool = False) -> Snapshot:
         """One ordinary look. `suspicious`: a disruptive remedy is on the table, so the cluster's answers should be recent."""
@@ -101,27 +104,27 @@ class Observer:
                   known: Sequence[KnownHmc], fresh: bool) -> Snapshot:
         clock = self.steady.clock
         local = clock.now().astimezone().replace(tzinfo=None)
-        rows, required, gaps = self._required(rows)
+        rows, wanted, gaps = self._expected(rows)
         alive = self._ctrmc_alive(rows)
         running = _running(rows, alive)
         mcp, servers = resources
         in_band = self._in_band(rows)
-        space = self.host.space(self.place.paths["var"])
-        var: Fact[Space] = Fact(How.SEEN, space, source="df", at=self.steady.now()) if space else Fact(
-            How.GAP, because=f"free space of {self.place.paths['var']} could not be read", source="df")
-        logs = self.logs.look(self.host, self.steady.now(), space)
+        var = self._var()
+        logs = self.logs.look(self.host, self.steady.now(), self.host.space(self.place.paths["var_ct"]) or var.value)
         status = self._ask("rmcdomainstatus", ("-s", "ctrmc"), parse.rmcdomainstatus) if running or fresh else NOT_ASKED
         hmcs = self._with_reach(join(status.value, mcp.value or (), servers.value or (), in_band.value or (), known,
                                      self.settings.expect.hmcs))
         if _state(rows, "ctrmc") is State.ACTIVE and alive is not False:
             self._alive_minute = local
+        lost = running and not any(hmc.link is Link.UP for hmc in hmcs)
         stop: Fact[Stop] = Fact()
         if rows.seen and not running and _state(rows, "ctrmc") in (State.INOPERATIVE, State.ACTIVE):
             stop = self._stop(local)
         vitals = self.host.vitals(self.place.commands["rmcctrl"])
         seen = Snapshot(
-            taken_at=self.steady.now(), platform=self.place.platform, subsystems=rows, lssrc_took=took, required=required,
+            taken_at=self.steady.now(), platform=self.place.platform, subsystems=rows, lssrc_took=took, expected=wanted,
             status=status, mcp=mcp, servers=servers, in_band=in_band, hmcs=hmcs, ctrmc_alive=alive, stop=stop, cluster=cluster,
+            standing=self._standing.look(self.place, doubted=lost), remote=self._remote(lost),
             busy=busy, logs=logs, var=var, vitals=vitals, local_time=local, fresh=fresh,
         )
         return replace(seen, gaps=tuple(gaps) + _gaps(seen))
@@ -129,24 +132,22 @@ class Observer:
     def _subsystems(self) -> Tuple[Rows, float]:
         return self._ask("lssrc", ("-a",), parse.lssrc), self._took
 
-    def _required(self, rows: Rows) -> Tuple[Rows, Tuple[str, ...], List[Gap]]:
+    def _expected(self, rows: Rows) -> Tuple[Rows, Mapping[str, str], List[Gap]]:
         """A row missing from lssrc -a is no inoperative subsystem: lssrc -s decides whether it is on file at all."""
         if rows.value is None:
-            return rows, (), []
-        wanted = {name: "required" for name in REQUIRED}
-        wanted.update(self.settings.expect.subsystems)
+            return rows, {}, []
         found = dict(rows.value)
         gaps: List[Gap] = []
-        for name in [name for name, need in wanted.items() if need == "required" and name not in found]:
-            row = self._on_file(name)
+        for name, need in expected(found, self.settings.expect.subsystems).items():
+            row = self._on_file(name) if need == "required" and name not in found else None
             if isinstance(row, Subsystem):
                 found[name] = row
             elif row is not None:
                 gaps.append(row)
-            elif name == "ctrmc" or name in self.settings.expect.subsystems:
+            elif name not in found and (name == "ctrmc" or self.settings.expect.subsystems.get(name) == "required"):
                 gaps.append(Gap(name, "is not on file here (lssrc -s says 0513-085): is RSCT installed?"))
-        required = tuple(name for name, need in wanted.items() if need == "required" and name in found)
-        return replace(rows, value=found), required, gaps
+        wanted = expected(found, self.settings.expect.subsystems)
+        return replace(rows, value=found), {name: need for name, need in wanted.items() if name in found}, gaps
 
     def _on_file(self, name: str) -> Any:
         """The subsystem, a Gap, or None when it is not on file; that last answer is trusted for a day."""
@@ -178,6 +179,14 @@ class Observer:
             return mcp, Fact(How.INAPPLICABLE, because="IBM.MCP answered")
         return mcp, self._ask("lsrsrc", ("IBM.ManagementServer",), lambda answer: parse.lsrsrc(answer, "IBM.ManagementServer"))
 
+    def _var(self) -> Fact[Space]:
+        """The fuller of /var and /var/ct, which may be a file system of its own."""
+        path = self.place.paths["var"]
+        spaces = [space for space in map(self.host.space, (path, self.place.paths["var_ct"])) if space]
+        if not spaces or spaces[0].path != path:
+            return Fact(How.GAP, because=f"free space of {path} could not be read", source="df")
+        return Fact(How.SEEN, max(spaces, key=lambda space: space.used_share), source="df", at=self.steady.now())
+
     def _in_band(self, rows: Rows) -> Fact[Tuple[str, ...]]:
         if not rows.seen:
             return Fact(because="lssrc could not tell")
@@ -194,6 +203,16 @@ class Observer:
             return hmcs
         answers = self.host.reach(asked, self.settings.network.ports, self.settings.network.timeout.total_seconds())
         return tuple(replace(hmc, reachable=answers.get(hmc.address)) if hmc.link is not Link.UP else hmc for hmc in hmcs)
+
+    def _remote(self, lost: bool) -> Fact[bool]:
+        """Whether RMC takes remote clients: rmcd has its ports open only then [documented]; a connected HMC is answer enough."""
+        if not lost:
+            return Fact()
+        network = self.settings.network
+        answer = self.host.reach((OURSELVES,), network.ports, network.timeout.total_seconds())[OURSELVES]
+        if answer is None:
+            return Fact(How.GAP, because=f"whether {OURSELVES} answers could not be asked", source="reach")
+        return Fact(How.SEEN, answer, source="reach", at=self.steady.now())
 
     def _stop(self, local: datetime) -> Fact[Stop]:
         """Why ctrmc does not run: from errpt on AIX and VIOS, from its unit on Linux."""
@@ -351,7 +370,8 @@ def _gaps(seen: Snapshot) -> Tuple[Gap, ...]:
     """What should have been told and was not; a missing command counts where every partition has it."""
     essential = (seen.subsystems, seen.status, seen.mcp)
     cluster = [getattr(seen.cluster, field.name) for field in fields(seen.cluster)]
-    others = (seen.servers, seen.in_band, seen.logs, seen.var, seen.stop, *cluster)
+    standing = [getattr(seen.standing, field.name) for field in fields(seen.standing)]
+    others = (seen.servers, seen.in_band, seen.logs, seen.var, seen.stop, seen.remote, *cluster, *standing)
     gaps = [Gap(fact.source, fact.because) for fact in essential if fact.how in (How.GAP, How.MISSING)]
     gaps += [Gap(fact.source, fact.because) for fact in others if fact.how is How.GAP]
     migration = seen.busy.migration

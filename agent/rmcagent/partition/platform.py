@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from typing import Dict, Mapping, Tuple
+from typing import Container, Dict, Mapping, Tuple
 
 from rmcagent.config import Settings
 from rmcagent.model import Platform
@@ -37,9 +37,15 @@ PATHS: Mapping[str, str] = {
 PATHS_LINUX = {**PATHS, "state": "/var/lib/rmcagent", "public": "/run/rmcagent"}
 PATHS_AIX = {**PATHS, "state": "/var/rmcagent", "public": "/var/rmcagent/public"}
 
-# What should run where it is on file; everything RSCT starts on demand may be inoperative. IBM.CSMAgentRM makes the
-# handshake on old levels, IBM.MgmtDomainRM on newer ones: where neither is on file, nothing is missed.
-REQUIRED = ("ctrmc", "IBM.DRM", "IBM.MgmtDomainRM", "IBM.CSMAgentRM")
+# What should run where it is on file [rsct 1.5: seen on nearly every partition, and in IBM's own lists of expected services].
+# All else of RSCT's is started on demand, or is optional, and may be inoperative.
+PROFILE: Mapping[str, str] = {
+    "ctrmc": "required",
+    "IBM.DRM": "required",
+    "IBM.MgmtDomainRM": "required",
+    "IBM.CSMAgentRM": "required",           # made the handshake before IBM.MgmtDomainRM did
+}
+SUCCESSOR: Mapping[str, str] = {"IBM.CSMAgentRM": "IBM.MgmtDomainRM"}    # what need not run where its successor is on file
 
 
 @dataclass(frozen=True)
@@ -73,6 +79,12 @@ def which(host: Host, settings: Settings) -> Platform:
     if not sys.platform.startswith("aix"):
         return Platform.LINUX
     return Platform.VIOS if host.exists(IOSCLI) else Platform.AIX
+
+
+def expected(on_file: Container[str], policy: Mapping[str, str]) -> Mapping[str, str]:
+    """What is expected of each subsystem that anything is said of: required, on-demand or absent-ok, the policy's word last."""
+    profile = {name: "on-demand" if SUCCESSOR.get(name, "") in on_file else need for name, need in PROFILE.items()}
+    return {**profile, **policy}
 
 
 def _first(host: Host, name: str, folders: Tuple[str, ...]) -> str:

@@ -12,6 +12,7 @@ from rmcagent.model import (
     Fault,
     Finding,
     History,
+    How,
     Kind,
     Link,
     Outcome,
@@ -21,8 +22,8 @@ from rmcagent.model import (
     Snapshot,
     State,
 )
-from rmcagent.reason.guards import Case, grace_of, refusals, splayed
-from rmcagent.reason.ladder import LINK_FAULTS, REPEATABLE, remedies_for
+from rmcagent.reason.guards import Case, grace_of, of_this_episode, refusals, splayed
+from rmcagent.reason.ladder import IDENTITY_FAULTS, LINK_FAULTS, REPEATABLE, remedies_for
 
 # Refusals that only say how often this may be done; they end a rung, not the partition's case.
 SPENT = ("budget", "off")
@@ -157,7 +158,18 @@ def _rungs(finding: Finding, seen: Snapshot, settings: Settings) -> Tuple[Remedy
         return ()           # noise beside a working connection, or of a network that is down, is reported, never treated
     if finding.fault is Fault.LINK_DOWN and not any(hmc.reachable for hmc in seen.hmcs):
         return rungs[:1]    # whether an HMC can be reached could not be asked: refresh only
+    if finding.fault in IDENTITY_FAULTS:
+        return _identity_rungs(rungs, finding, seen)
     return rungs
+
+
+def _identity_rungs(rungs: Tuple[Remedy, ...], finding: Finding, seen: Snapshot) -> Tuple[Remedy, ...]:
+    """Reported only, while an HMC is connected, or where CAA's device keeps a UUID that must be changed first."""
+    cluster0 = seen.standing.cluster0
+    if any(hmc.link is Link.UP for hmc in seen.hmcs) or (finding.fault is Fault.CLONED_NODE and cluster0.value):
+        return ()
+    untold = finding.fault is Fault.CLONED_NODE and cluster0.how in (How.GAP, How.UNASKED)
+    return tuple(rung for rung in rungs if not (untold and rung is Remedy.RECFGCT))
 
 
 def _tries(remedy: Remedy, finding: Finding, history: History, settings: Settings) -> int:
@@ -165,11 +177,10 @@ def _tries(remedy: Remedy, finding: Finding, history: History, settings: Setting
 
     recfgct runs once an episode: there every outcome counts but INTERRUPTED, for any fault.
     """
-    episode = history.episode.id if history.episode else ""
     shadow = "shadow" in (settings.mode, settings.remedies[remedy.value].mode)
     return sum(
-        1 for attempt in history.attempts
-        if attempt.remedy is remedy and attempt.episode == episode and attempt.shadow == shadow and attempt.by != "finish"
+        1 for attempt in of_this_episode(history)
+        if attempt.remedy is remedy and attempt.shadow == shadow and attempt.by != "finish"
         and (attempt.outcome not in (None, Outcome.INTERRUPTED) if remedy is Remedy.RECFGCT
              else attempt.outcome is Outcome.UNCHANGED and _same_kind(attempt, finding))
     )

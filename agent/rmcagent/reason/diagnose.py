@@ -2,14 +2,24 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any, Callable, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import Iterator, List, Sequence, Tuple
 
 from rmcagent.config import Settings, spell
-from rmcagent.model import DomainStatus, Fact, Fault, Finding, History, Hmc, How, Link, LogGrowth, Side, Snapshot, State
+from rmcagent.model import Fault, Finding, History, How, Link, LogGrowth, Platform, Side, Snapshot, State
 from rmcagent.reason.ladder import GRAVITY
+from rmcagent.reason.links import connected, link_faults, management_expected, shows_no_hmc
+from rmcagent.reason.nodes import node_faults
 
-BEHIND_MANAGERS = (Fault.NO_HMC, Fault.LINK_PENDING, Fault.LINK_DOWN, Fault.LINK_FLAPPING, Fault.LINK_BLOCKED,
-                   Fault.HMC_UNREACHABLE, Fault.LINK_PARTIAL)
+# What explains what: a fault of one stage could not be seen, or is no news, behind one of an earlier stage.
+STAGES: Tuple[Tuple[Fault, ...], ...] = (
+    (Fault.RMC_DOWN, Fault.RMC_STOPPED, Fault.RMC_HUNG),
+    (Fault.MANAGER_DOWN,),
+    (Fault.REMOTE_DISABLED,),
+    (Fault.IDENTITY_CLASH, Fault.CLONED_NODE),
+    (Fault.NO_HMC, Fault.LINK_PENDING, Fault.LINK_DOWN, Fault.LINK_FLAPPING, Fault.LINK_BLOCKED, Fault.HMC_UNREACHABLE,
+     Fault.LINK_PARTIAL, Fault.STALE_HMC, Fault.LPARMGR_STUCK),
+)
+EXPLAIN_NOISE = (Fault.HMC_SIDE, Fault.HMC_UNREACHABLE)
 MOVING = (State.STARTING, State.STOPPING)
 # A loaded partition is not a hung RMC: lssrc must have answered within this.
 PROMPT_SECONDS = 2.0
@@ -18,26 +28,26 @@ SOON = timedelta(days=1)
 
 def diagnose(seen: Snapshot, history: History, settings: Settings) -> Tuple[Finding, ...]:
     """Every fault that is seen now, gravest first; what one explains, another does not repeat."""
-    findings: List[Finding] = [*_var(seen, settings), *_log(seen, settings)]
-    rmc = list(_rmc(seen, history, settings))
-    findings += rmc
-    if not rmc and ctrmc_runs(seen):
-        managers = list(_managers(seen))
-        findings += managers
-        # A missing manager explains a missing link; treat the cause first.
-        findings += [] if managers else _links(seen, history, settings)
-    # The HMC's own errors, or its absence, explain the noise they make.
-    if any(finding.fault in (Fault.HMC_SIDE, Fault.HMC_UNREACHABLE) for finding in findings):
+    findings: List[Finding] = [*_var(seen, settings), *_log(seen, settings), *_at_boot(seen), *_stages(seen, history, settings)]
+    if any(finding.fault in EXPLAIN_NOISE for finding in findings):
         findings = [finding for finding in findings if finding.fault is not Fault.LOG_STORM]
     return tuple(sorted(findings, key=lambda finding: (GRAVITY.index(finding.fault), finding.subject)))
 
 
+def _stages(seen: Snapshot, history: History, settings: Settings) -> List[Finding]:
+    """From RMC itself outwards, no further than the first stage that explains the rest: treat the cause first."""
+    down = list(_rmc(seen, history, settings))
+    if down or not ctrmc_runs(seen):
+        return down
+    managers = [*_managers(seen)] or [*_remote(seen, history, settings)]
+    if managers:
+        return managers
+    nodes = list(node_faults(seen, history))
+    return [*nodes, *_lparmgr(seen), *([] if nodes and not connected(seen) else link_faults(seen, history, settings))]
+
+
 def ctrmc_runs(seen: Snapshot) -> bool:
     return seen.state_of("ctrmc") is State.ACTIVE and seen.ctrmc_alive is not False
-
-
-def connected(seen: Snapshot) -> Tuple[Hmc, ...]:
-    return tuple(hmc for hmc in seen.hmcs if hmc.link is Link.UP)
 
 
 def untold_links(seen: Snapshot, history: History, settings: Settings) -> bool:
@@ -49,18 +59,10 @@ def untold_links(seen: Snapshot, history: History, settings: Settings) -> bool:
 def masked(fault: Fault, findings: Sequence[Finding]) -> bool:
     """Whether a fault that is not found could not have been: a graver one stands before it."""
     found = {finding.fault for finding in findings}
-    rmc = found & {Fault.RMC_DOWN, Fault.RMC_STOPPED, Fault.RMC_HUNG}
-    if fault in BEHIND_MANAGERS:
-        return bool(rmc or Fault.MANAGER_DOWN in found)
     if fault is Fault.LOG_STORM:
-        return bool(found & {Fault.HMC_SIDE, Fault.HMC_UNREACHABLE})
-    return fault is Fault.MANAGER_DOWN and bool(rmc)
-
-
-def management_expected(history: History, settings: Settings) -> bool:
-    """An HMC is expected where the policy says so, or where one has ever been seen."""
-    wanted = settings.expect.management
-    return wanted == "required" or (wanted == "auto" and bool(history.known or settings.expect.hmcs))
+        return bool(found & set(EXPLAIN_NOISE))
+    stage = next((number for number, stage in enumerate(STAGES) if fault in stage), 0)
+    return any(found & set(earlier) for earlier in STAGES[:stage])
 
 
 def looks_hung(seen: Snapshot) -> bool:
@@ -72,29 +74,9 @@ def looks_hung(seen: Snapshot) -> bool:
     )
 
 
-def shows_no_hmc(seen: Snapshot) -> bool:
-    """Nothing that could name an HMC names one, and all that was asked answered."""
-    return (
-        _empty(seen.status, lambda status: not status.control_points)
-        and _empty(seen.mcp, lambda servers: not servers)
-        and (_empty(seen.servers, lambda servers: not servers) or seen.servers.how in (How.INAPPLICABLE, How.MISSING))
-        and (_empty(seen.in_band, lambda names: not names) or seen.in_band.how in (How.INAPPLICABLE, How.MISSING))
-    )
-
-
 def storms(growth: LogGrowth, settings: Settings) -> bool:
     """The log grows faster than the policy allows, or fast enough to fill /var within a day."""
     return growth.noisy_bytes > settings.log.storm.bytes or (growth.var_full_in is not None and growth.var_full_in < SOON)
-
-
-def reachability(seen: Snapshot) -> str:
-    """Which known HMCs answer, in one word per HMC; grace starts anew when it changes."""
-    marks: Mapping[Optional[bool], str] = {True: "+", False: "-", None: "?"}
-    return " ".join(f"{marks[hmc.reachable]}{hmc.address}" for hmc in sorted(seen.hmcs, key=lambda hmc: hmc.address))
-
-
-def _empty(fact: Fact[Any], none: Callable[[Any], bool]) -> bool:
-    return bool(fact.seen and none(fact.value))
 
 
 def _var(seen: Snapshot, settings: Settings) -> Iterator[Finding]:
@@ -146,63 +128,27 @@ def _managers(seen: Snapshot) -> Iterator[Finding]:
             )
 
 
-def _links(seen: Snapshot, history: History, settings: Settings) -> Iterator[Finding]:
-    if shows_no_hmc(seen):
-        if history.empty_looks >= 2 and management_expected(history, settings):
-            known = ", ".join(hmc.address for hmc in history.known) or ", ".join(settings.expect.hmcs) or "one"
-            yield Finding(
-                Fault.NO_HMC, Side.HERE,
-                f"no management control point is defined here, and none is connected in-band; expected: {known}",
-                (seen.status.source, seen.mcp.source),
-            )
-        return
-    if not seen.status.seen:
-        return
-    up = connected(seen)
-    lost = [hmc for hmc in seen.hmcs if hmc.link not in (Link.UP, Link.UNKNOWN)]
-    if not lost:
-        return
-    if up:
-        names = ", ".join(f"{hmc.address} ({hmc.link.value})" for hmc in lost)
-        yield Finding(
-            Fault.LINK_PARTIAL, Side.HMC, f"{names} lost while {up[0].address} is connected", (seen.status.source,),
-            advice=f"on that HMC: is it running, does it still manage this partition? run diagrmc there; {up[0].address} works",
-        )
-        return
-    yield _all_lost(lost, seen.status)
+def _remote(seen: Snapshot, history: History, settings: Settings) -> Iterator[Finding]:
+    if seen.remote.value is False and management_expected(history, settings):
+        ports = " nor ".join(map(str, settings.network.ports))
+        yield Finding(Fault.REMOTE_DISABLED, Side.HERE,
+                      f"RMC runs and takes no remote clients: neither TCP {ports} answers here, and no HMC is connected",
+                      (seen.subsystems.source, seen.remote.source), advice="rmcctrl -p")
 
 
-def _all_lost(lost: Sequence[Hmc], status: Fact[DomainStatus]) -> Finding:
-    """No HMC is up; the letter that needs the most from us names the fault."""
-    by_link = {link: [hmc for hmc in lost if hmc.link is link] for link in Link}
-    for link, fault, side, meaning, advice in (
-        (Link.PENDING, Fault.LINK_PENDING, Side.IDENTITY,
-         "the handshake is not completed (i): the two sides do not accept each other's identity", ""),
-        (Link.FLAPPING, Fault.LINK_FLAPPING, Side.IDENTITY, "changes state too rapidly (Z): often two nodes with one node id",
-         "on the HMC, look for another partition with this node id (lsnodeid); a clone needs recfgct, run by hand"),
-        (Link.SUSPENDED, Fault.LINK_BLOCKED, Side.NETWORK, "is suspended (X): heartbeats pass, larger packets do not",
-         "compare the MTU and jumbo frame settings on the whole path to the HMC"),
-    ):
-        if by_link[link]:
-            return Finding(fault, side, f"{_names(by_link[link])}: {meaning}", (status.source,), advice=advice)
-    if all(hmc.reachable is False for hmc in lost):
-        return Finding(
-            Fault.HMC_UNREACHABLE, Side.NETWORK, f"no known HMC answers on its RMC ports: {_names(lost)}",
-            (status.source, "reach"),
-            advice=f"is the HMC running? check route and firewall from here to {_names(lost)}, TCP 657 and 12601 and UDP 657",
-        )
-    answering = [hmc for hmc in lost if hmc.reachable]
-    told = f"{_names(answering)} {_answers(answering)}" if answering else "whether it can be reached could not be asked"
-    return Finding(Fault.LINK_DOWN, Side.HERE, f"every known HMC is down by heartbeat (O): {_names(lost)}; {told}",
-                   (status.source, "reach"))
+def _lparmgr(seen: Snapshot) -> Iterator[Finding]:
+    told = seen.standing.lparmgr
+    if told.value:
+        yield Finding(Fault.LPARMGR_STUCK, Side.HERE, f"this VIOS's lparmgr has lost RMC: {told.value}", (told.source,),
+                      advice="as root: end accessprocess and lparmgr, then /usr/ios/lpm/sbin/lparmgr all start")
 
 
-def _answers(hmcs: Sequence[Hmc]) -> str:
-    return "answers on its RMC port" if len(hmcs) == 1 else "answer on their RMC ports"
-
-
-def _names(hmcs: Sequence[Hmc]) -> str:
-    return ", ".join(hmc.address for hmc in hmcs)
+def _at_boot(seen: Snapshot) -> Iterator[Finding]:
+    told = seen.standing.at_boot
+    if told.value:
+        how = "systemctl enable ctrmc.service" if seen.platform is Platform.LINUX else "rmcctrl -a"
+        evidence = f"RMC will not start at the next boot: {told.value}"
+        yield Finding(Fault.NOT_AT_BOOT, Side.HERE, evidence, (told.source,), advice=how)
 
 
 def _log(seen: Snapshot, settings: Settings) -> Iterator[Finding]:

@@ -86,6 +86,17 @@ def budget_left(attempts: Tuple[Attempt, ...], budget: Budget, now: datetime) ->
     return (left, None) if left > 0 else (0, inside[len(inside) - budget.times] + budget.span if budget.times else None)
 
 
+def of_this_episode(history: History) -> Tuple[Attempt, ...]:
+    """The attempts that tell something of what is wrong now: those of the episode, since an HMC was last connected.
+
+    A fault that is only reported, or one HMC of two that is lost, may keep an episode open for months.
+    """
+    episode = history.episode.id if history.episode else ""
+    last_up = max(history.last_up.values(), default=None)
+    return tuple(attempt for attempt in history.attempts
+                 if attempt.episode == episode and (last_up is None or attempt.begun_at > last_up))
+
+
 def spending(case: Case) -> Tuple[Attempt, ...]:
     """The attempts that count against this remedy's budget: shadow ones have a budget of their own."""
     return tuple(
@@ -277,10 +288,9 @@ def order(case: Case) -> Tuple[Refusal, ...]:
     """recfgct deletes RSCT's identity: only after a recycle was seen to change nothing, or where the identity is the fault."""
     if case.remedy is not Remedy.RECFGCT or case.finding.fault in IDENTITY_FAULTS:
         return ()
-    episode = case.history.episode.id if case.history.episode else ""
-    for attempt in case.history.attempts:
-        if (attempt.remedy is Remedy.RECYCLE and attempt.episode == episode and attempt.outcome is Outcome.UNCHANGED
-                and attempt.fault in LINK_FAULTS and (case.shadow or not attempt.shadow)
+    for attempt in of_this_episode(case.history):
+        if (attempt.remedy is Remedy.RECYCLE and attempt.outcome is Outcome.UNCHANGED and attempt.fault in LINK_FAULTS
+                and (case.shadow or not attempt.shadow)
                 # One whose commands failed never restarted RMC, so it proves nothing.
                 and "rmcctrl -z" not in attempt.failed and "rmcctrl -A" not in attempt.failed):
             return ()

@@ -7,7 +7,8 @@ from typing import Callable, Mapping, Optional, Tuple
 
 from rmcagent.config import RemedyPolicy, Settings
 from rmcagent.model import Attempt, Fault, Link, Outcome, Snapshot, State
-from rmcagent.reason.diagnose import shows_no_hmc, storms
+from rmcagent.reason.diagnose import storms
+from rmcagent.reason.links import shows_no_hmc
 
 
 def goal(attempt: Attempt, seen: Snapshot, settings: Settings) -> Optional[str]:
@@ -84,6 +85,20 @@ def _quiet(attempt: Attempt, seen: Snapshot, settings: Settings) -> Optional[str
     return "quiet" if min(growth.covers, seen.taken_at - attempt.ended_at) >= storm.within else None
 
 
+def _remote(attempt: Attempt, seen: Snapshot, settings: Settings) -> Optional[str]:
+    if any(hmc.link is Link.UP for hmc in seen.hmcs) or seen.remote.value:
+        return "enabled"
+    return "" if seen.remote.seen or _process("ctrmc", seen) == "" else None
+
+
+def _lparmgr(attempt: Attempt, seen: Snapshot, settings: Settings) -> Optional[str]:
+    """Only an answer of after the remedy counts."""
+    told = seen.standing.lparmgr
+    if not told.seen or told.at is None or attempt.ended_at is None or told.at <= attempt.ended_at:
+        return None
+    return "" if told.value else "answers"
+
+
 def _untold(attempt: Attempt, seen: Snapshot, settings: Settings) -> Optional[str]:
     return None
 
@@ -101,4 +116,6 @@ GOALS: Mapping[Fault, Callable[[Attempt, Snapshot, Settings], Optional[str]]] = 
     Fault.CLONED_NODE: _linked,
     Fault.LINK_PARTIAL: _all_linked,
     Fault.LOG_STORM: _quiet,
+    Fault.REMOTE_DISABLED: _remote,
+    Fault.LPARMGR_STUCK: _lparmgr,
 }

@@ -34,6 +34,14 @@ class Partition(Machine):
         """So many times rmcctrl -A succeeds, and ctrmc is gone again a second later."""
         self.wont_start = times
 
+    def old_rsct(self) -> None:
+        """RSCT of AIX 5.3 and early 6.1: IBM.CSMAgentRM makes the handshake, and IBM.MCP is no class yet."""
+        self.end(self.handshaker)
+        del self.subsystems[self.handshaker]
+        self.handshaker = "IBM.CSMAgentRM"
+        self.put_on_file(self.handshaker, "rsct_rm")
+        self.start(self.handshaker)
+
     def disable_remote(self) -> None:
         """Somebody ran rmcctrl -P."""
         self.remote_enabled = False
@@ -101,7 +109,7 @@ class Partition(Machine):
 
     def clone(self) -> None:
         """This partition is a copy of another, booted for the first time; the original has the same node id."""
-        self.machine = "IBM,9009-42A*7854321/7/c0ffee00-0000-4000-8000-000000000007"
+        self.machine = "system=IBM,9009-42A*7854321 partition=7 uuid=c0ffee00-0000-4000-8000-000000000007"
         self.flapping = True
         self.reboot()
 
@@ -118,7 +126,7 @@ class Partition(Machine):
 
         def burst() -> None:
             if self._storm is token:
-                if self.active("IBM.MgmtDomainRM"):
+                if self.active(self.handshaker):
                     self.write_log(kind, max(1, round(per_second * seconds)))
                 self.clock.at(seconds, burst)
 

@@ -52,11 +52,12 @@ class Machine:
         self.sick: Dict[str, str] = {}        # managers that die again, and what mends them
         self.ended_by_crash = False           # ctrmc's last end
         self.at_boot: bool = True
+        self.handshaker = "IBM.MgmtDomainRM"  # the manager that answers an HMC
         self.identity_broken = False          # message authentication fails: the handshake never ends
         self.flapping = False                 # another node has our node id
         self.node_id: str = self._new_node_id()
         self.node_id_copy: str = self.node_id           # the one beside the configuration in /var/ct
-        self.machine = "IBM,9009-42A*7812345/4/c0ffee00-0000-4000-8000-000000000004"   # serial, partition number, UUID
+        self.machine = "system=IBM,9009-42A*7812345 partition=4 uuid=c0ffee00-0000-4000-8000-000000000004"
         self.caa: str = ""                    # or "active", or "stopped"
         self.caa_name: str = ""
         self.caa_disk: str = ""
@@ -173,8 +174,8 @@ class Machine:
 
         def connect() -> None:
             if hmc.waiting is appointment:
-                hmc.waiting = None            # without IBM.MgmtDomainRM nobody answers the HMC: the next appointment follows
-                if self.active("IBM.MgmtDomainRM"):
+                hmc.waiting = None            # without its manager nobody answers the HMC: the next appointment follows
+                if self.active(self.handshaker):
                     hmc.connected = hmc.known = True
                     hmc.delay = RECONNECT
 
@@ -201,8 +202,9 @@ class Machine:
         if self.wont_start:
             self.wont_start -= 1
             self.later(1.0, lambda: self.crash("ctrmc"))
-        for number, name in enumerate(AUTOSTART, 1):
-            self.later(MANAGERS * number / len(AUTOSTART), lambda name=name: self._start_manager(name))  # type: ignore[misc]
+        managers = [name for name in (*AUTOSTART, "IBM.CSMAgentRM") if name in self.subsystems]
+        for number, name in enumerate(managers, 1):
+            self.later(MANAGERS * number / len(managers), lambda name=name: self._start_manager(name))  # type: ignore[misc]
 
     def _start_manager(self, name: str) -> None:
         if self.active("ctrmc"):

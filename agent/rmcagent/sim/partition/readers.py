@@ -56,7 +56,7 @@ def _odm_row(partition: Machine, row: Subsystem) -> str:
 def _lsrsrc(partition: Machine, args: Tuple[str, ...]) -> Said:
     classes = [word for word in args if word.startswith("IBM.")]
     servers = partition.servers()
-    if classes[:1] == ["IBM.MCP"]:
+    if classes[:1] == ["IBM.MCP"] and "IBM.MgmtDomainRM" in partition.subsystems:
         return Said(voices.lsrsrc_mcp(servers))
     if classes[:1] == ["IBM.ManagementServer"]:
         return Said(voices.lsrsrc_management_server(() if partition.platform is Platform.LINUX else servers))

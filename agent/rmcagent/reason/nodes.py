@@ -1,0 +1,58 @@
+"""Who this node is: node ids that disagree, and a node that is a copy of another."""
+from __future__ import annotations
+
+from typing import Dict, Iterator, Tuple
+
+from rmcagent.model import Fault, Finding, History, Link, Side, Snapshot
+
+NO_UUID = "00000000-0000-0000-0000-000000000000"
+BY_HAND = "at a quiet hour run recfgct and rmcctrl -p by hand"
+
+
+def node_faults(seen: Snapshot, history: History) -> Iterator[Finding]:
+    """Identity faults; with an HMC connected they are reported only (decide asks for that)."""
+    yield from _clash(seen)
+    yield from _clone(seen, history)
+
+
+def moved_parts(before: str, now: str) -> Tuple[str, ...]:
+    """Which parts of an identity (`system=... partition=... uuid=...`) differ; one that is untold differs from none."""
+    was, now_is = _parts(before), _parts(now)
+    return tuple(name for name in was if name in now_is and was[name] != now_is[name])
+
+
+def whole_identity(before: str, now: str) -> str:
+    """The identity as told now, with what was told before of parts that are untold now."""
+    return " ".join(f"{name}={value}" for name, value in {**_parts(before), **_parts(now)}.items())
+
+
+def _parts(identity: str) -> Dict[str, str]:
+    return {name: value for name, mark, value in (word.partition("=") for word in identity.split()) if mark}
+
+
+def _clash(seen: Snapshot) -> Iterator[Finding]:
+    standing = seen.standing
+    told = [fact for fact in (standing.node_file, standing.node_copy, standing.node_command) if fact.value]
+    if len({fact.value for fact in told}) > 1:
+        ids = ", ".join(f"{fact.source} {fact.value}" for fact in told)
+        yield Finding(Fault.IDENTITY_CLASH, Side.IDENTITY, f"this node's ids disagree: {ids}",
+                      tuple(fact.source for fact in told),
+                      advice=f"{BY_HAND}; recfgct -s keeps the id of {standing.node_file.source}")
+
+
+def _clone(seen: Snapshot, history: History) -> Iterator[Finding]:
+    moved = moved_parts(history.identity_before, seen.vitals.identity)
+    flapping = [hmc.address for hmc in seen.hmcs if hmc.link is Link.FLAPPING]
+    if not moved or not ("uuid" in moved or flapping):
+        return              # LPM, remote restart and Live Update move a partition, too
+    because = (f", and its link to {flapping[0]} flaps (Z), as when two nodes have one id" if flapping
+               else ", and the partition's UUID is another")
+    advice = f"if the original still exists, {BY_HAND}"
+    if seen.standing.cluster0.value:
+        advice = f"first chdev -l cluster0 -a node_uuid={NO_UUID}, for recfgct leaves that as it is; then {BY_HAND}"
+    yield Finding(
+        Fault.CLONED_NODE, Side.IDENTITY,
+        f"node id {seen.standing.node_file.value} was first seen on {history.identity_before} and is now on"
+        f" {seen.vitals.identity}{because}",
+        (seen.standing.node_file.source, seen.status.source), advice=advice,
+    )
