@@ -211,8 +211,10 @@ def _status_once(asked: Asked, path: str) -> int:
 def _plan(asked: Asked) -> int:
     from rmcagent import daemon
 
-    document = daemon.plan(_load(asked), asked.config)
-    sys.stdout.write(_json(document) + "\n" if asked.json else show.plan_text(document, _columns(), _colour()))
+    captured = asked.options.get("--from")
+    document = daemon.plan_from(_load(asked), captured) if captured else daemon.plan(_load(asked), asked.config)
+    text = daemon.preface(document, _columns()) + show.plan_text(document, _columns(), _colour())
+    sys.stdout.write(_json(document) + "\n" if asked.json else text)
     return show.plan_code(document)
 
 
@@ -279,6 +281,14 @@ def _config_check(asked: Asked) -> int:
     return DONE
 
 
+def _collect(asked: Asked) -> int:
+    from rmcagent import collect
+
+    said = collect.collect(asked.config, asked.options.get("--out", ""))
+    (sys.stderr if asked.options.get("--out") == "-" else sys.stdout).write(said)
+    return DONE
+
+
 def _doctor(asked: Asked) -> int:
     from rmcagent import doctor
 
@@ -295,8 +305,8 @@ VERBS: Dict[str, Verb] = {
     "run": Verb(_start, "be the daemon, in the foreground; SRC or systemd starts it", "rmcagent run"),
     "status": Verb(_status, "tell how RMC is and what the agent makes of it", "rmcagent status --watch",
                    {"--json": False, "--watch": False}),
-    "plan": Verb(_plan, "look once and tell what would be done now, and why or why not", "rmcagent plan --json",
-                 {"--json": False}),
+    "plan": Verb(_plan, "look once, or at captured answers, and tell what would be done now, and why or why not",
+                 "rmcagent plan --from rmcagent-aix1.tar.gz", {"--json": False, "--from": True}),
     "why": Verb(_why, "explain the last decision, or those of an episode", "rmcagent why E-12", {"--json": False}, words=1),
     "pause": Verb(_pause, "look on, but run no remedy for a while", 'rmcagent pause --for 2h --reason "LPM week"',
                   {"--for": True, "--reason": True}),
@@ -304,6 +314,7 @@ VERBS: Dict[str, Verb] = {
     "reload": Verb(_request, "read the configuration again", "rmcagent reload"),
     "config check": Verb(_config_check, "tell everything that is wrong with the configuration",
                          "rmcagent config check --config new.yaml"),
+    "collect": Verb(_collect, "write what can be seen here into a bundle, secrets left out", "rmcagent collect", {"--out": True}),
     "doctor": Verb(_doctor, "tell what cannot be observed or done here, and what mends it", "rmcagent doctor", {"--json": False}),
     "demo": Verb(_demo, "watch the daemon heal a simulated partition, not this one", "rmcagent demo"),
 }
@@ -382,6 +393,8 @@ def _load(asked: Asked) -> Loaded:
     from rmcagent import config
 
     try:
+        if "--from" in asked.options and "--config" not in asked.options and not os.path.exists(CONFIG):
+            return config.parse("{}")     # who reads a bundle need not run an agent
         return config.load(asked.config)
     except config.ConfigError as wrong:
         raise Cannot(INVALID, str(wrong)) from None

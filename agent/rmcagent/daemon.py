@@ -74,6 +74,15 @@ def plan_from(loaded: Loaded, path: str) -> Dict[str, Any]:
     return document(view, settings, host.shown, facts)
 
 
+def preface(document: Mapping[str, Any], columns: int) -> str:
+    """What stands above a plan on captured answers; "" above a live one."""
+    if "bundle" not in document:
+        return ""
+    from rmcagent.partition.bundle.names import preface as told
+
+    return told(document["bundle"], columns)
+
+
 def _without_waits(settings: Settings) -> Settings:
     """One look must do where the agent lets time pass; what an operator stopped is left to its own wait."""
     over = timedelta(0)

@@ -92,7 +92,7 @@ class BundleHost:
         rows = document.get("known_hmcs") if isinstance(document, dict) else None
         found = [row for row in rows if isinstance(row, dict) and row.get("address")] if isinstance(rows, list) else []
         return tuple(
-            KnownHmc(*(clean(str(row.get(key) or "")) for key in ("address", "name", "node_id")),
+            KnownHmc(_word(row, "address"), _word(row, "name"), _word(row, "node_id"),
                      first_seen=_moment(row.get("first_seen")), last_up=_moment(row.get("last_up")))
             for row in found[:64]
         )
@@ -116,8 +116,9 @@ class BundleHost:
         return replace(view, next_look=None, snapshot=replace(view.snapshot, logs=logs, gaps=tuple(dict.fromkeys(told))))
 
     def described(self) -> Mapping[str, Any]:
+        absent = [*self.missing.values(), *([] if self._has_ps() else [names.PROCESSES])]
         return {"name": self.name, "kind": self.kind, "taken_at": self.taken_at.isoformat(timespec="seconds"),
-                "missing": [*self.missing.values(), *([] if self._has_ps() else [names.PROCESSES])], "notes": self.notes[:MOST_NOTES], "waits": "over"}
+                "missing": absent, "notes": self.notes[:MOST_NOTES], "waits": "over"}
 
     # -- the Host protocol
 
@@ -223,6 +224,10 @@ class BundleHost:
             return moment
         self.notes.append("its files tell no time: it is read as of now")
         return datetime.now(timezone.utc).astimezone()
+
+
+def _word(row: Mapping[str, Any], key: str) -> str:
+    return clean(str(row.get(key) or ""))
 
 
 def _moment(text: Any) -> Optional[datetime]:
