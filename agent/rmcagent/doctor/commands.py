@@ -71,7 +71,7 @@ def missing(scene: Scene) -> Iterator[Complaint]:
         remedies = [remedy.value for remedy in _remedies(scene)
                     if _spells(scene, remedy, commands) and not _spells(scene, remedy, _without(commands, name))]
         lost = [need.lost] if need.lost else []
-        lost += [f"no {', '.join(remedies)}"] if remedies else []
+        lost += [f"without it there is no {', '.join(remedies)}"] if remedies else []
         if lost:
             severity = Severity.CANNOT_ACT if remedies else need.severity
             yield Complaint("command", severity, f"{name} is not installed ({commands[name]}): {'; '.join(lost)}",

@@ -13,7 +13,8 @@ def gaps(scene: Scene) -> Iterator[Complaint]:
     for gap in scene.seen.gaps:
         run = runs.get(gap.about)
         if run is None or not run.answer.missing:
-            yield cannot_see("observation", f"{gap.about}: {gap.because}", _by_hand(scene, gap, run))
+            yield cannot_see("observation", gap.because if gap.about in gap.because else f"{gap.about}: {gap.because}",
+                             _by_hand(scene, gap, run))
     state = scene.seen.state_of("ctrmc")
     if state is not None and state is not State.ACTIVE:
         yield advice("observation", f"ctrmc is {state.value}: what asks RMC could not be tried", "rmcagent plan")

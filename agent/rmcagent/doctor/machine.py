@@ -113,7 +113,7 @@ def _rules(scene: Scene, facility: str) -> Iterator[Complaint]:
         # syslogd writes into files that are there only.
         yield cannot_report("syslog", f"{SYSLOG_CONF} has no rule that records {facility}.info in a file that exists, "
                             "and report.file is off: nobody learns of the events",
-                            f"echo '{facility}.info {KEPT} rotate size 1m files 4' >> {SYSLOG_CONF}\n"
+                            f"echo '{facility}.info {KEPT} rotate size 1m files 4' \\\n>> {SYSLOG_CONF}\n"
                             f"touch {KEPT}; refresh -s syslogd")
 
 
