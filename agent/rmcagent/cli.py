@@ -213,7 +213,7 @@ def _plan(asked: Asked) -> int:
 
     captured = asked.options.get("--from")
     document = daemon.plan_from(_load(asked), captured) if captured else daemon.plan(_load(asked), asked.config)
-    text = daemon.preface(document, _columns()) + show.plan_text(document, _columns(), _colour())
+    text = (daemon.preface(document, _columns()) if captured else "") + show.plan_text(document, _columns(), _colour())
     sys.stdout.write(_json(document) + "\n" if asked.json else text)
     return show.plan_code(document)
 
@@ -305,8 +305,8 @@ VERBS: Dict[str, Verb] = {
     "run": Verb(_start, "be the daemon, in the foreground; SRC or systemd starts it", "rmcagent run"),
     "status": Verb(_status, "tell how RMC is and what the agent makes of it", "rmcagent status --watch",
                    {"--json": False, "--watch": False}),
-    "plan": Verb(_plan, "look once, or at captured answers, and tell what would be done now, and why or why not",
-                 "rmcagent plan --from rmcagent-aix1.tar.gz", {"--json": False, "--from": True}),
+    "plan": Verb(_plan, "look once and tell what would be done now, and why or why not", "rmcagent plan --json",
+                 {"--json": False, "--from": True}),
     "why": Verb(_why, "explain the last decision, or those of an episode", "rmcagent why E-12", {"--json": False}, words=1),
     "pause": Verb(_pause, "look on, but run no remedy for a while", 'rmcagent pause --for 2h --reason "LPM week"',
                   {"--for": True, "--reason": True}),

@@ -75,9 +75,7 @@ def plan_from(loaded: Loaded, path: str) -> Dict[str, Any]:
 
 
 def preface(document: Mapping[str, Any], columns: int) -> str:
-    """What stands above a plan on captured answers; "" above a live one."""
-    if "bundle" not in document:
-        return ""
+    """What stands above a plan on captured answers."""
     from rmcagent.partition.bundle.names import preface as told
 
     return told(document["bundle"], columns)
