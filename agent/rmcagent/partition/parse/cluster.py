@@ -5,7 +5,7 @@ import re
 from typing import List, Tuple
 
 from rmcagent.model import Answer, PeerDomain
-from rmcagent.partition.parse.lines import cannot, clean, is_caption, lines_of, lines_or_none, quote, succeeded, whole
+from rmcagent.partition.parse.lines import MESSAGE, cannot, clean, is_caption, lines_of, lines_or_none, quote, succeeded, whole
 
 
 def ct_clusterinfo(answer: Answer) -> str:
@@ -19,9 +19,17 @@ def ct_clusterinfo(answer: Answer) -> str:
 
 
 def lsrpdomain(answer: Answer) -> Tuple[PeerDomain, ...]:
-    """Every peer domain defined here, Offline ones too; of several listings in one text the last counts."""
-    none = "2612-023" in answer.stdout + answer.stderr          # not found [my inference: seen of another command]
-    lines = [line for line in lines_or_none(answer, none) if "2612-023" not in line]
+    """Every peer domain defined here, Offline ones too; of several listings in one text the last counts.
+
+    () only for silence, or where it is said that there is none: a header alone is the beginning of a listing.
+    """
+    whole(answer)
+    messages = [line for line in (*lines_of(answer), *lines_of(answer, answer.stderr)) if MESSAGE.search(line)]
+    others = [line for line in messages if "2612-023" not in line]
+    if others:
+        raise cannot(answer, quote(others[0]))
+    none = bool(messages)                                   # 2612-023, not found [my inference: seen of another command]
+    lines = [line for line in lines_or_none(answer, none) if line not in messages]
     domains: List[PeerDomain] = []
     for line in lines:
         words = line.split()
@@ -30,20 +38,25 @@ def lsrpdomain(answer: Answer) -> Tuple[PeerDomain, ...]:
             domains = []
         elif version in (2, 3, 4) and len(words) <= version + 4 and all(word.isalpha() for word in words[1:version]):
             domains.append(PeerDomain(clean(words[0]), clean(" ".join(words[1:version]))))
-        elif not is_caption(line):
+        elif version or not is_caption(line):
             raise cannot(answer, f"{quote(line)} is not a row of a peer domain")
     if none and domains:
         raise cannot(answer, "it shows domains and says that there are none")
+    if lines and not domains and not none:
+        raise cannot(answer, "it ends before the first row")
     return tuple(dict.fromkeys(domains))
 
 
 def lscluster(answer: Answer) -> str:
-    """The line by which `lscluster -m` tells of a CAA cluster; "": it ended without telling of one."""
+    """What in `lscluster -m` tells of a CAA cluster; "": it ended without telling of one, and had not begun to list nodes."""
     whole(answer)
     text = " ".join(" ".join(lines_of(answer)).split())
     tellings = (r"State of node: ?\S+(?: NODE_LOCAL)?", r"Cluster Name ?: ?\S+", r"Cluster Name SHID UUID ?\S*",
-                r"Cluster shorthand id .{0,40}")
+                r"Cluster shorthand id .{0,40}", r"number of nodes examined: ?[1-9]\d*",
+                r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")        # an identifier, whatever the language around it
     match = next(filter(None, (re.search(telling, text, re.IGNORECASE) for telling in tellings)), None)
+    if not match and re.match(r"Calling node query\b(?!.*examined: ?0\b)", text, re.IGNORECASE) and answer.exit_code == 0:
+        raise cannot(answer, "it ends before the first node")
     return clean(match.group()) if match else ""
 
 
@@ -66,10 +79,12 @@ def odm_hacmpcluster(answer: Answer) -> str:
     """PowerHA's cluster name from `odmget HACMPcluster`; "": no such object, or no such class."""
     # Silence is taken for an empty class, and a complaint about the class for a missing one [my inference, both]. A cluster
     # that this overlooks shows in lssrc, lscluster or lspv as well.
-    about = re.compile(r"(?:odmget:|0519-\d{3}).{0,200}(?:HACMPcluster|not found|not exist|not find)")
+    about = re.compile(r"(?:odmget:|libodm:|0519-\d{3}).{0,200}(?:HACMPcluster|not found|not exist|not find)")
     said = "\n".join([*lines_of(answer), *lines_of(answer, answer.stderr)])
     has_object = bool(re.search(r"^[ \t]*HACMPcluster:", said, re.MULTILINE))
-    none = bool(about.search(said)) and not has_object and not _is_denied(said)
+    # IBM's sentence about a class that does not exist ends in an advice, which tells of no lack of permission.
+    told = re.sub(r"Check\s+path\s+name\s+and\s+permissions", "", said, flags=re.IGNORECASE)
+    none = bool(about.search(told)) and not has_object and not _is_denied(told)
     lines = lines_or_none(answer, none)
     if none or not lines:
         return ""
@@ -81,12 +96,14 @@ def odm_hacmpcluster(answer: Answer) -> str:
 
 # [my inference: the sentences of a VIOS that is in no cluster; none was captured]
 NO_CLUSTER = re.compile(r"\b(?:no|not|any)\s.{0,80}\bcluster\b|\bcluster\b.{0,80}\bnot (?:exist|found|configured)", re.IGNORECASE)
+# "Could not reach the cluster's database" is no word about its absence.
+FAILED = re.compile(r"\b(?:could not|cannot|can't|unable|fail|error|timed? ?out|not? (?:respon|connect|reach))", re.IGNORECASE)
 
 
 def ioscli_cluster(answer: Answer) -> str:
     """The name of the shared storage pool's cluster, from `ioscli cluster -list`; "": this VIOS is in none."""
     said = [line for line in (*lines_of(answer), *lines_of(answer, answer.stderr)) if "cluster" in line.lower()]
-    none = any(map(NO_CLUSTER.search, said)) and not _is_denied("\n".join(said))
+    none = any(map(NO_CLUSTER.search, said)) and not any(map(FAILED.search, said)) and not _is_denied("\n".join(said))
     lines = lines_or_none(answer, none)
     names = [re.sub(r"^\s*CLUSTER_NAME\s*:", "", line).strip().rstrip(",").strip() for line in lines]
     if names and all(re.fullmatch(r"[\w.-]+", name) for name in names):

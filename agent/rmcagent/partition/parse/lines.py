@@ -32,6 +32,8 @@ def whole(answer: Answer) -> None:
         raise cannot(answer, "its last line is cut")
 
 
+# The number of a message of RMC, its commands or its resource managers.
+MESSAGE = re.compile(r"(?<!\d)26\d\d-\d{3}(?!\d)")
 # C0 but the tab, C1, invisible and direction-changing marks, halves of surrogate pairs.
 UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
 ECHOED = re.compile(r"(?:\S*/)?(?:lssrc|lsrsrc|lsrsrc-api|rmcdomainstatus|lsrpdomain|mkrpdomain|startrpdomain|stoprpdomain|lspv"
@@ -39,10 +41,12 @@ ECHOED = re.compile(r"(?:\S*/)?(?:lssrc|lsrsrc|lsrsrc-api|rmcdomainstatus|lsrpdo
 
 
 def lines_of(answer: Answer, text: Optional[str] = None, most: Optional[int] = MOST_LINES, echoes: bool = False) -> List[str]:
-    """Lines that say something, cleaned and bounded; too many are Unreadable, for the one that matters may be among the rest."""
+    """Lines that say something, cleaned; too many or too long a one are Unreadable: what matters may be in what is left out."""
     said = answer.stdout if text is None else text
-    clipped = (UNPRINTABLE.sub("?", line.rstrip()[:LONGEST_LINE]) for line in said.split("\n"))
-    kept = [line for line in clipped if line.strip() and (echoes or not is_echo(line))]
+    lines = [line for line in (line.rstrip() for line in said.split("\n")) if line]
+    if any(len(line) > LONGEST_LINE for line in lines):
+        raise cannot(answer, f"it has a line of more than {LONGEST_LINE} characters")
+    kept = [line for line in (UNPRINTABLE.sub("?", line) for line in lines) if echoes or not is_echo(line)]
     if most and len(kept) > most:
         raise cannot(answer, f"it has more than {most} lines")
     return kept
@@ -96,6 +100,9 @@ def complaint(answer: Answer, text: str) -> str:
 
 
 def cannot(answer: Answer, because: str) -> Unreadable:
+    """Quote nothing of an answer that names an RMCKey: its value may stand on any line."""
+    if "rmckey" in (answer.stdout + answer.stderr).lower():
+        because = re.sub('".*"', "a line with a key", because, flags=re.DOTALL)
     return Unreadable(f"cannot read {clean(answer.id)}: {because}")
 
 
@@ -126,6 +133,8 @@ def resources_of(answer: Answer, class_name: str, lines: List[str], none: bool) 
             raise cannot(answer, f"its line {number} does not belong to a listing of {class_name}")
     if not titled and not none:
         raise cannot(answer, f"it has no title that names {class_name}")
+    if not all(attributes for _, attributes in resources):
+        raise cannot(answer, "it shows a resource without an attribute")
     return _merged(resources)
 
 

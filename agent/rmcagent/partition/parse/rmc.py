@@ -7,6 +7,7 @@ from typing import Dict, List, Match, Optional, Tuple
 from rmcagent.model import Answer, ControlPoint, DomainStatus, Link, ManagementServer
 from rmcagent.partition.parse.lines import (
     ATTRIBUTE,
+    MESSAGE,
     Attributes,
     cannot,
     clean,
@@ -38,8 +39,11 @@ def rmcdomainstatus(answer: Answer) -> DomainStatus:
         if not row or not section:
             raise cannot(answer, f"{quote(line)} is not a line of its sections")
         found[section].append(row)
+    empty = next((title for title, rows in found.items() if not rows), "")
+    if empty:                                   # only a section with a row in it was ever seen: the rest was cut off
+        raise cannot(answer, f'it shows nobody below "{empty}"')
     points = (_control_point(row) for row in found.get(POINTS, ()) if row.group(1) != "S")
-    return DomainStatus(tuple(dict.fromkeys(points)), _peers(answer, found.get(PEERS)), _names(found.get(MANAGED, [])))
+    return DomainStatus(tuple(dict.fromkeys(points)), _peers(found.get(PEERS, [])), _names(found.get(MANAGED, [])))
 
 
 def _control_point(row: Match[str]) -> ControlPoint:
@@ -47,20 +51,18 @@ def _control_point(row: Match[str]) -> ControlPoint:
     return ControlPoint(node_id.lower().zfill(16), clean(address), LINKS.get(link, Link.UNKNOWN), queued in "Rr")
 
 
-def _peers(answer: Answer, rows: Optional[List[Match[str]]]) -> Tuple[str, ...]:
+def _peers(rows: List[Match[str]]) -> Tuple[str, ...]:
     """The other nodes; this one where it is alone, for the section itself says that it is in a peer domain."""
-    if rows == []:
-        raise cannot(answer, f'it shows no node below "{PEERS}"')
-    return _names(rows or []) or tuple(clean(row.group(4)) for row in rows or [])
+    return _names(rows) or tuple(clean(row.group(4)) for row in rows)
 
 
 def _names(rows: List[Match[str]]) -> Tuple[str, ...]:
     return tuple(dict.fromkeys(clean(row.group(4)) for row in rows if row.group(1) != "S"))
 
 
-MESSAGE = re.compile(r"(?<!\d)26\d\d-\d{3}(?!\d)")
 # [my inference: no capture of a class that RMC does not know; 2612-023 was seen, in Chinese]
-NO_SUCH_CLASS = ("not found", "not defined", "not known", "undefined", "unknown", "does not exist")
+NO_SUCH_CLASS = re.compile(r"\b(?:undefined|unknown) (?:resource )?class\b"
+                           r"|\bclass\b.{0,80}\b(?:not (?:found|defined|known|exist)|undefined|unknown)\b", re.IGNORECASE)
 
 
 def lsrsrc(answer: Answer, class_name: str) -> Tuple[ManagementServer, ...]:
@@ -68,7 +70,7 @@ def lsrsrc(answer: Answer, class_name: str) -> Tuple[ManagementServer, ...]:
     whole(answer)
     lines = lines_of(answer)
     said = [line for line in (*lines, *lines_of(answer, answer.stderr)) if MESSAGE.search(line) and not ATTRIBUTE.match(line)]
-    others = [line for line in said if "2612-023" not in line and not _knows_no_class(line)]
+    others = [line for line in said if "2612-023" not in line and not NO_SUCH_CLASS.search(line)]
     none = answer.exit_code == 6 or bool(said and not others)      # 6: no resources found [my inference, from memory]
     if not none and (others or answer.exit_code):
         raise cannot(answer, quote(others[0]) if others else complaint(answer, answer.stderr))
@@ -77,10 +79,6 @@ def lsrsrc(answer: Answer, class_name: str) -> Tuple[ManagementServer, ...]:
         raise cannot(answer, "it shows resources and says that there are none")
     servers = (_mcp(one) if class_name == "IBM.MCP" else _management_server(one) for one in resources)
     return tuple(server for server in servers if server)
-
-
-def _knows_no_class(message: str) -> bool:
-    return "class" in message.lower() and any(words in message.lower() for words in NO_SUCH_CLASS)
 
 
 def _mcp(attributes: Attributes) -> ManagementServer:

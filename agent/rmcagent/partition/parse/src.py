@@ -127,8 +127,8 @@ def mcproxy(answer: Answer) -> Tuple[str, ...]:
     lines = lines_of(answer)
     matches = [re.match(r"\s*Hostname\s*:\s*(\S+)", line) for line in lines]
     hosts = tuple(dict.fromkeys(clean(match.group(1)) for match in matches if match))
-    rows = [words for words in map(str.split, lines) if _is_lssrc_header(words) or words[0] == "mcproxy"]
-    if any(words[-1] == "inoperative" for words in rows) or not (hosts or rows):
+    states = {STATES.get(words[-1], State.UNKNOWN) for words in map(str.split, lines) if words[0] == "mcproxy"}
+    if states - {State.ACTIVE, State.UNKNOWN} or not (hosts or State.ACTIVE in states):
         raise cannot(answer, "it does not show mcproxy running")
     return hosts
 
