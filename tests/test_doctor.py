@@ -15,7 +15,7 @@ import pytest
 from rmcagent import doctor
 from rmcagent.doctor import healers, machine
 from rmcagent.doctor.nouns import Complaint, Examination, Severity
-from rmcagent.model import Answer, Platform, Vitals
+from rmcagent.model import Answer, Platform, Space, Vitals
 from rmcagent.partition.host import FileStat
 from rmcagent.sim.clock import VirtualClock
 from rmcagent.sim.live.stage import Stage
@@ -377,6 +377,13 @@ def test_a_small_var_is_told_however_empty(tmp_path: Path) -> None:
     assert one(scene.examine(), "50 MiB are free").severity is Severity.ADVICE
 
 
+def test_without_room_for_the_ledger_no_remedy_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scene = Scene(tmp_path)
+    monkeypatch.setattr(scene.host, "space", lambda path: Space(path, 1 << 30, 1 << 20 if path == STATE else 1 << 29))
+
+    assert one(scene.examine(), "ledger cannot be written").severity is Severity.CANNOT_ACT
+
+
 NO_FILE = "report: {file: off}\n"
 SYSLOG = [
     (Platform.AIX, "", "/dev/log", RULE, []),             # a file of our own
@@ -424,7 +431,7 @@ RULES = [
     ("*.debug;daemon.none /var/log/a", ()),
     ("daemon.none;*.info /var/log/a", ("/var/log/a",)),
     ("#daemon.info /var/log/a\n\naso.notice /var/log/aso", ()),
-    ("daemon.info", ()), ("\x00\xff ; . ,", ()), ("info /var/log/a", ()),
+    ("#mail.none;daemon.info /var/log/a", ()), ("daemon.info", ()), ("\x00\xff ; . ,", ()), ("info /var/log/a", ()),
 ]
 
 
