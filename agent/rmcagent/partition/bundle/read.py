@@ -338,6 +338,8 @@ def _members(path: str, archive: Any, notes: List[str]) -> Iterator[Tuple[str, C
     for number, member in enumerate(archive):
         if number >= MOST_FILES:
             raise CannotRead(f"cannot read {path}: it has more than {MOST_FILES} members")
+        if member.size < 0:
+            raise CannotRead(f"cannot read {path}: it is damaged, {clean(member.name)} in it has no size")
         if member.size > LARGEST_WHOLE and member.isreg():
             raise CannotRead(f"cannot read {path}: {clean(member.name)} in it is larger than {LARGEST_WHOLE >> 20} MiB")
         parts = [part for part in member.name.split("/") if part not in ("", ".")]
