@@ -48,7 +48,7 @@ MAY_IMPORT: Mapping[str, Tuple[str, ...]] = {
     "memory": (*HALL, "reason", "ledger"),
     "classify": (*HALL, "partition", "show"),
     "collect": (*HALL, "partition", "show"),
-    "doctor": (*HALL, "partition", "show", "folders"),
+    "doctor": (*HALL, "partition", "show", "folders", "doctor"),
     "deeds": TURN,
     "cycle": (*TURN, "memory", "episodes", "deeds"),
     "daemon": (*TURN, "episodes", "deeds", "cycle", "show", "folders", "inbox"),

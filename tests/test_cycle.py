@@ -860,3 +860,109 @@ def test_a_look_that_could_not_tell_does_not_reset_the_grace(tmp_path: Path) -> 
     day.run(2 * MINUTE)
 
     assert day.cycle.memory.sightings["link-down"].since == since
+
+
+# -- who this node is, and what else only looking can find
+
+
+def test_node_ids_that_disagree_are_mended_by_recfgct_alone_and_the_change_is_told(tmp_path: Path) -> None:
+    day = broken(Day(tmp_path), ("clash_identity",))
+
+    day.run(3 * HOUR)
+
+    assert day.did() == RECFGCT and day.verdict == "healthy" and day.partition.disasters == []
+    assert day.told("RMCA3007W") and day.field(day.told("RMCA2001W")[0], "fault") == "identity-clash"
+
+
+def test_a_copy_of_a_partition_gets_a_node_id_of_its_own_after_a_recycle_did_not_help(tmp_path: Path) -> None:
+    day = Day(tmp_path)
+    day.run(HOUR)
+    day.do("clone")
+    day.clock.sleep(MINUTE)
+
+    day.restart()
+    day.run(4 * HOUR)
+
+    assert day.did() == RECYCLE + RECFGCT and day.partition.disasters == []
+    assert day.field(day.told("RMCA2001W")[0], "fault") == "cloned-node" and day.verdict == "healthy"
+
+
+@pytest.mark.parametrize("reboots", [False, True])
+def test_a_partition_that_was_migrated_is_no_copy(tmp_path: Path, reboots: bool) -> None:
+    day = Day(tmp_path)
+    day.run(HOUR)
+    day.do("start_migration")
+    day.clock.sleep(5 * MINUTE)
+    day.do("end_migration")
+    if reboots:
+        day.do("reboot")
+        day.restart()
+
+    day.run(6 * HOUR)
+
+    assert day.did() == [] and not day.told("RMCA2001W") and day.verdict == "healthy"
+
+
+def test_remote_clients_that_somebody_disabled_are_enabled_by_a_refresh_and_no_more(tmp_path: Path) -> None:
+    day = broken(Day(tmp_path), ("disable_remote",))
+
+    day.run(HOUR)
+
+    assert day.did() == REFRESH and day.verdict == "healthy"
+    assert day.field(day.told("RMCA3002N")[0], "fault") == "remote-disabled"
+
+
+def test_an_rmc_that_will_not_start_at_boot_is_reported_once_and_nobody_is_woken(tmp_path: Path) -> None:
+    day = Day(tmp_path)
+    day.do("disable_at_boot")
+
+    day.run(2 * HOUR)
+
+    assert day.did() == [] and day.told("RMCA4001E") == []
+    assert [day.field(event, "do") for event in day.told("RMCA4002W")] == ["rmcctrl -a"]
+
+
+def test_an_hmc_whose_link_flaps_is_reported_and_not_recycled(tmp_path: Path) -> None:
+    day = Day(tmp_path, policy="faults: {flapping: 3/2h}\n")
+    day.run(HOUR)
+    for _ in range(3):
+        day.do("hmc_down")
+        day.run(5 * MINUTE)
+        day.do("hmc_up")
+        day.run(5 * MINUTE)
+
+    faults = [day.field(event, "fault") for event in day.told("RMCA2001W")]
+
+    assert "link-flapping" in faults and day.did() == []
+
+
+def test_a_retired_hmc_is_named_after_days_and_nothing_is_refreshed_for_it_any_more(tmp_path: Path) -> None:
+    day = Day(tmp_path, hmcs=("192.0.2.21", "192.0.2.22"), policy="cadence: {pulse: 10m, look: 10m}\nfaults: {stale_hmc: 2d}\n")
+    day.run(HOUR)
+    day.do("hmc_down", "192.0.2.22")
+    day.run(50 * HOUR)
+    begun = len(day.did())
+
+    day.run(48 * HOUR)
+
+    assert day.field(day.told("RMCA2001W")[-1], "fault") == "stale-hmc"
+    assert day.did()[begun:] == [] and set(day.did()) == set(REFRESH)
+
+
+def test_a_stuck_lparmgr_is_told_on_a_vios_and_by_default_only_its_shadow_is_cast(tmp_path: Path) -> None:
+    day = broken(Day(tmp_path, Platform.VIOS), ("stick_lparmgr",))
+
+    day.run(HOUR)
+
+    assert day.field(day.told("RMCA2001W")[0], "fault") == "lparmgr-stuck"
+    assert day.field(day.told("RMCA3005N")[0], "remedy") == "lparmgr" and "rmcctrl -z" not in day.did()
+
+
+def test_an_old_rsct_is_healed_as_a_new_one_is(tmp_path: Path) -> None:
+    day = Day(tmp_path)
+    day.do("old_rsct")
+    broken(day, ("stick_session",))
+
+    day.run(HOUR)
+
+    assert day.did() == REFRESH + RECYCLE and day.verdict == "healthy"

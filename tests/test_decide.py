@@ -127,6 +127,14 @@ def test_recycle_waits_for_its_grace_and_then_for_its_splay() -> None:
     assert in_splay.until is not None and NOON < in_splay.until < NOON + 10 * MINUTE
 
 
+def test_what_was_tried_before_an_hmc_was_connected_again_says_nothing_of_the_fault_now() -> None:
+    """An episode may stay open for months beside a fault that is only reported."""
+    long_ago, lately = attempt(REFRESH, 6 * HOUR), attempt(REFRESH, HOUR)
+
+    assert short(decided(LINK, long_ago)) == apply(REFRESH)
+    assert short(decided(LINK, lately)) == apply(RECYCLE)
+
+
 def test_the_splay_is_asked_for_only_when_nothing_else_holds_the_remedy() -> None:
     tried = attempt(REFRESH, HOUR)
 
@@ -778,3 +786,43 @@ def test_nothing_dangerous_is_begun_in_a_fresh_look_against_the_table_for_any_fa
     if decision.kind in (Kind.REFUSE, Kind.ESCALATE):
         assert decision.because and (decision.unblock or not LADDER[found])
     assert decision.remedy is None or decision.remedy in LADDER[found]
+
+
+# -- identity faults
+
+
+CLASH, CLONE = finding(Fault.IDENTITY_CLASH), finding(Fault.CLONED_NODE)
+
+
+NO_UUID = told("")
+
+
+def of_this_node(cluster0: Fact[Any] = NO_UUID, link: Link = Link.DOWN) -> Snapshot:
+    return with_fact(plain(link=link), "standing.cluster0", cluster0)
+
+
+def test_a_clash_is_treated_by_recfgct_and_a_copy_by_recycle_first() -> None:
+    assert short(decided(CLASH, seen=of_this_node())) == apply(RECFGCT)
+    assert short(decided(CLONE, seen=of_this_node())) == apply(RECYCLE)
+    assert short(decided(CLONE, attempt(RECYCLE, fault=Fault.CLONED_NODE), seen=of_this_node())) == apply(RECFGCT)
+
+
+@pytest.mark.parametrize("found", [CLASH, CLONE])
+def test_with_an_hmc_connected_an_identity_fault_is_reported_only(found: Finding) -> None:
+    beside = with_hmcs(of_this_node(), hmc(Link.UP), hmc(Link.DOWN, HMC2))
+
+    reported = decided(found, seen=beside)
+
+    assert (reported.kind, reported.treatable) == (Kind.ESCALATE, False)
+
+
+def test_a_copy_whose_cluster_device_keeps_a_uuid_is_reported_only() -> None:
+    assert decided(CLONE, seen=of_this_node(told("1602a950-e651"))).kind is Kind.ESCALATE
+
+
+@pytest.mark.parametrize("untold", [gap(), unasked()])
+def test_a_copy_whose_cluster_device_could_not_be_asked_gets_no_recfgct(untold: Fact[Any]) -> None:
+    tried = attempt(RECYCLE, fault=Fault.CLONED_NODE)
+
+    assert short(decided(CLONE, tried, seen=of_this_node(untold))) == apply(RECYCLE)
+    assert short(decided(CLONE, tried, seen=of_this_node(missing()))) == apply(RECFGCT)

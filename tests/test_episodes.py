@@ -382,7 +382,7 @@ def test_of_other_decisions_nothing_is_said(kind: Kind, story: Story) -> None:
     (Fault.LINK_DOWN, Side.HERE, HUMAN),
     (Fault.LINK_PENDING, Side.IDENTITY, HUMAN),
     (Fault.VAR_FULL, Side.HERE, HUMAN),
-    (Fault.NOT_AT_BOOT, Side.HERE, HUMAN),
+    (Fault.NOT_AT_BOOT, Side.HERE, ELSEWHERE),
     (Fault.RMC_STOPPED, Side.OPERATOR, ELSEWHERE),
     (Fault.HMC_UNREACHABLE, Side.NETWORK, ELSEWHERE),
     (Fault.LINK_BLOCKED, Side.NETWORK, ELSEWHERE),
@@ -398,6 +398,28 @@ def test_exhausted_is_told_from_a_cause_elsewhere(fault: Fault, side: Side, code
     fields = dict(story.events[-1].fields)
     assert fields["unblock" if code == HUMAN else "do"] == "do this by hand"
     assert fields["evidence"] == "the evidence"
+
+
+@pytest.mark.parametrize("fault, side", [(Fault.CLONED_NODE, Side.IDENTITY), (Fault.LOG_STORM, Side.EVIDENCE)])
+def test_nobody_is_woken_for_what_nothing_done_here_would_mend(fault: Fault, side: Side, story: Story) -> None:
+    finding = Finding(fault, side, "the evidence")
+    told_story(story, finding)
+
+    assert story.decide(replace(escalation(finding), treatable=False)) == [ELSEWHERE]
+
+
+def test_a_refusal_is_told_anew_when_its_problem_was_gone_in_between(story: Story) -> None:
+    finding = Finding(Fault.LINK_DOWN, Side.HERE, "the evidence")
+    told_story(story, finding)
+    first = story.decide(escalation(finding))
+    beside = Finding(Fault.NOT_AT_BOOT, Side.HERE, "keeps the episode open")
+    story.look(beside)
+    story.look(beside)
+    story.look(beside, finding)
+    story.look(beside, finding)
+
+    assert (first, story.decide(escalation(finding))) == ([HUMAN], [HUMAN])
+
 
 
 # ---- what why tells ----------------------------------------------------------------------------------------------------

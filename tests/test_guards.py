@@ -239,11 +239,11 @@ def test_what_only_recycle_and_recfgct_endanger_holds_no_gentler_remedy(remedy: 
 
 
 @pytest.mark.parametrize("name", ["no_hmc_reachable", "hmc_back"])
-@pytest.mark.parametrize("fault", [Fault.RMC_DOWN, Fault.RMC_HUNG, Fault.MANAGER_DOWN, Fault.CLONED_NODE])
-def test_only_link_faults_wait_for_an_hmc_that_answers(name: str, fault: Fault) -> None:
+@pytest.mark.parametrize("fault", [Fault.RMC_DOWN, Fault.RMC_HUNG, Fault.MANAGER_DOWN])
+def test_only_link_and_identity_faults_wait_for_an_hmc_that_answers(name: str, fault: Fault) -> None:
     held = next(one.held for one in HELD if one.guard == name)
 
-    assert spoken_by(name, held)
+    assert spoken_by(name, held) and spoken_by(name, replace(held, finding=finding(Fault.IDENTITY_CLASH)))
     assert spoken_by(name, replace(held, finding=finding(fault))) == ()
 
 
@@ -408,6 +408,7 @@ def test_recfgct_comes_after_a_recycle_for_any_link_fault_that_changed_nothing_i
     ("in an earlier episode", (attempt(RECYCLE, episode="E-0"),)),
     ("for another kind of fault", (attempt(RECYCLE, fault=Fault.RMC_HUNG),)),
     ("only a shadow", (attempt(RECYCLE, shadow=True),)),
+    ("before an HMC was connected again", (attempt(RECYCLE, 6 * HOUR),)),
 ])
 def test_no_other_history_lets_recfgct_come(name: str, done: Tuple[Attempt, ...]) -> None:
     assert [refusal.guard for refusal in spoken_by("order", recfgct(*done))] == ["order"], name

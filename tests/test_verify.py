@@ -221,15 +221,41 @@ def test_a_log_that_could_not_be_read_is_not_quiet() -> None:
     assert reached(Fault.LOG_STORM, plain(logs=gap())) is None
 
 
+# -- remote clients, the VIOS
+
+
+@pytest.mark.parametrize("remote, link, token", [
+    (told(True), Link.DOWN, "enabled"), (told(False), Link.DOWN, ""), (gap(), Link.DOWN, None), (unasked(), Link.UP, "enabled"),
+])
+def test_remote_clients_are_enabled_when_a_port_answers_or_an_hmc_is_connected(
+    remote: Any, link: Link, token: Optional[str]
+) -> None:
+    assert reached(Fault.REMOTE_DISABLED, plain(link=link, remote=remote)) == token
+
+
+def test_a_dead_rmc_takes_no_remote_clients() -> None:
+    assert reached(Fault.REMOTE_DISABLED, plain(rmc="down")) == ""
+
+
+def test_only_what_lsivm_says_after_the_remedy_counts() -> None:
+    after, before = NOON, ENDED
+
+    def answered(value: str, at: Any) -> Optional[str]:
+        seen = with_fact(plain(), "standing.lparmgr", told(value, at))
+        return goal(replace(TRIED, fault=Fault.LPARMGR_STUCK), seen, DEFAULTS)
+
+    assert [answered("", after), answered("lsivm exits 1", after)] == ["answers", ""]
+    assert [answered("", before), answered("lsivm exits 1", before)] == [None, None]
+
+
 # -- the table
 
 
-SHOWING_ALL = plain(link=Link.UP, logs=told(grown(0, timedelta(minutes=5))))
+SHOWING_ALL = with_fact(plain(link=Link.UP, logs=told(grown(0, timedelta(minutes=5)))), "standing.lparmgr", told(""))
 
 
 def test_every_fault_has_a_goal_and_those_that_are_treated_can_be_told() -> None:
     untold = {fault for fault in Fault if LADDER[fault] and reached(fault, SHOWING_ALL, "IBM.DRM") is None}
 
     assert set(GOALS) == set(Fault)
-    # What no look shows yet, no look can call healed.
-    assert untold <= {Fault.REMOTE_DISABLED, Fault.LPARMGR_STUCK}
+    assert untold == set()

@@ -147,7 +147,9 @@ class Episodes:
                 ("remedy", decision.remedy.value if decision.remedy else ""), ("guard", guards), fault, episode,
                 ("because", decision.because), ("unblock", unblock),
             ))
-        if finding.side is not Side.OPERATOR and (LADDER[finding.fault] or finding.side is Side.HERE):
+        treated = decision.treatable and LADDER[finding.fault]
+        urgent = finding.side is Side.HERE and finding.fault is not Fault.NOT_AT_BOOT
+        if finding.side is not Side.OPERATOR and (treated or urgent):
             because = ("because", decision.because)
             return Event("RMCA4001E", "needs a human", (fault, episode, because, evidence, ("unblock", unblock)))
         return Event("RMCA4002W", "cause is elsewhere", (fault, ("side", finding.side.value), episode, evidence, ("do", unblock)))

@@ -466,6 +466,7 @@ class Decision:
     until: Optional[datetime] = None
     attempt: Optional[int] = None         # the one to judge
     shadow: bool = False
+    treatable: bool = True                # False: as things are, nothing done here would mend it
 
 
 @dataclass(frozen=True)

@@ -133,7 +133,8 @@ def _judge(attempt: Attempt, findings: Sequence[Finding], settings: Settings, no
 def _decide_one(finding: Finding, seen: Snapshot, history: History, settings: Settings, now: datetime) -> Decision:
     rungs = _rungs(finding, seen, settings)
     if not rungs:
-        return Decision(Kind.ESCALATE, f"{finding.fault.value} has no remedy here", finding, unblock=finding.advice)
+        because = f"{finding.fault.value} has no remedy here"
+        return Decision(Kind.ESCALATE, because, finding, unblock=finding.advice, treatable=False)
     if finding.fault is Fault.RMC_STOPPED and settings.remedies["start"].after_stop is None:
         return Decision(Kind.ESCALATE, "an operator stopped RMC; the policy never starts it again", finding,
                         unblock=finding.advice)

@@ -48,9 +48,9 @@ class Case:
 
     @property
     def link_fault(self) -> bool:
-        """A recycle for this could be a recycle because an HMC is away; noise of a lost HMC is no better reason."""
+        """A remedy for this could be one because an HMC is away, and be judged by nobody; its noise is no better reason."""
         noise = self.finding.fault is Fault.LOG_STORM and bool(self.seen.hmcs)
-        return self.finding.fault in LINK_FAULTS or noise
+        return self.finding.fault in LINK_FAULTS | IDENTITY_FAULTS or noise
 
 
 def refusals(case: Case) -> Tuple[Refusal, ...]:
