@@ -2,16 +2,23 @@
 from __future__ import annotations
 
 import os
+import re
+import tracemalloc
+from collections import Counter
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import List, Optional, Tuple
+from typing import Callable, List, Optional, Tuple
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
+from bench import logs as bench
 from rmcagent.model import Fact, How, LogGrowth, Space
 from rmcagent.partition import logs
-from rmcagent.partition.host import SystemHost
-from rmcagent.partition.logs import LogWatch, census
+from rmcagent.partition.host import FileStat, SystemHost
+from rmcagent.partition.logs import LogWatch, census, census_of
+from rmcagent.partition.parse import Unreadable
 
 NOON = datetime(2026, 3, 4, 12, 0, tzinfo=timezone.utc)
 WITHIN = timedelta(minutes=10)
@@ -27,6 +34,25 @@ ECHO = line("2613-027", "MDC detected a protocol error with the HMC in RTAS slot
 SLOT = line("2613-023", "The data in RTAS slot number 0 is invalid. The error number is 2.")
 SLOT_ECHO = line("2613-027", "MDC detected a protocol error with the HMC in RTAS slot number 0 due to prior error 2613-023")
 TIMEOUT = line("2613-016", "PKE timed out with the node at IP address 9.149.149.74")
+
+
+class Asked(SystemHost):
+    """The machine, and how many bytes were asked of it at each reading."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bytes: List[int] = []
+
+    def read_from(self, path: str, offset: int, limit: int) -> Optional[bytes]:
+        self.bytes.append(limit)
+        return super().read_from(path, offset, limit)
+
+
+class Blind(SystemHost):
+    """No file can be read."""
+
+    def read_from(self, path: str, offset: int, limit: int) -> Optional[bytes]:
+        return None
 
 
 class Watched:
@@ -50,6 +76,11 @@ class Watched:
     def add(self, text: str) -> None:
         with open(self.log, "a") as log:
             log.write(text)
+
+
+@pytest.fixture(autouse=True)
+def forgotten() -> None:
+    logs._known.cache_clear()
 
 
 @pytest.fixture
@@ -387,7 +418,7 @@ def test_rubbish_full_of_numbers_does_not_fill_our_memory(watched: Watched) -> N
         watched.add("".join(line(f"26{number // 1000:02}-{number % 1000:03}") for number in numbers))
         seen = watched.growth()
 
-    assert len(seen.messages) <= 3 * logs.MOST_NUMBERS + 1
+    assert len(seen.messages) <= 3 * logs.MOST_PAIRS + 1
     assert sum(seen.messages.values()) == 9000
 
 
@@ -438,10 +469,6 @@ def test_a_log_that_rotates_fills_nothing(watched: Watched) -> None:
 
 
 def test_a_log_that_cannot_be_read_is_a_gap(watched: Watched) -> None:
-    class Blind(SystemHost):
-        def read_from(self, path: str, offset: int, limit: int) -> Optional[bytes]:
-            return None
-
     watched.add(SLOT)
     watched.look()
 
@@ -453,17 +480,250 @@ def test_a_log_that_cannot_be_read_is_a_gap(watched: Watched) -> None:
 
 
 def test_a_log_is_never_read_beyond_the_bound(tmp_path: Path) -> None:
-    asked: List[int] = []
-
-    class Counting(SystemHost):
-        def read_from(self, path: str, offset: int, limit: int) -> Optional[bytes]:
-            asked.append(limit)
-            return super().read_from(path, offset, limit)
-
-    watched = Watched(tmp_path, bytes_per_look=5000)
+    watched, asked = Watched(tmp_path, bytes_per_look=5000), Asked()
     watched.look()
     watched.add(HMC * 1000)
 
-    watched.watch.look(Counting(), watched.now + timedelta(minutes=1), None)
+    watched.watch.look(asked, watched.now + timedelta(minutes=1), None)
 
-    assert sum(asked) <= 5000 + logs.HEAD_BYTES
+    assert sum(asked.bytes) <= 5000 + logs.HEAD_BYTES
+
+
+@pytest.mark.parametrize("bytes_per_look", [1 << 20, 3 * logs.PIECE + 1])
+def test_a_log_of_a_terabyte_that_appears_later_is_read_to_the_bound(tmp_path: Path, bytes_per_look: int) -> None:
+    watched, asked = Watched(tmp_path, bytes_per_look), Asked()
+    watched.look()
+    watched.add(HMC)
+    os.truncate(watched.log, 1 << 40)
+
+    seen = watched.watch.look(asked, watched.now + timedelta(minutes=1), None).value
+
+    assert sum(asked.bytes) <= bytes_per_look + logs.HEAD_BYTES
+    assert seen is not None and (seen.messages, seen.skipped_bytes) == ({"2613-021": 1}, (1 << 40) - bytes_per_look)
+
+
+def test_at_the_start_nothing_but_a_few_bytes_is_read_of_a_terabyte(watched: Watched) -> None:
+    asked = Asked()
+    watched.add(HMC * 10)
+    os.truncate(watched.log, 1 << 40)
+
+    watched.watch.look(asked, NOON, None)
+
+    assert sum(asked.bytes) <= logs.HEAD_BYTES + 1
+
+
+def test_a_log_replaced_by_another_that_begins_alike_is_read_from_its_beginning(watched: Watched) -> None:
+    watched.add(TIMEOUT)
+    watched.look()
+
+    os.rename(watched.log, watched.log.with_name("IBM.MgmtDomainRM.last"))
+    watched.add(TIMEOUT[:50] + SLOT + HMC)
+
+    assert watched.growth().messages == {"2613-023": 1, "2613-021": 1}
+
+
+def test_a_log_of_the_same_inode_on_another_device_is_another(tmp_path: Path) -> None:
+    class TwoDisks(SystemHost):
+        def files(self, pattern: str) -> Tuple[FileStat, ...]:
+            paths = sorted(tmp_path.iterdir())
+            return tuple(FileStat(str(path), path.stat().st_size, device, 7) for device, path in enumerate(paths))
+
+    watch = LogWatch(("any",), WITHIN)
+    for name in ("a", "b"):
+        (tmp_path / name).write_text(SLOT)
+    watch.look(TwoDisks(), NOON, None)
+
+    for name, text in (("a", HMC), ("b", TIMEOUT)):
+        (tmp_path / name).write_text(SLOT + text)
+    seen = watch.look(TwoDisks(), NOON + timedelta(minutes=1), None).value
+
+    assert seen is not None and seen.messages == {"2613-021": 1, "2613-016": 1}
+
+
+def test_a_log_that_vanishes_while_it_is_read_counts_as_skipped(watched: Watched) -> None:
+    class Vanishing(SystemHost):
+        def read_from(self, path: str, offset: int, limit: int) -> Optional[bytes]:
+            return super().read_from(path, offset, limit) if offset < logs.PIECE else None
+
+    watched.look()
+    size = 2 * logs.PIECE // len(HMC) * len(HMC)
+    watched.add(HMC * (size // len(HMC)))
+    seen = watched.watch.look(Vanishing(), watched.now + timedelta(minutes=1), None).value
+
+    assert seen is not None and seen.skipped_bytes == size - logs.PIECE
+    assert seen.messages == {"2613-021": logs.PIECE // len(HMC)}
+
+
+# ---- the table of messages ---------------------------------------------------------------------------------------------
+
+def test_every_message_has_a_side_that_is_known_and_a_meaning() -> None:
+    sides = {side for side, _ in logs.MESSAGES.values()} | set(logs.COMBINATIONS.values())
+
+    assert sides <= {*logs.VOTING, "benign", "echo"}
+    assert all(meaning for _, meaning in logs.MESSAGES.values())
+    assert {number for pair in logs.COMBINATIONS for number in pair} - {"2610-415"} <= set(logs.MESSAGES)
+
+
+@pytest.mark.parametrize("side", ["here", "network", "hmc", "benign"])
+def test_a_row_in_the_table_is_all_that_a_message_needs(monkeypatch: pytest.MonkeyPatch, side: str) -> None:
+    monkeypatch.setattr(logs, "MESSAGES", {**logs.MESSAGES, "2613-099": (side, "as the test says")})
+
+    seen = census((line("2613-099") * 3 + line("2613-098")).encode())
+
+    assert seen.side == (side if side != "benign" else "unknown")
+    assert seen.noisy_bytes == (4 if side != "benign" else 1) * len(line("2613-098"))
+
+
+def test_rubbish_full_of_numbers_does_not_hide_the_messages_we_know() -> None:
+    rubbish = "".join(line(f"26{number // 1000:02}-{number % 1000:03}") for number in range(500))
+
+    seen = census((rubbish + HMC + TIMEOUT + rubbish).encode())
+
+    assert (seen.messages["2613-021"], seen.inner["2613-021/2610-415"], seen.messages["2613-016"]) == (1, 1, 1)
+    assert seen.messages["other"] == 1000 - 2 * (logs.MOST_PAIRS)
+    assert len(seen.messages) <= logs.MOST_PAIRS + 3
+
+
+# ---- a long log, counted in pieces -------------------------------------------------------------------------------------
+
+def by_line(text: bytes, longest: int) -> LogGrowth:
+    """The census as its rules say it, one line after the other: what the quick reading is held against."""
+    found: List[Tuple[str, str]] = []            # ("", "") for a line that says nothing known
+    waits, noisy = False, 0
+    for whole in re.findall(rb"[^\n]*\n|[^\n]+\Z", text):
+        read = whole.rstrip(b"\n")[:longest].decode("latin-1")
+        numbers = re.compile(r"\b26\d\d-\d{3}\b", re.ASCII)
+        entry = re.search(r"/\d+/[\d.]+\s+(26\d\d-\d{3})\b", read, re.ASCII)
+        number = numbers.search(read)
+        if entry:
+            inside = numbers.search(read, entry.end())
+            found.append((entry[1], inside[0] if inside else ""))
+            waits = not inside
+        elif number and waits and not read.encode("latin-1")[:number.start()].strip():
+            found[-1] = (found[-1][0], number[0])
+            waits = False
+        elif number:
+            found.append((number[0], ""))
+            waits = True
+        elif read.encode("latin-1").strip():
+            found.append(("", ""))
+            waits = False
+        noisy += 0 if found and side_of(*found[-1]) == "benign" else len(whole)
+    votes = Counter(side_of(*pair) for pair in found)
+    return LogGrowth(0.0, noisy, dict(Counter(outer for outer, _ in found if outer)),
+                     dict(Counter(f"{outer}/{inner}" for outer, inner in found if inner)), most_voted(votes))
+
+
+SIDES = {("2613-016", ""): "network", ("2613-024", ""): "network", ("2613-023", ""): "benign", ("2613-027", ""): "echo",
+         ("2613-034", ""): "hmc", ("2613-021", "2610-415"): "hmc", ("2613-008", "2613-034"): "hmc",
+         ("2613-027", "2613-023"): "benign"}
+
+
+def side_of(outer: str, inner: str) -> str:
+    return SIDES.get((outer, inner), SIDES.get((outer, ""), "unknown"))
+
+
+def most_voted(votes: Counter[str]) -> str:
+    voting = votes["hmc"] + votes["network"] + votes["unknown"]
+    if not voting:
+        return "benign" if votes["benign"] else "unknown"
+    if votes["hmc"] >= voting / 2:
+        return "hmc"
+    return "network" if votes["network"] > voting / 2 else "unknown"
+
+
+TIMES = st.sampled_from(["(000131)", "(804070)", "(7)", "(12-34)", "(2613-016)", "", " 2613-021 (1)", "(1\n2)", "(1)2", ")"])
+DATES = st.sampled_from(["Tue Mar 4 ", "Tue Mar 4 ", "Tue Mar 4 ", "Wed Mar 15 ", "Wed Mar  5 ", "ue Mar 4 "])
+TOLD = st.sampled_from([
+    "{0}/02047/1.24 2613-021 from 192.0.2.74: 262154 2610-415 Cannot", "{0}/02047/1.24 2613-021 from 192.0.2.74:",
+    "{0}/00546/1.24 2613-023 slot 0", "{0}/00850/1.24 2613-027 due to prior error 2613-023", "{0}/1/1.22 2613-024 slot 3",
+    "{0}/1/1.22 2613-024 slot 3\n2610-652 The time limit", "{0}/1/1.22 2613-024\n\n  2610-652", "2613-016 no source", "",
+    "{0}/1/1 2613-0161", "{0}/1/1 x2613-016 2613-099", "x" * 90, "{0}/00850/1.24 " + "x" * 70 + " 2613-016",
+    "{0}/1/1.13 2613-008 from 192.0.2.74: 108 2613-034 Error 108 2610-415"])
+CLOCKS = st.sampled_from(["09:55:49 CUT 2014", "09:55:50 CUT 2014", "", "26"])
+ENTRIES = st.tuples(DATES, CLOCKS, TIMES, st.just(" "), TOLD, st.just("\n")).map("".join)
+OTHERS = st.sampled_from(["2610-652 The specified time limit\n", " \t2610-415 x\n", "\n", " \n", "rubbish\n", "no end",
+                          "\x00\xff(\n", "Tue Mar 4 09:55:49 \n", "Tue Mar 4 09:55:49 2610-652\n", "Tue Mar 4 2610-652\n",
+                          "Tue Mar 4 \n"])
+PARTS = st.tuples(st.one_of(ENTRIES.map(lambda entry: entry.format("src/MgmtDomainRM/MCP_cfg.c")), OTHERS), st.integers(1, 7))
+TEXTS = st.lists(PARTS, max_size=12).map(
+    lambda parts: "".join(text * times for text, times in parts).encode("latin-1"))
+# The same text over and over is what is read at once.
+STORMS = st.tuples(TEXTS, st.integers(1, 6)).map(lambda drawn: drawn[0] * drawn[1])
+
+
+@given(st.one_of(STORMS, st.binary(max_size=200), st.text("26130-5 \n/.").map(str.encode)),
+       st.lists(st.integers(1, 400), min_size=1, max_size=8), st.sampled_from([50, 120, 8192]))
+@example(b"\n" + b"Tue Mar 4 09:55:49 (1) /1/1 2613-024\n2610-652\n" * 4 + b"2610-652\n", [1000], 8192)
+def test_a_log_read_in_pieces_says_what_its_lines_say_one_by_one(text: bytes, cuts: List[int], longest: int) -> None:
+    class Pieces(SystemHost):
+        read = 0
+
+        def read_from(self, path: str, offset: int, limit: int) -> Optional[bytes]:
+            self.read += 1
+            return text[offset:offset + min(limit, cuts[self.read % len(cuts)])]
+
+    expected = by_line(text, longest)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(logs, "LONGEST_LINE", longest)
+        logs._known.cache_clear()
+
+        assert census(text) == expected
+        assert census_of(Pieces(), "log") == expected
+    logs._known.cache_clear()
+
+
+@pytest.mark.parametrize("name", sorted(bench.LOGS))
+def test_a_log_as_the_bench_writes_it_is_counted_line_by_line(tmp_path: Path, name: str) -> None:
+    bench.write(tmp_path / "log", name, 400_000)
+
+    assert census_of(SystemHost(), str(tmp_path / "log")) == by_line((tmp_path / "log").read_bytes(), logs.LONGEST_LINE)
+
+
+def test_a_log_that_cannot_be_read_has_no_census() -> None:
+    with pytest.raises(Unreadable, match="^cannot read /var/ct/a-log$"):
+        census_of(Blind(), "/var/ct/a-log")
+
+
+def test_nothing_is_said_by_nothing() -> None:
+    assert census(b"") == LogGrowth()
+
+
+def peak(work: Callable[[], object]) -> int:
+    tracemalloc.start()
+    try:
+        work()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("name", ["mixed", "all different", "one line"])
+def test_a_long_log_is_counted_in_two_megabytes_of_memory(tmp_path: Path, name: str) -> None:
+    log = tmp_path / "log"
+    if name == "one line":
+        log.write_bytes(b"x" * (4 << 20))
+    else:
+        bench.write(log, name, 4 << 20)
+
+    assert peak(lambda: census_of(SystemHost(), str(log))) < 2 << 20
+
+
+def test_a_look_at_a_flood_takes_two_megabytes_of_memory(watched: Watched) -> None:
+    watched.look()
+    bench.write(watched.log, "mixed", 4 << 20)
+
+    assert peak(watched.look) < 2 << 20
+    assert watched.growth().skipped_bytes > 3 << 20
+
+
+@pytest.mark.slow
+@pytest.mark.real
+@pytest.mark.parametrize("name", bench.MARKED)
+def test_a_long_log_is_counted_about_as_fast_as_grep_finds_its_numbers(tmp_path: Path, name: str) -> None:
+    lines = bench.write(tmp_path / "log", name, 64 << 20)
+
+    seen = bench.compare(tmp_path / "log", name, lines, rounds=3)
+
+    assert float(str(seen["times"])) <= 1.5
+    assert float(str(seen["memory_mib"])) <= bench.MARKS["memory_mib"]

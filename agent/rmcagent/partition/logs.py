@@ -15,9 +15,9 @@ from rmcagent.partition.parse import Unreadable
 if TYPE_CHECKING:
     from rmcagent.partition.host import FileStat, Host
 
-PIECE = 128 << 10            # bytes read at once: what a reading holds in memory is a few times this
 Pair = Tuple[str, str]       # of message numbers: an entry's own, and the one inside it or ""
 
+PIECE = 128 << 10            # bytes read at once: what a reading holds in memory is a few times this
 LONGEST_LINE = 8 << 10
 LONGEST_KNOWN = 1 << 10      # of an entry that is remembered as read
 MOST_KNOWN = 512
@@ -46,13 +46,12 @@ COMBINATIONS: Mapping[Pair, str] = {
     ("2613-008", "2613-034"): "hmc",
     ("2613-027", "2613-023"): "benign",
 }
-
 VOTING = ("hmc", "network", "here", "unknown")
 
 # ".../MgmtDomainRM/MCP_cfg.c/02047/1.24 2613-021 MDC received ..."
 ENTRY = re.compile(rb"/\d+/[\d.]+\s+(26\d\d-\d{3})\b")
 NUMBER = re.compile(rb"26(?<!\w26)\d\d-\d{3}\b")       # \b26..., but a pattern that begins with letters is found faster
-# "Tue Mar 4 ", where a time follows: an entry begins.
+# "Tue Mar 4 ", where a time follows: an entry begins, which goes on to the next and leans on nothing before it.
 DATE = re.compile(rb"(?m)^[^\s-]{1,12} [^\s-]{1,12} {1,2}\d{1,2} (?=\d\d:\d\d:\d\d )")
 
 
@@ -149,7 +148,8 @@ class LogWatch:
         return _Cursor(0, head)
 
     def _remember(self, tally: _Tally) -> None:
-        tally.weigh()
+        # What could not be read is taken for as noisy as what was.
+        tally.noisy += round(tally.skipped * (tally.noisy / tally.read if tally.read else 1.0))
         self._tallies.append(tally)
         while self._tallies[0].at <= tally.at - self._within and len(self._tallies) > 1:
             gone = self._tallies.popleft()
@@ -194,7 +194,8 @@ def _census(pieces: Iterable[bytes]) -> LogGrowth:
     tally, cursor = _Tally(datetime.min, 0), _Cursor(0, b"")
     for data in pieces:
         cursor.feed(data, tally)
-    cursor.end(tally)
+    if cursor.partial:       # the last line has no end
+        cursor._line(cursor.partial, len(cursor.partial), tally)
     return tally.growth(0.0, None)
 
 
@@ -230,13 +231,8 @@ class _Tally:
             pair = (outer if outer in MESSAGES or not outer or (outer, "") in self.pairs else "other", "")
         self.pairs[pair] += times
 
-    def weigh(self) -> None:
-        """Take what could not be read for as noisy as what was."""
-        self.noisy += round(self.skipped * (self.noisy / self.read if self.read else 1.0))
-
     def take(self, other: _Tally, times: int = 1) -> None:
         self.grew += other.grew * times
-        self.read += other.read * times
         self.noisy += other.noisy * times
         self.skipped += other.skipped * times
         for (outer, inner), count in other.pairs.items():
@@ -287,34 +283,25 @@ class _Cursor:
         self.partial = text[end:]
         self._text(text[:end], tally)
         if len(self.partial) > LONGEST_LINE:
-            self._line(self.partial[:LONGEST_LINE], len(self.partial), tally)
-            self.partial, self.broken = b"", True
-
-    def end(self, tally: _Tally) -> None:
-        """No more will follow: the last line has no end of its own."""
-        if self.partial:
             self._line(self.partial, len(self.partial), tally)
-            self.partial = b""
+            self.partial, self.broken = b"", True
 
     def skip(self) -> None:
         """Forget an unfinished line: its end will not be seen as such."""
         self.partial, self.outer, self.broken = b"", "", True
 
     def _text(self, text: bytes, tally: _Tally) -> None:
-        """Count whole lines. Most entries of a storm differ in their time only: those are read once and multiplied.
-
-        An entry is a line that begins with a date, and what follows up to the next; it leans on nothing before it.
-        """
+        """Count whole lines. Most entries of a storm differ in their time only: those are read once and multiplied."""
         for _ in range(MOST_DATES):
             found = DATE.search(text)
             if found is None:
                 break
-            self._lines(text[:found.start()], tally)
             date = found.group()
+            self._lines(text[:found.start()], tally)
             *entries, last = text[found.end():].split(b"\n" + date)
             self._entries(date, entries, tally)
-            first, _, text = last.partition(b"\n")
-            self._line(date + first, len(date) + len(first) + 1, tally)
+            first, newline, text = last.partition(b"\n")
+            self._lines(date + first + newline, tally)
         self._lines(text, tally)
 
     def _entries(self, date: bytes, entries: List[bytes], tally: _Tally) -> None:
@@ -325,23 +312,23 @@ class _Cursor:
         for (text, cut), times in kinds.items():
             if len(text) <= LONGEST_KNOWN:
                 tally.take(_known(text, len(date) + cut), times)
-            else:
-                for _ in range(times):
-                    self.entry(text, len(date) + cut, tally)
+                continue
+            for _ in range(times):
+                self.entry(text, len(date) + cut, tally)
 
     def entry(self, text: bytes, cut: int, tally: _Tally) -> None:
         """Count one entry before whose text `cut` bytes were that say nothing."""
-        first, newline, others = text.partition(b"\n")
+        first, _, others = (text + b"\n").partition(b"\n")
         self._line(b") " + first[:max(LONGEST_LINE - cut, 0)], cut + len(first) + 1, tally)
-        if newline:
-            self._lines(others + b"\n", tally)
+        self._lines(others, tally)
 
     def _lines(self, text: bytes, tally: _Tally) -> None:
         for line in text.split(b"\n")[:-1]:
-            self._line(line[:LONGEST_LINE], len(line) + 1, tally)
+            self._line(line, len(line) + 1, tally)
 
     def _line(self, line: bytes, size: int, tally: _Tally) -> None:
         """Count one line: an entry, the rest of one on a line of its own, or something unheard of."""
+        line = line[:LONGEST_LINE]
         number = NUMBER.search(line)
         if number is not None:
             self._message(line, number, tally)
@@ -378,23 +365,17 @@ def _side(outer: str, inner: str) -> str:
 
 def _kinds(entries: List[bytes]) -> Mapping[Tuple[bytes, int], int]:
     """How often each entry is there, apart from its time, which ends at the first ")": (rest, bytes cut off) -> times."""
-    if not entries:
-        return {}
-    cut = max(entries[0].find(b")"), 0)
+    cut = max(entries[0].find(b")"), 0) if entries else 0
     heads = b"".join(map(itemgetter(slice(cut)), entries))
     rests = Counter(map(itemgetter(slice(cut, None)), entries))
-    if _is_harmless(heads) and all(rest.startswith(b")") for rest in rests):
+    if _says_nothing(heads) and all(rest.startswith(b")") for rest in rests):
         return {(rest, cut): times for rest, times in rests.items()}
-    return Counter((entry[cut:], cut) for entry in entries for cut in (_time_of(entry),))
+    cuts = (max(entry.find(b")"), 0) for entry in entries)
+    return Counter((entry[cut:], cut) if _says_nothing(entry[:cut]) else (entry, 0) for entry, cut in zip(entries, cuts))
 
 
-def _time_of(entry: bytes) -> int:
-    end = max(entry.find(b")"), 0)
-    return end if _is_harmless(entry[:end]) else 0
-
-
-def _is_harmless(head: bytes) -> bool:
-    """True when no message is lost with it: each has a "-", none reaches over a ")", and all is on one line."""
+def _says_nothing(head: bytes) -> bool:
+    """True when it holds no message, nor a part of one: each has a "-", none reaches over a ")" or an end of a line."""
     return b"-" not in head and b"\n" not in head
 
 
@@ -415,5 +396,5 @@ def _remembered(cursors: Dict[Tuple[int, int], _Cursor], pairs: List[Tuple[FileS
 
 def _sentence(growth: LogGrowth) -> str:
     most = ", ".join(f"{number} {times} times" for number, times in Counter(growth.messages).most_common(3))
-    return f"the log grows by {growth.bytes_per_second:.0f} bytes a second, {growth.noisy_bytes} bytes of it noise" + (
-        f"; most often {most}" if most else "")
+    told = f"the log grows by {growth.bytes_per_second:.0f} bytes a second, {growth.noisy_bytes} bytes of it noise"
+    return f"{told}; most often {most}" if most else told
