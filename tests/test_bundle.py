@@ -345,7 +345,7 @@ def test_json_is_the_document_of_plan(anywhere: str, tmp_path: Path, capsys: Cap
     assert main(["plan", f"--from={path}", "--json", "--config", anywhere]) == 10
 
     document = json.loads(capsys.readouterr().out)
-    assert {"schema", "verdict", "taken_at", "subsystems", "hmcs", "cluster", "findings", "gaps", "decision", "log"} <= set(document)
+    assert {"schema", "verdict", "taken_at", "subsystems", "hmcs", "cluster", "findings", "gaps", "decision"} <= set(document)
 
 
 def told(path: object, anywhere: str, capsys: Capture) -> str:
@@ -398,7 +398,9 @@ def test_names_and_answers_with_escape_sequences_reach_no_terminal(anywhere: str
     assert not {"\x1b", "\x07"} & set(out.out + out.err)
 
 
-def test_a_folder_of_too_many_files_is_refused(anywhere: str, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_of_too_many_files_is_refused(
+    anywhere: str, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(read, "MOST_FILES", 3)
 
     assert "more than 3 files" in told(folder(tmp_path / "f", HEALTHY), anywhere, capsys)
@@ -562,7 +564,7 @@ def test_an_archive_that_unpacks_without_end_is_refused(
     assert "unpacks to more than 1 MiB" in told(tmp_path / "b.tar.gz", anywhere, capsys)
 
 
-@pytest.mark.parametrize("content", [b"", b"\x1f\x8b", b"garbage" * 1000, b"\0" * 5000, gzip.compress(b"x" * 5000), b"PK\x03\x04" * 99])
+@pytest.mark.parametrize("content", [b"", b"\x1f\x8b", b"garbage" * 999, b"\0" * 5000, gzip.compress(b"x" * 5000), b"PK\x03\x04"])
 def test_what_is_no_archive_ends_in_one_sentence(content: bytes, anywhere: str, tmp_path: Path, capsys: Capture) -> None:
     (tmp_path / "b.tar.gz").write_bytes(content)
 
@@ -591,11 +593,10 @@ def test_damage_anywhere_never_leaves_but_as_a_sentence(
 # ---- names
 
 def test_a_file_is_named_for_its_answer() -> None:
-    told = {name: names.answered_by(name) for name in (
-        "lssrc-a.txt", "lssrc-a--x-y.txt", "lsrsrc-IBM.MCP.txt", "lspv.txt", "vitals.txt", "Lspv.txt", "lspvx.txt", "lspv", ".txt")}
+    named = {"lssrc-a.txt": "lssrc-a", "lssrc-a--x-y.txt": "lssrc-a", "lsrsrc-IBM.MCP.txt": "lsrsrc-IBM.MCP", "lspv.txt": "lspv",
+             "vitals.txt": None, "Lspv.txt": None, "lspvx.txt": None, "lspv": None, ".txt": None}
 
-    assert told == {"lssrc-a.txt": "lssrc-a", "lssrc-a--x-y.txt": "lssrc-a", "lsrsrc-IBM.MCP.txt": "lsrsrc-IBM.MCP",
-                    "lspv.txt": "lspv", "vitals.txt": None, "Lspv.txt": None, "lspvx.txt": None, "lspv": None, ".txt": None}
+    assert {name: names.answered_by(name) for name in named} == named
 
 
 def test_a_shorter_name_tells_the_same() -> None:

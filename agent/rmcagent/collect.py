@@ -23,6 +23,7 @@ LARGEST_BUNDLE = 16 << 20
 LARGEST_STATUS = 4 << 20
 LOG_TAIL = 256 << 10
 MOST_LOGS = 32
+LONGEST_NAME = 80            # of a log in the bundle; tar's plain headers have room for 100
 LEFT_OUT = "LEFT-OUT.txt"
 BAR_AFTER = 1.0              # seconds
 BAR = 24
@@ -209,7 +210,9 @@ def _note(answer: Answer) -> str:
         return names.NOT_INSTALLED
     if answer.exit_code in (126, 127):
         return "cannot be run"
-    return names.TIMED_OUT if answer.timed_out else names.CUT if answer.cut else ""
+    if answer.exit_code is None and not answer.cut:
+        return names.TIMED_OUT if answer.timed_out else "did not end by itself"
+    return names.CUT if answer.cut else ""
 
 
 def _first_words(answer: Answer) -> str:
@@ -275,8 +278,8 @@ def _add_logs(gathered: Gathered, host: Host, here: Place, settings: config.Sett
         if log.size > LOG_TAIL:
             tail = tail.partition(b"\n")[2]
             gathered.left_out.append(f"{path}: all but its last {LOG_TAIL >> 10} KiB")
-        name = re.sub(r"[^A-Za-z0-9._-]", "_", path.lstrip("/"))[-120:]
-        gathered.files[names.LOGS + name] = redacted(tail.decode("utf-8", "replace"))
+        name = names.LOGS + re.sub(r"[^A-Za-z0-9._-]", "_", path.lstrip("/"))[-LONGEST_NAME:]
+        gathered.files[f"{name}.{number}" if name in gathered.files else name] = redacted(tail.decode("utf-8", "replace"))
 
 
 def _keep_bounds_and_secrets(gathered: Gathered) -> None:
@@ -308,7 +311,7 @@ def pack(gathered: Gathered, name: str, at: float) -> bytes:
     files = {**gathered.files, LEFT_OUT: "".join(f"{line}\n" for line in gathered.left_out)}
     packed = io.BytesIO()
     zipped: Any = gzip.GzipFile("", "wb", 6, packed, at)
-    with zipped, tarfile.open(fileobj=zipped, mode="w|", format=tarfile.USTAR_FORMAT) as archive:
+    with zipped, tarfile.open(fileobj=zipped, mode="w|", format=tarfile.GNU_FORMAT) as archive:
         for file, text in sorted(files.items()):
             content = text.encode("utf-8", "replace")
             member = tarfile.TarInfo(f"{name}/{file}")

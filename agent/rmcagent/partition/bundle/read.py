@@ -150,6 +150,9 @@ class BundleHost:
             return Answer(asked, missing=True)
         return Answer(asked, 1, stderr=f"{asked}.txt is not in this {self.kind}\n")
 
+    def watch(self, pids: Sequence[int]) -> None:
+        pass
+
     def exists(self, path: str) -> bool:
         """Nothing is called absent that was not said to be."""
         return path not in self._vitals.get("absent", "").split()

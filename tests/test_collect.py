@@ -1,0 +1,432 @@
+"""The evidence bundle: it holds what the agent asks, within bounds, and no secret; plan reads it as it reads the partition."""
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import os
+import re
+import stat
+import subprocess
+import sys
+import tarfile
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
+
+import pytest
+
+from day import HOUR, Day
+from rmcagent import collect, config, daemon
+from rmcagent.cli import main
+from rmcagent.model import Answer, Platform
+from rmcagent.partition.act import SPELLINGS
+from rmcagent.partition.bundle import names
+from rmcagent.partition.bundle.redact import redacted, secrets_of, survives
+from rmcagent.partition.platform import place
+from rmcagent.show import document
+from rmcagent.sim.live.stage import Stage
+
+Capture = pytest.CaptureFixture[str]
+KEY = "5f" * 32
+HALF = "9c81d2e3" * 5
+MCP_WITH_KEY = f"""Resource Persistent Attributes for IBM.MCP
+resource 1:
+\tHMCIPAddr         = "192.0.2.21"
+\tRMCKey            = "0x{KEY}
+{HALF}
+c2VjcmV0LWtleQ=="
+\tNodeID            = 0x00000000000000a1
+"""
+
+
+def day(folder: Path, platform: Platform = Platform.AIX, **named: Any) -> Day:
+    """A partition with an agent that only looks."""
+    return Day(folder, platform, policy="mode: observe\n", **named)
+
+
+def gathered(one: Day) -> collect.Gathered:
+    """With what the agent there published, at the place it publishes to."""
+    shown = document(one.cycle.view, one.settings, lambda moment: moment, {})
+    here = place(one.host, one.settings)
+    one.host.state_files[os.path.join(here.paths["public"], "status.json")] = json.dumps(shown).encode()
+    return collect.gather(one.host, here, config.Loaded(one.settings, (), (), "policy-1"), one.clock)
+
+
+def planned(one: collect.Gathered, folder: Path) -> Dict[str, Any]:
+    path = folder / "b.tar.gz"
+    path.write_bytes(collect.pack(one, "b", 1_700_000_000))
+    return daemon.plan_from(config.parse("{}"), str(path))
+
+
+def faults(shown: Mapping[str, Any]) -> List[Tuple[str, str, str]]:
+    return [(finding["fault"], finding["subject"], finding["side"]) for finding in shown["findings"]]
+
+
+# ---- round trip
+
+HAPPENINGS: Mapping[str, Sequence[Tuple[str, Mapping[str, Any]]]] = {
+    "healthy": (),
+    "ctrmc down": (("crash", {}),),
+    "ctrmc stopped": (("stop_cleanly", {}),),
+    "manager down": (("manager_crash", {}),),
+    "session stuck": (("stick_session", {"mended_by": "recycle"}),),
+    "CAA active": (("start_caa", {}),),
+    "CAA active, identity broken": (("start_caa", {}), ("break_identity", {})),
+    "identity broken": (("break_identity", {}),),
+    "peer domain": (("define_peer_domain", {}),),
+    "HMCs forgotten": (("forget_hmcs", {"mended_by": "recycle"}),),
+    "var full": (("fill_var", {"share": 0.99}),),
+}
+
+
+EVERYWHERE = [(happening, platform) for happening in HAPPENINGS for platform in Platform
+              if not ("CAA" in happening and platform is Platform.LINUX)]
+
+
+@pytest.mark.parametrize("happening, platform", EVERYWHERE, ids=[f"{one[0]}-{one[1].value}" for one in EVERYWHERE])
+def test_plan_finds_in_the_bundle_what_the_agent_finds_live(happening: str, platform: Platform, tmp_path: Path) -> None:
+    one = day(tmp_path, platform)
+    one.run(120)
+    for event, arguments in HAPPENINGS[happening]:
+        one.do(event, **arguments)
+    one.run(300)
+
+    shown = planned(gathered(one), tmp_path)
+
+    live = document(one.cycle.view, one.settings, lambda moment: moment, {})
+    assert faults(shown) == faults(live) and (bool(faults(live)) == (happening not in ("healthy", "CAA active", "peer domain")))
+    assert shown["platform"] == platform.value
+    assert {name: shown["cluster"][name] for name in ("state", "recycle", "recfgct")} == {
+        name: live["cluster"][name] for name in ("state", "recycle", "recfgct")}
+    assert [(hmc["address"], hmc["link"]) for hmc in shown["hmcs"]] == [(hmc["address"], hmc["link"]) for hmc in live["hmcs"]]
+    assert shown["bundle"]["missing"] == [] and all(hmc["reachable"] is None for hmc in shown["hmcs"])
+
+
+def test_a_command_that_hung_is_a_gap_in_the_bundle_too(tmp_path: Path) -> None:
+    one = day(tmp_path)
+    one.do("hang_command", "lscluster")
+
+    held = gathered(one)
+    shown = planned(held, tmp_path)
+
+    assert "lscluster -m: timed out" in held.left_out
+    assert shown["cluster"]["recycle"] == "forbidden" and "lscluster" in shown["cluster"]["evidence"]
+
+
+def test_a_command_that_is_not_installed_is_that_and_no_gap(tmp_path: Path) -> None:
+    one = day(tmp_path)
+    one.do("remove_command", "lscluster")
+
+    held = gathered(one)
+    shown = planned(held, tmp_path)
+
+    assert "lscluster -m: not installed" in held.left_out and "lscluster-m.txt" not in shown["bundle"]["missing"]
+    assert shown["cluster"]["recycle"] == "allowed"
+
+
+# ---- what is asked
+
+@pytest.mark.parametrize("platform", list(Platform))
+def test_only_reading_commands_are_run(platform: Platform, tmp_path: Path) -> None:
+    one = day(tmp_path, platform)
+    one.do("stick_session")
+    one.host.asked.clear()
+
+    gathered(one)
+
+    asked = {line.split()[0] for line in one.host.asked}
+    here = place(one.host, one.settings)
+    changing = {step.argv for remedy, spell in SPELLINGS.items() if remedy.value != "lparmgr"
+                for step in spell({name: name for name in here.commands}, here.paths, "IBM.DRM")}
+    assert one.did() == [] and asked <= set(collect.READING)
+    assert not {" ".join(argv) for argv in changing} & set(one.host.asked)
+    assert not asked & {"rmcctrl", "recfgct", "startsrc", "refrsrc", "rmcrefreshMD", "clmgr", "lparmgr"}
+    assert {"lssrc", "lsrsrc", "rmcdomainstatus", "ctsthl", "ctsvhbal", "lsnodeid", "uname"} <= asked
+
+
+def test_a_changing_command_is_refused_whoever_asks(tmp_path: Path) -> None:
+    one = day(tmp_path)
+    listener = collect.Listener(one.host, place(one.host, one.settings), collect.Progress(one.clock))
+
+    answer = listener.run((one.host.commands()["rmcctrl"], "-z"), 1.0)
+
+    assert one.did() == [] and answer.exit_code == 126 and listener.asked == {}
+    with pytest.raises(OSError, match="cannot act"):
+        listener.begin(None, "")
+
+
+def test_the_index_tells_how_each_command_ended(tmp_path: Path) -> None:
+    one = day(tmp_path)
+
+    rows = [line.split("\t") for line in gathered(one).files["INDEX.tsv"].splitlines()]
+
+    by_file = {row[0]: row for row in rows}
+    assert rows[0] == list(names.COLUMNS) and by_file["lssrc-a.txt"][2] == "0" and by_file["lscluster-m.txt"][2] == "1"
+    assert by_file["lspv.txt"][1].endswith("/lspv") and int(by_file["lspv.txt"][4]) > 0
+
+
+def test_logs_are_kept_by_their_ends_and_a_log_that_is_no_text_is_left_out(tmp_path: Path) -> None:
+    one = day(tmp_path)
+    one.do("storm", per_second=200.0)
+    one.run(0.1 * HOUR)
+
+    held = gathered(one)
+
+    logs = {name: text for name, text in held.files.items() if name.startswith("logs/")}
+    assert logs and all(0 < len(text) <= collect.LOG_TAIL for text in logs.values())
+    assert any("all but its last 256 KiB" in line for line in held.left_out)
+    assert planned(held, tmp_path)["log"]["messages"]
+
+
+# ---- secrets
+
+def test_a_key_is_taken_out_over_all_its_lines() -> None:
+    shown = redacted(MCP_WITH_KEY)
+
+    assert not any(part in shown for part in (KEY, HALF, "c2VjcmV0"))
+    assert '\tRMCKey = "redacted"\n\tNodeID            = 0x00000000000000a1\n' in shown
+    assert secrets_of(MCP_WITH_KEY) == {"0x" + KEY, HALF, "c2VjcmV0LWtleQ=="}
+
+
+@pytest.mark.parametrize("text, left", [
+    ("rmckey=abcdefgh12345678 rest\n", "abcdefgh"),
+    ("x RMCKEY: {1,2,\n3,4}\n  Name = 1\n", "3,4"),
+    ("RMCKey\n= 0xabcdef0123456789\n", "0xabc"),
+    (f"Identifier Value:\n{'ab' * 40}\n1234abcd\n\nHost", "1234abcd"),
+    (f"key 0x{'ab' * 20} in the log\n", "abab"),
+])
+def test_keys_are_taken_out_however_they_stand(text: str, left: str) -> None:
+    assert left not in redacted(text) and redacted(redacted(text)) == redacted(text)
+
+
+def test_a_disks_identifier_is_no_secret_and_a_short_one_nowhere() -> None:
+    row = f"hdisk0 {'0123456789abcdef' * 4} rootvg active\n"
+
+    assert redacted(row, "lspv") == row and redacted("NodeID = 0x00f6f5d0b1c2d3e4\n") == "NodeID = 0x00f6f5d0b1c2d3e4\n"
+
+
+def test_what_survives_is_seen() -> None:
+    assert survives("x RMCKey = 5\n", set()) and survives("a secretword b", {"secretword"})
+    assert not survives(redacted(MCP_WITH_KEY), secrets_of(MCP_WITH_KEY))
+
+
+class Leaky:
+    """A partition that tells its key in more places than one."""
+
+    def __init__(self, one: Day) -> None:
+        self.host = one.host
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.host, name)
+
+    def run(self, argv: Sequence[str], timeout: float, keep: int = 1 << 20) -> Answer:
+        answer = self.host.run(argv, timeout, keep)
+        if answer.id == "lsrsrc-IBM.MCP":
+            return replace(answer, stdout=MCP_WITH_KEY, exit_code=0)
+        if answer.id == "ctsvhbal":
+            return replace(answer, stdout=f"Identity: {HALF}\n", stderr=f"warning: RMCKey {KEY}\n")
+        return answer
+
+
+def test_no_key_is_in_any_file_of_the_bundle_nor_on_the_terminal(tmp_path: Path) -> None:
+    one = day(tmp_path)
+    leaky: Any = Leaky(one)
+
+    held = collect.gather(leaky, place(one.host, one.settings), config.Loaded(one.settings, (), (), "p"), one.clock)
+    packed = collect.pack(held, "b", 0)
+
+    whole = gzip.decompress(packed).decode("latin-1") + "".join(held.left_out)
+    assert not any(part in whole for part in (KEY, HALF, "c2VjcmV0")) and "RMCKey" in whole
+    assert planned(held, tmp_path)["hmcs"][0]["address"]
+
+
+def test_a_file_in_which_a_key_survived_is_left_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    one = day(tmp_path)
+    leaky: Any = Leaky(one)
+    monkeypatch.setattr(collect, "redacted", lambda text, answer="": text)
+
+    held = collect.gather(leaky, place(one.host, one.settings), config.Loaded(one.settings, (), (), "p"), one.clock)
+
+    assert "lsrsrc-IBM.MCP.txt" not in held.files and "lsrsrc-IBM.MCP.txt: a key may have survived in it" in held.left_out
+    assert "errors/ctsvhbal.txt" not in held.files and "lspv.txt" in held.files
+
+
+# ---- bounds
+
+LINE = "0123456789 " * 200 + "\n"
+
+
+class Flood:
+    def __init__(self, one: Day) -> None:
+        self.host = one.host
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.host, name)
+
+    def run(self, argv: Sequence[str], timeout: float, keep: int = 1 << 20) -> Answer:
+        answer = self.host.run(argv, timeout, keep)
+        return replace(answer, stdout=LINE * 500) if answer.id in ("errpt", "lsnodeid", "ctsvhbal", "uname-a") else answer
+
+
+def test_answers_and_bundle_have_a_bound_and_what_is_beyond_it_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
+) -> None:
+    monkeypatch.setattr(collect, "LARGEST_BUNDLE", 3 << 20)
+    one = day(tmp_path)
+    flood: Any = Flood(one)
+
+    held = collect.gather(flood, place(one.host, one.settings), config.Loaded(one.settings, (), (), "p"), one.clock)
+
+    assert max(len(text) for text in held.files.values()) <= 1 << 20
+    assert sum(len(text) for text in held.files.values()) <= 3 << 20
+    assert any(line.endswith("the bundle would be over 3 MiB") for line in held.left_out)
+    assert len(collect.pack(held, "b", 0)) < 3 << 20
+
+
+# ---- the file
+
+@pytest.fixture
+def policy(tmp_path: Path) -> str:
+    """Nothing of this machine's own is asked."""
+    path = tmp_path / "etc" / "rmcagent.yaml"
+    path.parent.mkdir(mode=0o700)
+    commands = {name: f"{tmp_path}/bin/{name}" for name in (*collect.READING, "rmcctrl")}
+    path.write_text(json.dumps({"commands": commands, "paths": {"public": str(tmp_path), "var_ct": str(tmp_path / "ct")}}))
+    path.chmod(0o600)
+    return str(path)
+
+
+def test_a_bundle_is_ours_alone_and_lists_what_was_left_out(policy: str, tmp_path: Path, capsys: Capture) -> None:
+    out = tmp_path / "b.tar.gz"
+
+    assert main(["collect", "--out", str(out), "--config", policy]) == 0
+
+    told = capsys.readouterr().out
+    with tarfile.open(out) as archive:
+        held = {member.name.partition("/")[2]: member for member in archive.getmembers()}
+        left_out = archive.extractfile(held["LEFT-OUT.txt"])
+        assert left_out and b"lssrc -a: not installed\n" in left_out.read()
+    assert stat.S_IMODE(out.stat().st_mode) == 0o600 and {member.mode for member in held.values()} == {0o600}
+    assert "  lssrc -a: not installed\n" in told and f"rmcagent plan --from {out}" in told
+    assert {"INDEX.tsv", "vitals.txt", "df.txt", "ps.txt"} <= set(held)
+    assert [file.name for file in tmp_path.glob("b.tar*")] == ["b.tar.gz"]
+
+
+def test_its_name_tells_host_and_time_where_none_is_given(
+    policy: str, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    assert main(["collect", "--config", policy]) == 0
+
+    assert re.fullmatch(r"rmcagent-[A-Za-z0-9.-]+-\d{8}T\d{6}\.tar\.gz", capsys.readouterr().out.split(":")[0])
+
+
+@pytest.mark.parametrize("there", ["a file", "a link", "a link to nothing", "a folder"])
+def test_nothing_is_written_over(there: str, policy: str, tmp_path: Path, capsys: Capture) -> None:
+    out, other = tmp_path / "b.tar.gz", tmp_path / "other"
+    other.write_text("precious")
+    {"a file": lambda: out.write_text("precious"), "a link": lambda: out.symlink_to(other),
+     "a link to nothing": lambda: out.symlink_to(tmp_path / "none"), "a folder": out.mkdir}[there]()
+
+    assert main(["collect", "--out", str(out), "--config", policy]) == 1
+
+    assert f"cannot write {out}: there is something of that name" in capsys.readouterr().err
+    assert other.read_text() == "precious" and not (tmp_path / "none").exists()
+
+
+def test_what_appears_while_it_is_gathered_is_not_written_over_either(tmp_path: Path) -> None:
+    out = tmp_path / "b.tar.gz"
+    out.symlink_to(tmp_path / "none")
+
+    with pytest.raises(OSError, match="there is something of that name"):
+        collect._write(str(out), b"x")
+
+    assert not (tmp_path / "none").exists() and [file.name for file in tmp_path.iterdir()] == ["b.tar.gz"]
+
+
+def test_a_folder_that_is_not_there_is_told(policy: str, tmp_path: Path, capsys: Capture) -> None:
+    assert main(["collect", "--out", str(tmp_path / "none" / "b.tar.gz"), "--config", policy]) == 1
+
+    assert "cannot write" in capsys.readouterr().err
+
+
+def test_a_broken_configuration_costs_no_evidence(tmp_path: Path) -> None:
+    (tmp_path / "bad.yaml").write_text("mode: actt\n")
+    (tmp_path / "bad.yaml").chmod(0o600)
+
+    loaded, problem = collect._policy(str(tmp_path / "bad.yaml"))
+
+    assert loaded.settings == config.defaults() and problem.startswith("the configuration: not used, the defaults were (")
+
+
+def test_the_bar_is_drawn_on_a_terminal_only_and_after_a_second(capsys: Capture) -> None:
+    class Watch:
+        seconds = 0.0
+
+        def monotonic(self) -> float:
+            return self.seconds
+
+    watch: Any = Watch()
+    bar = collect.Progress(watch)
+    bar.tell("lssrc -a", 1)
+    bar.shown = True
+    bar.tell("lssrc -a", 1)
+    quiet = capsys.readouterr().err
+    watch.seconds = 2.0
+    bar.tell("lspv", 3)
+    bar.end()
+
+    assert quiet == "" and capsys.readouterr().err.startswith("\r[###.....................] lspv")
+
+
+# ---- for real
+
+def rmcagent(stage: Stage, *words: str, stdin: Optional[bytes] = None) -> subprocess.CompletedProcess[bytes]:
+    environment = {"PATH": "/usr/bin:/bin", "HOME": "/", "PYTHONPATH": str(Path(__file__).parents[1] / "agent")}
+    return subprocess.run([sys.executable, "-m", "rmcagent", *words, "--config", str(stage.config)], capture_output=True,
+                          timeout=90, env=environment, stdin=subprocess.DEVNULL)
+
+
+def rest(states: Callable[[], Any], wanted: str) -> None:
+    until = time.monotonic() + 30
+    while states() != wanted:
+        assert time.monotonic() < until, states()
+        time.sleep(0.05)
+
+
+REAL: Mapping[str, Sequence[str]] = {
+    "healthy": (),
+    "ctrmc down": ("crash",),
+    "session stuck": ("stick_session",),
+    "CAA active": ("start_caa", "break_identity"),
+    "identity broken": ("break_identity",),
+}
+
+
+@pytest.mark.real
+@pytest.mark.slow
+@pytest.mark.parametrize("happening", list(REAL))
+def test_behind_real_commands_the_bundle_tells_what_the_live_plan_tells(happening: str, tmp_path: Path) -> None:
+    (tmp_path / "s").mkdir()
+    with Stage(tmp_path / "s") as stage:
+        for event in REAL[happening]:
+            stage.world.do(event)
+        rest(lambda: stage.world.ask("states")["ctrmc"], "inoperative" if happening == "ctrmc down" else "active")
+        did = stage.did()
+
+        live = rmcagent(stage, "plan", "--json")
+        written = rmcagent(stage, "collect", "--out", str(tmp_path / "b.tar.gz"))
+        shown = rmcagent(stage, "plan", "--json", "--from", str(tmp_path / "b.tar.gz"))
+        piped = rmcagent(stage, "collect", "--out", "-")
+
+        assert written.returncode == 0 and written.stderr == b"", written
+        assert faults(json.loads(shown.stdout)) == faults(json.loads(live.stdout))
+        assert bool(json.loads(shown.stdout)["findings"]) == (happening != "healthy")
+        assert json.loads(shown.stdout)["cluster"]["state"] == json.loads(live.stdout)["cluster"]["state"]
+        assert "IBM.DRM" in json.loads(shown.stdout)["subsystems"] and stage.did() == did
+        with tarfile.open(fileobj=io.BytesIO(piped.stdout)) as archive:
+            assert any(name.endswith("/lssrc-a.txt") for name in archive.getnames())
+        assert b"look at it" in piped.stderr
