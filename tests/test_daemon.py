@@ -21,7 +21,8 @@ pytestmark = pytest.mark.real
 REFRESH = ["rmcctrl -p", "rmcrefreshMD -s ctrmc", "refrsrc IBM.MCP"]
 START = ["rmcctrl -A", "rmcctrl -p"]
 RECYCLE = ["rmcctrl -z", *START]
-PATIENCE = 90.0
+PATIENCE = 150.0
+TIME_OUT = 20.0
 AT_ONCE = 4
 
 QUICK: Mapping[str, Any] = {
@@ -93,7 +94,7 @@ def ctrmc_killed_while_a_command_hangs(stage: Stage) -> None:
 
     kill_ctrmc(stage)
 
-    assert stage.wait_for("RMCA3001N", PATIENCE, remedy="start")
+    assert stage.wait_for("RMCA2001W", TIME_OUT / 2, fault="rmc-down")
     assert stage.wait_until(lambda: stage.did() == START, PATIENCE)
     stage.world.do("mend_command", "lsrsrc")
     assert stage.wait_healthy(PATIENCE)
@@ -269,7 +270,7 @@ def linux_session_stuck(stage: Stage) -> None:
 SCENES: Dict[str, Scene] = {
     "healthy_for_a_while": Scene(healthy_for_a_while),
     "ctrmc_killed": Scene(ctrmc_killed),
-    "ctrmc_killed_while_a_command_hangs": Scene(ctrmc_killed_while_a_command_hangs, policy={"timeout": "1s"}),
+    "ctrmc_killed_while_a_command_hangs": Scene(ctrmc_killed_while_a_command_hangs, policy={"timeout": f"{TIME_OUT:.0f}s"}),
     "session_stuck": Scene(session_stuck),
     "linux_session_stuck": Scene(linux_session_stuck, platform="linux"),
     "identity_broken": Scene(identity_broken, policy=QUICK),

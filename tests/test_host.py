@@ -263,6 +263,22 @@ def test_a_command_has_no_input_no_file_of_ours_and_a_session_of_its_own(host: S
 
 
 @pytest.mark.real
+def test_once_a_process_that_is_watched_has_ended_no_command_is_waited_for(host: SystemHost) -> None:
+    with subprocess.Popen(["/bin/sleep", "300"]) as watched:
+        host.watch((watched.pid,))
+        unlost = host.run(("/bin/echo", "x"), 10)
+        watched.kill()
+        watched.wait()
+
+        answer = host.run((SH, "-c", "trap '' TERM; sleep 60"), 60)
+
+    assert (unlost.stdout, unlost.exit_code) == ("x\n", 0)
+    assert (answer.exit_code, answer.timed_out) == (None, False) and answer.took < 10
+    host.watch(())
+    assert host.run((SH, "-c", "sleep 1.2; echo y"), 10).stdout == "y\n"
+
+
+@pytest.mark.real
 def test_commands_that_cannot_be_killed_are_counted_and_bounded() -> None:
     runner = Runner()
     stuck = [subprocess.Popen(["/bin/sleep", "300"]) for _ in range(8)]

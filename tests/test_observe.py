@@ -11,22 +11,19 @@ from rmcagent import config
 from rmcagent.clock import Steady
 from rmcagent.model import (
     Answer,
-    ControlPoint,
     DomainStatus,
     Fact,
-    Hmc,
     How,
     KnownHmc,
     Link,
-    ManagementServer,
     PeerDomain,
     Platform,
     Snapshot,
     State,
     Stop,
 )
-from rmcagent.partition import causes, observe, parse
-from rmcagent.partition.observe import Observer, join
+from rmcagent.partition import causes, parse
+from rmcagent.partition.observe import Observer
 from rmcagent.partition.platform import place
 from rmcagent.sim.clock import VirtualClock
 from rmcagent.sim.partition import Partition, SimHost
@@ -420,88 +417,81 @@ def test_the_policy_says_what_else_must_run_and_what_need_not() -> None:
     assert abouts(seen) == ["IBM.NoSuchRM"]
 
 
-# ---- HMCs --------------------------------------------------------------------------------------------------------------
+# ---- a command that hangs, and what happens meanwhile ----------------------------------------------------------------------
 
 
-def point(address: str = HMC, node: str = NODE, link: Link = Link.DOWN) -> ControlPoint:
-    return ControlPoint(node, address, link)
+def hanging(name: str, **how: Any) -> Scene:
+    scene = Scene(**how)
+    scene.look()
+    scene.partition.hang_command(name)
+    return scene
 
 
-def server(address: str = HMC, node: str = NODE, *others: str, name: str = "7063CR1*1300001") -> ManagementServer:
-    return ManagementServer(address, name, node, (address, *others))
+def test_a_ctrmc_that_ends_while_a_command_hangs_is_seen_at_once_and_not_after_its_time_out() -> None:
+    scene = hanging("lsrsrc")
+    began = scene.clock.monotonic()
+    scene.clock.at(3.0, lambda: scene.partition.crash("ctrmc"))
+
+    seen = scene.look()
+
+    assert scene.clock.monotonic() - began < 5.0
+    assert seen.state_of("ctrmc") is State.INOPERATIVE and seen.mcp.how is UNASKED
 
 
-def joined(points: Sequence[ControlPoint] = (), mcp: Sequence[ManagementServer] = (), servers: Sequence[ManagementServer] = (),
-           in_band: Sequence[str] = (), known: Sequence[KnownHmc] = (), expected: Sequence[str] = ()) -> Tuple[Hmc, ...]:
-    return join(DomainStatus(tuple(points)), mcp, servers, in_band, known, expected)
+def test_a_look_is_begun_anew_only_once() -> None:
+    scene = hanging("lsrsrc")
+    scene.clock.at(3.0, lambda: scene.partition.crash("IBM.DRM"))
+    scene.clock.at(6.0, lambda: scene.partition.crash("IBM.MgmtDomainRM"))
+
+    seen = scene.look()
+
+    assert scene.host.asked.count("lssrc -a") == 2 and seen.mcp.timed_out
+    assert seen.state_of("IBM.DRM") is State.INOPERATIVE
 
 
-def test_a_control_point_and_its_resource_are_one_hmc_by_node_id() -> None:
-    assert joined([point(OTHER)], [server(HMC)]) == (Hmc(OTHER, "7063CR1*1300001", NODE, Link.DOWN),)
+def test_a_pid_that_was_gone_before_the_look_disturbs_none() -> None:
+    scene = Scene()
+    scene.partition.subsystems["IBM.DRM"].pid = 7
+
+    class Elsewhere(SimHost):
+        def alive(self, pid: int) -> Optional[bool]:
+            return pid != 7
+
+    scene.host = Elsewhere(scene.partition, scene.clock)
+    scene.start()
+
+    assert scene.look().status.seen and scene.host.asked.count("lssrc -a") == 1
 
 
-def test_they_are_one_by_any_of_its_addresses() -> None:
-    assert joined([point(SIX, OTHER_NODE)], [server(HMC, NODE, SIX)]) == (Hmc(SIX, "7063CR1*1300001", OTHER_NODE, Link.DOWN),)
+def test_an_optional_manager_may_end_meanwhile() -> None:
+    scene = hanging("lsrsrc")
+    scene.clock.at(3.0, lambda: scene.partition.crash("IBM.HostRM"))
+
+    assert scene.look().mcp.timed_out and scene.host.asked.count("lssrc -a") == 1
 
 
-def test_a_resource_of_the_same_node_id_counts_more_than_one_of_the_same_address() -> None:
-    stale, right = server(HMC, OTHER_NODE, name="old"), server(OTHER, NODE, name="new")
+def test_evidence_is_gathered_anew_too_when_a_subsystem_ends_meanwhile() -> None:
+    scene = hanging("lscluster")
+    scene.clock.at(3.0, lambda: scene.partition.crash("ctrmc"))
 
-    assert joined([point(HMC, NODE)], [stale, right])[0].name == "new"
-
-
-def test_an_older_resource_is_joined_by_its_address() -> None:
-    old = ManagementServer(HMC, addresses=(HMC, "hmc1.example"))
-
-    assert joined([point()], [], [old]) == (Hmc(HMC, "", NODE, Link.DOWN),)
-    assert joined([], [], [old]) == (Hmc(HMC),)
+    assert scene.evidence().state_of("ctrmc") is State.INOPERATIVE
 
 
-def test_a_resource_that_no_control_point_shows_is_an_hmc_of_its_own() -> None:
-    hmcs = joined([point(HMC, NODE, Link.UP)], [server(HMC, NODE), server(OTHER, OTHER_NODE)])
+@pytest.mark.parametrize(
+    "name", ["lssrc", "lsrsrc", "rmcdomainstatus", "lsrpdomain", "lspv", "lscluster", "odmget", "ct_clusterinfo"]
+)
+def test_a_command_that_hangs_costs_one_time_out_a_look(name: str) -> None:
+    scene = Scene()
+    scene.partition.start_powerha("ST_INIT")
+    scene.partition.hang_command(name)
 
-    assert [(hmc.address, hmc.link) for hmc in hmcs] == [(HMC, Link.UP), (OTHER, Link.UNKNOWN)]
+    seen = scene.look()
 
-
-def test_of_a_stale_and_a_new_hmc_at_one_address_the_connected_one_counts() -> None:
-    stale, new = point(HMC, NODE, Link.DOWN), point(HMC, OTHER_NODE, Link.UP)
-
-    assert [hmc.link for hmc in joined([stale, new])] == [hmc.link for hmc in joined([new, stale])] == [Link.UP]
-    assert joined([stale, new])[0].node_id == OTHER_NODE
-
-
-def test_in_band_hosts_are_connected() -> None:
-    assert joined([point()], [server()], in_band=["hmc1"])[-1] == Hmc("hmc1", link=Link.UP, in_band=True)
+    assert [line.split()[0] for line in scene.host.asked].count(name) == 1
+    assert [gap for gap in seen.gaps if gap.about.startswith(name)]
 
 
-@pytest.mark.parametrize("known", [
-    KnownHmc(HMC), KnownHmc(OTHER), KnownHmc("192.0.2.99", node_id=NODE), KnownHmc(HMC, node_id=OTHER_NODE),
-], ids=["by address", "by another address", "by node id", "by address, though the id is new"])
-def test_a_remembered_hmc_that_is_there_is_not_there_twice(known: KnownHmc) -> None:
-    with_status = joined([point()], [server(HMC, NODE, OTHER)], known=[known])
-    by_resource_only = joined([], [server(HMC, NODE, OTHER)], known=[known])
-
-    assert (len(with_status), len(by_resource_only)) == (1, 1)
-
-
-def test_what_nothing_shows_any_more_is_remembered_and_what_the_site_names_is_expected() -> None:
-    hmcs = joined([point()], known=[KnownHmc(OTHER, "7063CR1*1300002", OTHER_NODE)], expected=[HMC, SIX, OTHER])
-
-    assert [(hmc.address, hmc.name, hmc.link) for hmc in hmcs] == [
-        (HMC, "", Link.DOWN), (OTHER, "7063CR1*1300002", Link.UNKNOWN), (SIX, "", Link.UNKNOWN)]
-
-
-def test_of_too_many_hmcs_a_connected_one_is_never_cut_off() -> None:
-    many = [point(f"198.51.100.{number}", f"{number:016x}") for number in range(60)]
-
-    hmcs = joined([*many, point(HMC, NODE, Link.UP)])
-
-    assert len(hmcs) == observe.MOST_HMCS
-    assert (hmcs[0].address, hmcs[0].link) == (HMC, Link.UP)
-
-
-def test_without_any_answer_there_are_those_remembered() -> None:
-    assert join(None, (), (), (), [KnownHmc(HMC)], [HMC]) == (Hmc(HMC),)
+# ---- HMCs ------------------------------------------------------------------------------------------------------------
 
 
 @EVERY_PLATFORM

@@ -42,6 +42,10 @@ class Host(Protocol):
         """Run a reading command: own process group, clean environment, killed whole after `timeout` seconds,
         at most `keep` bytes kept of each stream."""
 
+    def watch(self, pids: Sequence[int]) -> None:
+        """From now on no reading command is waited for once one of these processes has ended: it is killed like one past
+        its time, within a second or so, and its answer has no exit code."""
+
     def exists(self, path: str) -> bool:
         """True when there is something at `path`, whatever it is."""
 
@@ -91,6 +95,10 @@ class SystemHost:
 
     def run(self, argv: Sequence[str], timeout: float, keep: int = 1 << 20) -> Answer:
         return self._runner.run(argv, timeout, keep)
+
+    def watch(self, pids: Sequence[int]) -> None:
+        watched = tuple(pids)
+        self._runner.lost = lambda: any(self.alive(pid) is False for pid in watched)
 
     @property
     def abandoned(self) -> int:

@@ -11,7 +11,6 @@ from rmcagent.model import (
     Answer,
     BusyFacts,
     ClusterFacts,
-    ControlPoint,
     DomainStatus,
     Fact,
     Gap,
@@ -29,6 +28,7 @@ from rmcagent.model import (
 )
 from rmcagent.partition import causes, parse
 from rmcagent.partition.host import Host
+from rmcagent.partition.join import join
 from rmcagent.partition.logs import LogWatch
 from rmcagent.partition.platform import Place, expected
 from rmcagent.partition.standing import Standing
@@ -36,7 +36,6 @@ from rmcagent.partition.standing import Standing
 SUSPICIOUS_LOOKS = 10                   # between two askings of the cluster while a disruptive remedy is on the table
 UNTOLD_EVERY = timedelta(hours=1)
 CLUSTER_EVERY = timedelta(hours=24)     # the cluster's own commands; before a deed they are asked afresh
-MOST_HMCS = 32
 OURSELVES = "127.0.0.1"
 NOBODY = ("", OURSELVES, "::1", "0.0.0.0", "::")     # our own rmcd would answer for the HMC
 KEEP_ERRPT = 4 << 20
@@ -46,6 +45,10 @@ CLUSTER_ROWS = ("cthags", "cthats", "clconfd", "clstrmgrES", "grpsvcs", "topsvcs
 Rows = Fact[Mapping[str, Subsystem]]
 Servers = Fact[Tuple[ManagementServer, ...]]
 NOT_ASKED: Fact[DomainStatus] = Fact(because="not asked: ctrmc does not run")
+
+
+class _Disturbed(Exception):
+    """A subsystem ended while the look went on."""
 
 
 class Observer:
@@ -67,17 +70,38 @@ class Observer:
         self._dr_held_at: Optional[datetime] = None         # Linux: drmgr's lock was last seen held
         self._took = 0.0                                    # seconds the last command needed
         self._standing = Standing(host, steady, self._ask)
+        self._silent: Set[str] = set()                      # commands that did not end in time in this look
+        self._watched: Tuple[int, ...] = ()                 # pids whose end makes this look worthless
+        self._unwatched = False
 
     def look(self, known: Sequence[KnownHmc] = (), suspicious: bool = False) -> Snapshot:
         """One ordinary look. `suspicious`: a disruptive remedy is on the table, so the cluster's answers should be recent."""
+        return self._undisturbed(lambda: self._look(known, suspicious))
+
+    def evidence(self, known: Sequence[KnownHmc] = ()) -> Snapshot:
+        """A look between decision and deed: what may hang with rmcd, then the slow probes, lssrc and rmcdomainstatus last."""
+        return self._undisturbed(lambda: self._evidence(known))
+
+    def _undisturbed(self, look: Callable[[], Snapshot]) -> Snapshot:
+        """A look; begun once more when a subsystem ends meanwhile, however long a command that hangs would hold it up."""
+        try:
+            return look()
+        except _Disturbed:
+            self._unwatched = True
+            self._watch({}, {})
+            return look()
+        finally:
+            self._unwatched = False
+            self._watch({}, {})
+
+    def _look(self, known: Sequence[KnownHmc], suspicious: bool) -> Snapshot:
         rows, took = self._subsystems()
         running = self._runs(rows)
         self._note_dr_lock()
         self._refresh_cluster(rows, running, suspicious)
         return self._assemble(rows, took, self._hmc_resources(running), self._cluster, BusyFacts(), known, fresh=False)
 
-    def evidence(self, known: Sequence[KnownHmc] = ()) -> Snapshot:
-        """A look between decision and deed: what may hang with rmcd, then the slow probes, lssrc and rmcdomainstatus last."""
+    def _evidence(self, known: Sequence[KnownHmc]) -> Snapshot:
         rows, _ = self._subsystems()
         running = self._runs(rows)
         domains, resources = self._domains(running), self._hmc_resources(running)
@@ -130,7 +154,17 @@ class Observer:
         return replace(seen, gaps=tuple(gaps) + _gaps(seen))
 
     def _subsystems(self) -> Tuple[Rows, float]:
-        return self._ask("lssrc", ("-a",), parse.lssrc), self._took
+        """The first question of a look; those that should run are watched from then on."""
+        self._silent = set()
+        rows: Rows = self._ask("lssrc", ("-a",), parse.lssrc)
+        took = self._took
+        self._watch(rows.value or {}, expected(rows.value or {}, self.settings.expect.subsystems))
+        return rows, took
+
+    def _watch(self, rows: Mapping[str, Subsystem], wanted: Mapping[str, str]) -> None:
+        running = [row.pid for name, row in rows.items() if wanted.get(name) == "required" and row.pid]
+        self._watched = () if self._unwatched else tuple(pid for pid in running if self.host.alive(pid) is not False)
+        self.host.watch(self._watched)
 
     def _expected(self, rows: Rows) -> Tuple[Rows, Mapping[str, str], List[Gap]]:
         """A row missing from lssrc -a is no inoperative subsystem: lssrc -s decides whether it is on file at all."""
@@ -293,8 +327,14 @@ class Observer:
         path = self.place.commands.get(name)
         if path is None:
             return Fact(How.MISSING, because=f"{name} does not exist on this platform", source=name)
+        if name in self._silent:
+            return Fact(How.GAP, because=f"{name} did not end in time when it was asked just before", source=name)
         timeout = self.settings.timeouts.get(name, self.settings.timeout)
         answer = self.host.run((path, *arguments), timeout.total_seconds(), keep)
+        if any(self.host.alive(pid) is False for pid in self._watched):
+            raise _Disturbed
+        if answer.timed_out and answer.exit_code is None:
+            self._silent.add(name)
         at, self._took = self.steady.at(answer.ended_at), answer.took
         if answer.missing:
             return Fact(How.MISSING, because=f"{name} is not installed ({path})", source=answer.id, at=at)
@@ -309,41 +349,6 @@ class Observer:
                         timed_out=answer.timed_out and answer.exit_code is None)      # 127 is no hang
         self._understood[answer.id] = (said, value)
         return Fact(How.SEEN, value, source=answer.id, at=at)
-
-
-def join(status: Optional[DomainStatus], mcp: Sequence[ManagementServer], servers: Sequence[ManagementServer],
-         in_band: Sequence[str], known: Sequence[KnownHmc], expected: Sequence[str]) -> Tuple[Hmc, ...]:
-    """Every HMC that anything knows, once: control points first, then resources, in-band hosts, remembered and expected ones."""
-    found: Dict[str, Hmc] = {}
-    aliases: Dict[str, str] = {}
-    nodes: Set[str] = set()
-    for point in (status.control_points if status else ()):
-        resource = _resource_of(point, mcp)
-        # Two of one address are an HMC and the one that it replaced: the one that is connected counts.
-        if point.address not in found or point.link is Link.UP:
-            found[point.address] = Hmc(point.address, resource.name if resource else "", point.node_id, point.link)
-        aliases.update((alias, point.address) for alias in (resource.addresses if resource else ()))
-        nodes.add(point.node_id)
-    for server in (*mcp, *servers):
-        addresses = (server.address, *server.addresses)
-        if server.address and server.node_id not in nodes and not any(alias in found or alias in aliases for alias in addresses):
-            found[server.address] = Hmc(server.address, server.name, server.node_id)
-            aliases.update((alias, server.address) for alias in server.addresses)
-            nodes.update({server.node_id} - {""})
-    for name in in_band:
-        found[name] = Hmc(name, link=Link.UP, in_band=True)
-    remembered = [Hmc(hmc.address, hmc.name, hmc.node_id) for hmc in known] + [Hmc(address) for address in expected]
-    for hmc in remembered:
-        if hmc.address not in found and hmc.address not in aliases and (not hmc.node_id or hmc.node_id not in nodes):
-            found[hmc.address] = hmc
-    # Of more than are kept, one that is connected must not be cut off: it holds every remedy that would disturb it.
-    hmcs = found.values() if len(found) <= MOST_HMCS else sorted(found.values(), key=lambda hmc: hmc.link is not Link.UP)
-    return tuple(hmcs)[:MOST_HMCS]
-
-
-def _resource_of(point: ControlPoint, mcp: Sequence[ManagementServer]) -> Optional[ManagementServer]:
-    by_id = next((server for server in mcp if server.node_id and server.node_id == point.node_id), None)
-    return by_id or next((server for server in mcp if point.address in server.addresses), None)
 
 
 def _cluster_rows(rows: Rows) -> Tuple[Optional[State], ...]:

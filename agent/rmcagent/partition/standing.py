@@ -86,7 +86,7 @@ class Standing:
         return self._due("lsivm", wait, lambda: self.ask("lsivm", (), causes.lparmgr_by_lsivm), AT_ONCE)
 
     def _due(self, name: str, wait: timedelta, ask: Callable[[], Fact[Any]], in_trouble: Optional[timedelta] = None) -> Fact[Any]:
-        """The answer of before, or a new one after `wait`: sooner where it was none, or, `in_trouble`, where any tells of some."""
+        """The answer of before, or after `wait` a new one: sooner where it was none, or (`in_trouble`) tells of trouble."""
         known, now = self._known.get(name), self.steady.now()
         if known is not None:
             at, fact = known

@@ -21,6 +21,7 @@ LINGER_SECONDS = 0.2         # for what is left in a pipe that a grandchild keep
 REAP_SECONDS = 1.0
 POLL_SECONDS = 0.05
 TRIM_SECONDS = 1.0
+WATCH_SECONDS = 1.0
 MARK = "RMCAGENT_ASKED"      # in a reading command's environment, with a word of its own: what it leaves behind carries it
 MOST_ENVIRONMENT = 64 << 10
 LINUX = sys.platform.startswith("linux")
@@ -30,10 +31,11 @@ ID_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123
 
 
 class Runner:
-    """Runs reading commands; owns the ones that could not be killed."""
+    """Runs reading commands; owns the ones that could not be killed. When `lost` says so, none is waited for any longer."""
 
     def __init__(self) -> None:
         self._stuck: List[Popen[bytes]] = []
+        self.lost: Callable[[], bool] = lambda: False
 
     def run(self, argv: Sequence[str], timeout: float, keep: int = 1 << 20) -> Answer:
         """Run a reading command: own process group, clean environment, killed whole after `timeout` seconds."""
@@ -48,7 +50,7 @@ class Runner:
             return _not_started(argv, began, problem)
         talk = _Talk(process, keep)
         try:
-            talk.listen(began + timeout)
+            talk.listen(began + timeout, self.lost)
         finally:
             # A signal handler that raises must not leave a command behind either.
             if not talk.over:
@@ -158,10 +160,15 @@ class _Talk:
         """True when the command ended by itself and nobody holds its pipes."""
         return self.exited and not self.selector.get_map()
 
-    def listen(self, deadline: float) -> None:
-        """Read until the command has ended, said too much or run out of time."""
+    def listen(self, deadline: float, lost: Callable[[], bool]) -> None:
+        """Read until the command has ended, said too much or run out of time, or its answer matters no more."""
+        watched_at = time.monotonic()
         while not self.over and not self.cut:
             now = time.monotonic()
+            if now - watched_at >= WATCH_SECONDS:
+                watched_at = now
+                if lost():
+                    return
             if not self.exited and _has_exited(self.process):
                 self.exited = True
                 deadline = min(deadline, now + LINGER_SECONDS)

@@ -21,6 +21,7 @@ BIN = "/sim/bin"
 APSOCK = "/var/adm/lpm/apsock"
 PORTS = (657, 12601)
 RETRY_SECONDS = 2.0
+WATCH_SECONDS = 1.0
 
 
 class SimHost:
@@ -32,6 +33,7 @@ class SimHost:
         self.state_files: Dict[str, bytes] = dict(state_files or {})
         self.asked: List[str] = []            # every reading command's line, for tests
         self._helpers: Dict[Tuple[str, int], Helper] = {}
+        self._watched: Tuple[int, ...] = ()
 
     def commands(self) -> Mapping[str, str]:
         """The path of each command this platform has."""
@@ -43,13 +45,27 @@ class SimHost:
         known = argv[0] == f"{BIN}/{name}"
         reply = self.partition.command(name, argv[1:]) if known else Reply(exit_code=127, seconds=0.0, missing=True)
         self.asked.append(" ".join((name, *argv[1:])))
-        self.clock.sleep(min(reply.seconds, timeout))
+        if self._loses_one_within(min(reply.seconds, timeout)):
+            return Answer(answer_id(argv), ended_at=self.clock.monotonic(), took=reply.seconds)
         late = reply.seconds > timeout
         stdout = "" if late else reply.stdout.encode("utf-8", "replace")[:keep].decode("utf-8", "replace")
         return Answer(
             id=answer_id(argv), exit_code=None if late else reply.exit_code, stdout=stdout,
             stderr="" if late else reply.stderr[:keep], timed_out=late, cut=not late and len(reply.stdout.encode()) > keep,
             missing=reply.missing, ended_at=self.clock.monotonic(), took=min(reply.seconds, timeout))
+
+    def watch(self, pids: Sequence[int]) -> None:
+        self._watched = tuple(pids)
+
+    def _loses_one_within(self, seconds: float) -> bool:
+        """Let time pass, no longer than until a process that is watched has ended."""
+        end = self.clock.monotonic() + seconds
+        while self._watched and end - self.clock.monotonic() > WATCH_SECONDS:
+            self.clock.sleep(WATCH_SECONDS)
+            if not all(map(self.alive, self._watched)):
+                return True
+        self.clock.sleep(max(0.0, end - self.clock.monotonic()))
+        return False
 
     def exists(self, path: str) -> bool:
         return path in self._files() or path in self.commands().values() or any(path == log.path for log in self._logs())
