@@ -72,6 +72,8 @@ def collect(config_path: str, out: str) -> str:
     path = out or f"{name}.tar.gz"
     if path != "-" and os.path.lexists(path):
         raise OSError(f"cannot write {path}: there is something of that name; give another --out")
+    if path != "-" and not os.access(os.path.dirname(path) or ".", os.W_OK):
+        raise OSError(f"cannot write {path}: its folder is not there, or not yours to write; give another --out")
     gathered = gather(host, here, loaded, clock, Progress(clock))
     gathered.left_out += [problem] if problem else []
     packed = pack(gathered, name, taken_at.timestamp())

@@ -29,8 +29,8 @@ UNIT = "systemctl-show-ctrmc"
 
 
 def answered_by(name: str) -> Optional[str]:
-    """The answer that a file holds, by its name: COMMAND-ARGUMENTS.txt, or with --ANYTHING before the ending."""
-    stem = name[:-len(".txt")].partition("--")[0] if name.endswith(".txt") else ""
+    """The answer that a file holds, by its name: COMMAND-ARGUMENTS, or with --ANYTHING behind it, and the ending .txt."""
+    stem = (name[:-len(".txt")] if name.endswith(".txt") else name).partition("--")[0]
     return stem if stem.partition("-")[0] in COMMANDS and name not in SPECIAL else None
 
 
