@@ -6,7 +6,7 @@ from collections import Counter, deque
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
-from operator import itemgetter
+from operator import itemgetter, methodcaller
 from typing import TYPE_CHECKING, Deque, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple
 
 from rmcagent.model import Fact, How, LogGrowth, Space
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Pair = Tuple[str, str]       # of message numbers: an entry's own, and the one inside it or ""
 
-PIECE = 128 << 10            # bytes read at once: what a reading holds in memory is a few times this
+PIECE = 192 << 10            # bytes read at once; a reading holds up to eight times as much in memory
 LONGEST_LINE = 8 << 10
 LONGEST_KNOWN = 1 << 10      # of an entry that is remembered as read
 MOST_KNOWN = 512
@@ -224,19 +224,19 @@ class _Tally:
     skipped: int = 0
     pairs: Counter[Pair] = field(default_factory=Counter)      # an unheard-of line is ("", "")
 
-    def count(self, outer: str, inner: str, times: int = 1) -> None:
+    def count(self, pair: Pair, times: int = 1) -> None:
         """A pair too many counts without its inner number, or as another; those we know always find room."""
-        pair = (outer, inner)
         if pair not in self.pairs and len(self.pairs) >= MOST_PAIRS and pair not in COMBINATIONS:
-            pair = (outer if outer in MESSAGES or not outer or (outer, "") in self.pairs else "other", "")
+            alone = (pair[0], "")
+            pair = alone if pair[0] in MESSAGES or pair[0] == "" or alone in self.pairs else ("other", "")
         self.pairs[pair] += times
 
     def take(self, other: _Tally, times: int = 1) -> None:
         self.grew += other.grew * times
         self.noisy += other.noisy * times
         self.skipped += other.skipped * times
-        for (outer, inner), count in other.pairs.items():
-            self.count(outer, inner, count * times)
+        for pair, count in other.pairs.items():
+            self.count(pair, count * times)
 
     def growth(self, bytes_per_second: float, var_full_in: Optional[timedelta]) -> LogGrowth:
         messages: Counter[str] = Counter()
@@ -278,10 +278,9 @@ class _Cursor:
             rest, newline, data = data.partition(b"\n")
             tally.noisy += 0 if self.side == "benign" else len(rest) + len(newline)
             self.broken = not newline
-        text = self.partial + data
-        end = text.rfind(b"\n") + 1
-        self.partial = text[end:]
-        self._text(text[:end], tally)
+        end = data.rfind(b"\n") + 1
+        text, self.partial = (self.partial + data[:end], data[end:]) if end else (b"", self.partial + data)
+        self._text(text, tally)
         if len(self.partial) > LONGEST_LINE:
             self._line(self.partial, len(self.partial), tally)
             self.partial, self.broken = b"", True
@@ -334,7 +333,7 @@ class _Cursor:
             self._message(line, number, tally)
         elif line.strip():
             self.outer, self.side = "", "unknown"
-            tally.count("", "")
+            tally.count(("", ""))
         if self.side != "benign":
             tally.noisy += size
 
@@ -345,9 +344,9 @@ class _Cursor:
             within = NUMBER.search(line, entry.end())
             inner = within[0].decode() if within else ""
         elif self.outer and not line[:number.start()].strip():
-            tally.count(self.outer, "", -1)    # may be another tally's, and below nought: it is their sum that counts
+            tally.count((self.outer, ""), -1)  # may be another tally's, and below nought: it is their sum that counts
             outer, inner = self.outer, outer
-        tally.count(outer, inner)
+        tally.count((outer, inner))
         self.side = _side(outer, inner)
         self.outer = "" if inner else outer
 
@@ -368,7 +367,7 @@ def _kinds(entries: List[bytes]) -> Mapping[Tuple[bytes, int], int]:
     cut = max(entries[0].find(b")"), 0) if entries else 0
     heads = b"".join(map(itemgetter(slice(cut)), entries))
     rests = Counter(map(itemgetter(slice(cut, None)), entries))
-    if _says_nothing(heads) and all(rest.startswith(b")") for rest in rests):
+    if _says_nothing(heads) and all(map(methodcaller("startswith", b")"), rests)):
         return {(rest, cut): times for rest, times in rests.items()}
     cuts = (max(entry.find(b")"), 0) for entry in entries)
     return Counter((entry[cut:], cut) if _says_nothing(entry[:cut]) else (entry, 0) for entry, cut in zip(entries, cuts))
