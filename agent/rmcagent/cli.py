@@ -144,7 +144,7 @@ def _sorted_out(argv: List[str]) -> Tuple[List[str], Dict[str, str]]:
     for word in rest:
         if word == "--":
             words.extend(rest)
-        elif not word.startswith("-"):
+        elif not word.startswith("-") or word == "-":
             words.append(word)
         else:
             option, given, value = word.partition("=")
@@ -289,6 +289,18 @@ def _collect(asked: Asked) -> int:
     return DONE
 
 
+def _classify(asked: Asked) -> int:
+    from rmcagent import classify
+
+    path = asked.words[0] if asked.words else "-"
+    with open(0 if path == "-" else path, "rb", closefd=path != "-") as file:
+        told = classify.tell(file.read, path)
+    if not told.understood and not asked.json:
+        raise Cannot(FAILED, classify.complaint(told))
+    sys.stdout.write(_json(classify.document(told)) + "\n" if asked.json else classify.text(told, _columns(), _colour()))
+    return DONE if told.understood else FAILED
+
+
 def _doctor(asked: Asked) -> int:
     from rmcagent import doctor
 
@@ -315,6 +327,8 @@ VERBS: Dict[str, Verb] = {
     "config check": Verb(_config_check, "tell everything that is wrong with the configuration",
                          "rmcagent config check --config new.yaml"),
     "collect": Verb(_collect, "write what can be seen here into a bundle, secrets left out", "rmcagent collect", {"--out": True}),
+    "classify": Verb(_classify, "tell what a captured answer or log is, and what it says", "rmcagent classify lspartition.txt",
+                     {"--json": False}, words=1),
     "doctor": Verb(_doctor, "tell what cannot be observed or done here, and what mends it", "rmcagent doctor", {"--json": False}),
     "demo": Verb(_demo, "watch the daemon heal a simulated partition, not this one", "rmcagent demo"),
 }
