@@ -277,7 +277,7 @@ def test_of_two_rows_the_running_one_counts_in_either_order() -> None:
 
 @pytest.mark.parametrize("text, hosts", [
     (HEADER + " mcproxy rsct 7 active\n Hostname: a\n Hostname: a\n Hostname :b\n", ("a", "b")),
-    (HEADER + " mcproxy rsct 7 active\n Hostname:\n", ()),
+    (HEADER + " mcproxy rsct 7 active\n Hostname:\n", ()), (HEADER + " mcproxy rsct 7 active\n Connections: 0\n", ()),
 ])
 def test_hosts_of_mcproxy_are_distinct(text: str, hosts: Tuple[str, ...]) -> None:
     assert parse.mcproxy(said(text)) == hosts
@@ -286,7 +286,8 @@ def test_hosts_of_mcproxy_are_distinct(text: str, hosts: Tuple[str, ...]) -> Non
 @pytest.mark.parametrize("answer", [
     said(""), said("hello\n"), said(HEADER + " mcproxy rsct inoperative\n"), said(HEADER, "", 1),
     said("", "0513-004 The Subsystem or Group, mcproxy, is currently inoperative.\n"), said(HEADER),
-    said(HEADER + " mcproxy rsct 7 activo\n"), said(HEADER + " mcproxy rsct 7 stopping\n  Hostname: a\n"),
+    said(HEADER + " mcproxy rsct 7 active\n Nombre: hmc-a.example.com\n"), said(HEADER + " mcproxy rsct 7 activo\n"),
+    said(HEADER + " mcproxy rsct 7 stopping\n  Hostname: a\n"),
 ])
 def test_a_mcproxy_that_does_not_run_tells_nothing(answer: Answer) -> None:
     with pytest.raises(Unreadable):
@@ -489,6 +490,7 @@ def test_lsrpdomain_lists_every_domain(answer: Answer, domains: Optional[Tuple[P
     said("aOnline 3.2.3.2 Yes 1 2\n"), said("a Online Yes 1 2\n"), said("hello\n"),
     said("a 17 3.2.3.2 Yes 1 2\n"),
     said(DOMAINS), said("a Online 3.2.3.2 Yes 1 2\n" + DOMAINS), said("the session failed:\n"),
+    said("Connection to 192.0.2.1 closed.\n"), said("a Online 3.2.3.2 Yes 1 2 b\n"),
     said("a Online 3.2.3.2 Yes 1 2 b Online 3.2.3.2 Yes 1 2:\n"), said("", "2612-023 none\n2612-022 No session.\n", 1),
     said("2612-023 none\na Online 3.2.3.2 Yes 1 2\n", "", 1),
 ], ids=str)
@@ -577,7 +579,7 @@ def test_a_vios_names_its_cluster_or_says_there_is_none(answer: Answer, name: st
 
 @pytest.mark.parametrize("answer", [
     said("", "", 1), said("ssp1\n", "", 1), said("", "not authorized to run cluster\n", 1), said("two words\n"),
-    said("", "Could not reach any node of the cluster.\n", 1), said("", "The database is not responding: cluster.\n", 1),
+    said("ssp1\nssp2\n"), said("ssp1\nlogout\n"), said("", "Could not reach any node of the cluster.\n", 1), said("", "The database is not responding: cluster.\n", 1),
     said("", "complaint\n"),
 ], ids=str)
 def test_a_vios_that_could_not_be_asked_is_unreadable(answer: Answer) -> None:

@@ -18,6 +18,9 @@ def ct_clusterinfo(answer: Answer) -> str:
     return clean("".join(words))
 
 
+BEHIND = re.compile(r"(?:Yes|No)(?: [0-9]{1,5}){0,2}")          # the version: MixedVersions, TSPort, GSPort
+
+
 def lsrpdomain(answer: Answer) -> Tuple[PeerDomain, ...]:
     """Every peer domain defined here, Offline ones too; of several listings in one text the last counts.
 
@@ -36,7 +39,8 @@ def lsrpdomain(answer: Answer) -> Tuple[PeerDomain, ...]:
         version = next((at for at, word in enumerate(words) if re.fullmatch(r"[0-9]+(?:\.[0-9]+){2,5}", word, re.ASCII)), 0)
         if words[:2] == ["Name", "OpState"] and not version:
             domains = []
-        elif version in (2, 3, 4) and len(words) <= version + 4 and all(word.isalpha() for word in words[1:version]):
+        elif version in (2, 3, 4) and all(word.isalpha() for word in words[1:version]) and BEHIND.fullmatch(
+                " ".join(words[version + 1:])):
             domains.append(PeerDomain(clean(words[0]), clean(" ".join(words[1:version]))))
         elif version or not is_caption(line):
             raise cannot(answer, f"{quote(line)} is not a row of a peer domain")
@@ -51,8 +55,8 @@ def lscluster(answer: Answer) -> str:
     """What in `lscluster -m` tells of a CAA cluster; "": it ended without telling of one, and had not begun to list nodes."""
     whole(answer)
     text = " ".join(" ".join(lines_of(answer)).split())
-    tellings = (r"State of node: ?\S+(?: NODE_LOCAL)?", r"Cluster Name ?: ?\S+", r"Cluster Name SHID UUID ?\S*",
-                r"Cluster shorthand id .{0,40}", r"number of nodes examined: ?[1-9]\d*",
+    tellings = (r"State of node: ?\w+(?: NODE_LOCAL)?", r"Cluster Name ?: ?[\w.-]+", r"Cluster Name SHID UUID ?[\w.-]*",
+                r"Cluster shorthand id(?: for node)?(?: ?: ?\d+)?", r"number of nodes examined: ?[1-9]\d*",
                 r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")        # an identifier, whatever the language around it
     match = next(filter(None, (re.search(telling, text, re.IGNORECASE) for telling in tellings)), None)
     if not match and re.match(r"Calling node query\b(?!.*examined: ?0\b)", text, re.IGNORECASE) and answer.exit_code == 0:
@@ -106,8 +110,8 @@ def ioscli_cluster(answer: Answer) -> str:
     none = any(map(NO_CLUSTER.search, said)) and not any(map(FAILED.search, said)) and not _is_denied("\n".join(said))
     lines = lines_or_none(answer, none)
     names = [re.sub(r"^\s*CLUSTER_NAME\s*:", "", line).strip().rstrip(",").strip() for line in lines]
-    if names and all(re.fullmatch(r"[\w.-]+", name) for name in names):
-        return clean(names[0])
+    if len(set(names)) == 1 and re.fullmatch(r"[\w.-]+", names[0]):
+        return clean(names[0])                                  # a VIOS is a node of one cluster at most
     if names and not none:
         raise cannot(answer, f"{quote(lines[0])} is not a cluster's name")
     return ""

@@ -65,7 +65,7 @@ def lines_or_none(answer: Answer, none: bool = False) -> List[str]:
 
 def is_echo(line: str) -> bool:
     """A prompt, alone or with a command behind it; the command's line alone; a test log's frame around it."""
-    if re.match(r"Running '|Command '.*' finished with \d", line):
+    if re.match(r"\s*(?:Running '|Command '.*' finished with \d)", line):
         return True
     mark = re.search(r"[#$]", line[:160])
     if not mark:
@@ -110,7 +110,7 @@ def cannot(answer: Answer, because: str) -> Unreadable:
 
 Attributes = Dict[str, Tuple[str, ...]]
 # A class's own attributes are titled "Resource Class ..." and are no resources.
-TITLE = re.compile(r"\s*(?:Resource )?(?:Persistent |Dynamic |and ){1,3}Attributes for (?:Resource: )?(\S+)\s*")
+TITLE = re.compile(r"(?:Resource )?(?:Persistent |Dynamic |and ){1,3}Attributes for (?:Resource: )?(\S+)")
 ATTRIBUTE = re.compile(r"\s*([A-Za-z]\w{0,63})\s*=(.*)")
 TOKEN = re.compile(r'"((?:[^"\\]|\\.)*)"|([{}\[\]"])|([^\s,"{}\[\]]+)')
 
@@ -120,12 +120,13 @@ def resources_of(answer: Answer, class_name: str, lines: List[str], none: bool) 
     resources: List[Tuple[str, Attributes]] = []
     titled = False
     for number, line in enumerate(lines, 1):
-        title = TITLE.fullmatch(line)
+        folded = " ".join(line.split())
+        title = TITLE.fullmatch(folded)
         attribute = ATTRIBUTE.match(line)
         if title and title.group(1) == class_name:
             titled = True
-        elif titled and re.fullmatch(r"\s*resource [0-9]{1,9}:\s*", line):
-            resources.append((line.strip(), {}))
+        elif titled and re.fullmatch("resource [0-9]{1,9}:", folded):
+            resources.append((folded, {}))
         elif attribute and resources and attribute.group(1) not in resources[-1][1]:
             is_key = attribute.group(1).lower() == "rmckey"
             resources[-1][1][attribute.group(1)] = () if is_key else _values(answer, number, attribute.group(2))

@@ -118,6 +118,10 @@ def lssrc_definitions(answer: Answer) -> Tuple[Definition, ...]:
     return tuple(found)
 
 
+# A dotted name or address, or an address of IPv6.
+A_HOST = re.compile(r"[^\W_](?:-?[^\W_]){0,62}\.[^\W_]|[0-9a-fA-F]{0,4}:[0-9a-fA-F]{0,4}:[0-9a-fA-F]")
+
+
 def mcproxy(answer: Answer) -> Tuple[str, ...]:
     """HMCs connected through the hypervisor, from `lssrc -ls mcproxy` [my inference: read as a public tool reads it]."""
     whole(answer)
@@ -130,6 +134,9 @@ def mcproxy(answer: Answer) -> Tuple[str, ...]:
     states = {STATES.get(words[-1], State.UNKNOWN) for words in map(str.split, lines) if words[0] == "mcproxy"}
     if states - {State.ACTIVE, State.UNKNOWN} or not (hosts or State.ACTIVE in states):
         raise cannot(answer, "it does not show mcproxy running")
+    unread = next((line for line in lines if A_HOST.search(line)), "")
+    if unread and not hosts:
+        raise cannot(answer, f"{quote(unread)} may name a host")
     return hosts
 
 
@@ -137,7 +144,8 @@ def clstrmgr(answer: Answer) -> str:
     """PowerHA's state (ST_INIT, NOT_CONFIGURED, RP_FAILED ...), from `lssrc -ls clstrmgrES` or clshowsrv."""
     whole(answer)
     succeeded(answer)
-    found = re.findall(r'Current state:[ \t]*([A-Za-z_]{1,64})|\bSTATE="([A-Za-z_]{1,64})"', "\n".join(lines_of(answer)))
+    text = "\n".join(lines_of(answer))
+    found = re.findall(r'Current[ \t]{1,64}state:[ \t]*([A-Za-z_]{1,64})|\bSTATE="([A-Za-z_]{1,64})"', text)
     words = {plain or _with_prefix(quoted) for plain, quoted in found}
     if len(words) != 1:
         raise cannot(answer, "it names no state of the cluster manager" if not words else "it names more than one state")
