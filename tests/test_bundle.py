@@ -120,7 +120,14 @@ def test_what_is_missing_is_a_gap_and_forbids_as_the_cluster_table_says(
     assert (document["cluster"]["recycle"], document["cluster"]["recfgct"]) == (recycle, recfgct)
     assert missing in document["bundle"]["missing"]
     assert {"about": missing[:-4], "because": f"{missing} is not in this folder"} in document["gaps"]
-    assert "exit 1" not in json.dumps(document)
+    assert "did not end" not in json.dumps(document)
+
+
+@pytest.mark.parametrize("platform", list(Platform))
+def test_nothing_is_found_where_nothing_was_captured(platform: Platform, tmp_path: Path) -> None:
+    document = planned(folder(tmp_path / "f", {"lssrc-a.txt": ROWS, "vitals.txt": f"platform={platform.value}\n"}))
+
+    assert faults(document) == [] and document["cluster"]["recfgct"] == "forbidden"
 
 
 def test_without_lssrc_nothing_can_be_told(tmp_path: Path) -> None:

@@ -59,7 +59,6 @@ def plan(loaded: Loaded, config_path: str = "") -> Dict[str, Any]:
 
 def plan_from(loaded: Loaded, path: str) -> Dict[str, Any]:
     """The same reasoning on captured answers: the document of what would be done once every wait is over. Raises OSError."""
-    from rmcagent.partition.bundle.names import plainly
     from rmcagent.partition.bundle.read import LOG_PATTERN, open_bundle
 
     host = open_bundle(path)
@@ -72,7 +71,7 @@ def plan_from(loaded: Loaded, path: str) -> Dict[str, Any]:
     cycle = Cycle(host, place(host, settings), settings, ledger, lambda event: None)
     view = host.completed(cycle.glance())
     facts = {"version": __version__, "platform": host.platform.value, "bundle": host.described()}
-    told: Dict[str, Any] = plainly(document(view, settings, host.shown, facts))
+    told: Dict[str, Any] = host.plainly(document(view, settings, host.shown, facts))
     return told
 
 

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Dict, Iterable, Mapping, Optional, Tuple
+from typing import Dict, Iterable, Mapping, Optional, Tuple
 
 from rmcagent.model import Platform
 from rmcagent.partition.parse.lines import clean
@@ -101,18 +101,6 @@ def processes(text: str) -> Optional[Tuple[str, ...]]:
     """Base names of commands, one a line; None for a table of another make."""
     names = [line.strip() for line in text.splitlines()[:100_000] if line.strip()]
     return None if any(len(name.split()) > 1 for name in names) else tuple(names)
-
-
-NOT_HERE = re.compile(r'cannot read \S+: exit 1, "(\S+ is not in this (?:folder|bundle))"')
-
-
-def plainly(told: Any) -> Any:
-    """A document in which an answer that was not captured is called that, and not a command that failed."""
-    if isinstance(told, dict):
-        return {key: plainly(value) for key, value in told.items()}
-    if isinstance(told, list):
-        return [plainly(value) for value in told]
-    return NOT_HERE.sub(r"\1", told) if isinstance(told, str) else told
 
 
 def preface(told: Mapping[str, object], columns: int) -> str:
