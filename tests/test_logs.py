@@ -700,7 +700,8 @@ STORMS = st.tuples(TEXTS, st.integers(1, 6)).map(lambda drawn: drawn[0] * drawn[
        st.lists(st.integers(1, 400), min_size=1, max_size=8), st.sampled_from([20, 50, 120, 8192]))
 @example(b"\n" + b"Tue Mar 4 09:55:49 (1) /1/1 2613-024\n2610-652\n" * 4 + b"2610-652\n", [1000], 8192)
 @example(b"Tue Mar 4 09:55:49 (1\n2) /1/1 2613-016\n" * 6, [1000], 8192)          # a time on two lines is none
-@example(b"Tue Mar 4 09:55:49 x\n" + b"Tue Mar 4 \n" * 6 + b"2613-016\n" * 4, [1000], 8192)
+@example(b"Tue Mar 4 09:55:49 x\n" + b"Tue Mar 4 \n" * 6 + b"x 2613-016\n" * 4, [1000], 8192)    # a date alone is something
+@example(b"Tue Mar 4 09:55:49 (1) 2613-016 and some more\n" * 4, [1000], 15)                # a line ends within its time
 def test_a_log_read_in_pieces_says_what_its_lines_say_one_by_one(text: bytes, cuts: List[int], longest: int) -> None:
     class Pieces(SystemHost):
         read = 0
