@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 import pytest
 from hypothesis import given, settings
@@ -99,7 +99,6 @@ SHOWN: Dict[str, Tuple[str, Dict[str, Any]]] = {
     "ps-ef--with-r": ("ps", {"remote": True, "means": []}),
     "ps-ef--without-r": ("ps", {"remote": False}),
     "nc--657-answers": ("nc", {"hmcs.0.reachable": True, "hmcs.0.address": "192.0.2.10", "port": 657, "means": []}),
-    "nc--657-refused": ("nc", {"hmcs.0.reachable": False, "hmcs.0.address": "192.0.2.11"}),
     "netstat-Aan--aix73": ("netstat", {"listening": [657], "hmcs.0.address": "192.0.2.10"}),
     "netstat-Aan--without-rmc": ("netstat", {"listening": []}),
     "ctsvhbal--two": ("ctsvhbal", {"identities": ["lp2.example.com", "192.0.2.102"]}),
@@ -161,6 +160,19 @@ def test_a_key_is_never_shown() -> None:
     rmc, trusted = document("lsrsrc-IBM.MCP--ipv6-and-key"), document("ctsthl-l--two")
 
     assert "c2VjcmV0" not in json.dumps(rmc) and "120200d1" not in json.dumps(trusted)
+
+
+@pytest.mark.parametrize("text, reachable, means", [
+    ("Connection to 192.0.2.1 657 port [tcp/rmc] succeeded!\n", True, ""),
+    ("nc: connect to 192.0.2.1 port 657 (tcp) failed: Connection refused\n", False, "nothing listens on port 657 there"),
+    ("# nc -zv 192.0.2.1 657\nNcat: Connection timed out.\n", False, "look at routes and firewalls"),
+    ("# nc -zv 192.0.2.1 657\nNcat: Version 7.92\n", None, ""),
+])
+def test_nc_tells_whether_a_port_answers(text: str, reachable: Optional[bool], means: str) -> None:
+    made = told(text)
+
+    assert (made.kind, made.nouns["hmcs"][0]["address"], made.nouns["hmcs"][0]["reachable"]) == ("nc", "192.0.2.1", reachable)
+    assert means in " ".join(made.means) and bool(made.means) == bool(means)
 
 
 # ---- names are hints ---------------------------------------------------------------------------------------------------
@@ -234,7 +246,7 @@ HOSTILE = ["", "\n\n", "foo\n", "\x1b[31mfoo\n", " ctrmc rsct 7 act\x1b[2Jive\n"
            "<#0> Partition:<\x1b[31m>\n", "Resource Persistent Attributes for IBM.MCP\nresource 1:\n RMCKey = \"s3cret\n",
            "0513-085 The \x1b[31mfoo Subsystem is not on file.\n", "IDENTIFIER TIMESTAMP\n", "#subsysname:\nfoo\n",
            "nc: connect to \x1b port 657\n", "\x1b[31m: not found\n", "LABEL: x\n", "Host Identity: \x1b\n",
-           "lssyscfg -r lpar -F\n"]
+           "lssyscfg -r lpar -F\n", '# lsrsrc "IBM.Foo"\nfoo\n', "# lsrsrc IBM.MCP\nfoo\n"]
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=lambda text: repr(text)[:40])

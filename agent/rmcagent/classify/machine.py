@@ -1,42 +1,15 @@
-"""What an HMC says of its partitions, and what the operating system says of itself: error log, identity, levels, units."""
+"""What the operating system says: its error log, who this node is, levels, what starts at boot, what is not installed."""
 from __future__ import annotations
 
 import re
 from collections import Counter
-from typing import Any, Dict, List, Mapping, Tuple
+from typing import Any, Dict, List, Mapping
 
 from rmcagent import show
 from rmcagent.classify.told import Told, count
 from rmcagent.model import Answer
 from rmcagent.partition import parse
-from rmcagent.partition.parse import hmc
 from rmcagent.partition.parse.lines import cannot, lines_of
-
-# ---- an HMC ------------------------------------------------------------------------------------------------------------
-
-
-def of_lspartition(answer: Answer) -> Told:
-    return _of_partitions(hmc.lspartition(answer))
-
-
-def of_lssyscfg(answer: Answer) -> Told:
-    return _of_partitions(hmc.lssyscfg(answer))
-
-
-def _of_partitions(found: Tuple[hmc.ManagedPartition, ...]) -> Told:
-    capable = sum(one.dlpar_capable is True for one in found)
-    untold = sum(one.dlpar_capable is None for one in found)
-    facts = show._each(found, "id name address dlpar_capable because")
-    words = {True: "yes", False: "no", None: "not told"}
-    lines = [f"{' '.join(filter(None, (one.name, one.address, one.id)))}: {words[one.dlpar_capable]}, {one.because}"
-             for one in found]
-    # The lines that an administrator is looking for come first: a long list is cut on the screen.
-    order = sorted(range(len(found)), key=lambda at: (found[at].dlpar_capable is True, at))
-    because = f"{count(len(found), 'partition')}, {capable} DLPAR-capable" + (f", {untold} not told" if untold else "")
-    lacking = len(found) - capable - untold
-    means = (f"DLPAR and LPM do not work with {count(lacking, 'partition')}",) if lacking else ()
-    return Told(because, {"partitions": facts}, (("DLPAR", [lines[at] for at in order]),), means)
-
 
 # ---- the error log -----------------------------------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Callable, Mapping
 
-from rmcagent.classify import cluster, kinds, log, machine, network, rmc, subsystems
+from rmcagent.classify import cluster, hmc, kinds, machine, rmc, subsystems
 from rmcagent.classify.told import Told
 from rmcagent.model import Answer
 from rmcagent.partition import parse
@@ -22,16 +22,16 @@ TELLERS: Mapping[str, Callable[[Answer], Told]] = {
     "lscluster -m": cluster.of_caa, "lscluster": cluster.of_caa, "lspv": cluster.of_disks,
     "clshowsrv": cluster.of_powerha, "lssrc -ls clstrmgrES": cluster.of_powerha, "odmget HACMPcluster": cluster.of_powerha_object,
     "cluster -list": cluster.of_pool, "cluster -status": cluster.of_pool_status,
-    "lspartition": machine.of_lspartition, "lssyscfg": machine.of_lssyscfg, "errpt": machine.of_errpt,
+    "lspartition": hmc.of_lspartition, "lssyscfg": hmc.of_lssyscfg, "errpt": machine.of_errpt,
     "ctsvhbal": machine.of_identities, "ctsthl -l": machine.of_trusted, "lsnodeid": machine.of_node_id,
     "ct_node_id": machine.of_node_id, "lsattr -El cluster0": machine.of_cluster0, "oslevel": machine.of_level,
     "ioscli ioslevel": machine.of_level, "uname": machine.of_level, "lsitab": machine.of_lsitab,
     "systemctl show": machine.of_unit, "systemctl is-enabled": machine.of_enabled, "command not found": machine.of_not_found,
-    "netstat": network.of_netstat, "nc": network.of_nc,
+    "netstat": hmc.of_netstat, "nc": hmc.of_nc,
 }
 
 
-def tell(read: log.Read, name: str = "") -> Told:
+def tell(read: rmc.Read, name: str = "") -> Told:
     """Read one answer or log and tell of it; `name` is its file's, and only a hint."""
     head = read(kinds.LONGEST_LINE)
     binary = kinds.kind_of_bytes(head)
@@ -39,11 +39,11 @@ def tell(read: log.Read, name: str = "") -> Told:
         return Told(BACKUP, kind=binary)
     if binary:
         return _not_told(binary, "it is no text")
-    head += read(log.PIECE - len(head)) if len(head) == kinds.LONGEST_LINE else b""
+    head += read(rmc.PIECE - len(head)) if len(head) == kinds.LONGEST_LINE else b""
     kind, told_by = kinds.kind_of(_text(head), name)
     if kind in (kinds.LOG, kinds.RSCT_LOG) and told_by == kinds.SHAPE:
-        return replace(log.of_pieces(log.pieces(head, read)), kind=kind)
-    data = head + (read(LONGEST_TEXT + 1 - len(head)) if len(head) == log.PIECE else b"")
+        return replace(rmc.of_log(rmc.pieces(head, read)), kind=kind)
+    data = head + (read(LONGEST_TEXT + 1 - len(head)) if len(head) == rmc.PIECE else b"")
     if len(data) > LONGEST_TEXT:
         return _not_told(kind, f"it has more than {LONGEST_TEXT >> 20} MiB, and is no log of RSCT's")
     return _of_answer(kind, told_by, _text(data))

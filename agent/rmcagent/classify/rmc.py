@@ -1,14 +1,17 @@
-"""What RMC says: rmcdomainstatus, lsrsrc, and its messages with what they seem to mean."""
+"""What RMC says: rmcdomainstatus, lsrsrc, its messages with what they seem to mean, and its logs, read in pieces."""
 from __future__ import annotations
 
 import re
 from collections import Counter
-from typing import Any, Dict, List, Mapping, Tuple
+from datetime import datetime
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Tuple
 
 from rmcagent import show
+from rmcagent.classify import kinds
 from rmcagent.classify.told import Told, cluster, count, hmc
 from rmcagent.model import Answer, ControlPoint, Link, ManagementServer
 from rmcagent.partition import logs, parse
+from rmcagent.partition.parse.lines import cannot
 
 LINKS: Mapping[Link, str] = {
     Link.DOWN: "RMC has no heartbeat from it: see whether it answers on port 657 or 12601, then look at RSCT on both sides",
@@ -82,9 +85,11 @@ def _server_line(one: ManagementServer) -> str:
 
 
 def of_class(answer: Answer) -> Told:
+    title = kinds.CLASS.search(answer.stdout)
+    if title is None:
+        raise cannot(answer, "it has no title that names a class")
     number = len(re.findall(r"^[ \t]*resource \d{1,9}:", answer.stdout, re.MULTILINE))
-    return Told(f"{count(number, 'resource')} of {answer.id.split()[1]}, a class that rmcagent does not use",
-                {"resources": number})
+    return Told(f"{count(number, 'resource')} of {title.group(1)}, a class that rmcagent does not use", {"resources": number})
 
 
 # All but those of the logs: [my inference] from texts that administrators and IBM's pages show.
@@ -107,3 +112,69 @@ def meanings(numbers: Mapping[str, int]) -> List[str]:
 def of_message(answer: Answer) -> Told:
     numbers = Counter(re.findall(r"(?<!\d)26\d\d-\d{3}(?!\d)", answer.stdout))
     return Told("; ".join(meanings(numbers)[:2]), {"messages": numbers}, (("Messages", meanings(numbers)[2:]),))
+
+
+# ---- logs --------------------------------------------------------------------------------------------------------------
+
+PIECE = 1 << 20                           # bytes read at once
+Read = Callable[[int], bytes]
+
+STAMP = re.compile(rb"\b([A-Z][a-z]{2}) {1,2}(\d{1,2}) (\d\d):(\d\d):(\d\d) \S{1,8} (\d{4})\(")
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+SIDES: Mapping[str, str] = {
+    "hmc": "the HMC itself returned most of these errors: look there, nothing done on this partition mends them",
+    "network": "most of these are time-outs on the way to the HMC: look at routes, firewalls and port 657",
+}
+
+
+def pieces(head: bytes, read: Read) -> Iterator[bytes]:
+    """The log in pieces of whole lines, however long it is; a line longer than a piece is cut."""
+    rest = head
+    while rest:
+        more = read(PIECE)
+        lines, newline, left = rest.rpartition(b"\n")
+        if not more or not newline:
+            lines, left = rest, b""
+        yield lines + newline if more else rest
+        rest = left + more
+
+
+def of_log(log: Iterator[bytes]) -> Told:
+    messages: Counter[str] = Counter()
+    inner: Counter[str] = Counter()
+    sides: Counter[str] = Counter()
+    size, first, last = 0, None, None
+    for piece in log:
+        growth = logs.census(piece)
+        messages.update(growth.messages)
+        inner.update(growth.inner)
+        sides[growth.side] += len(piece)
+        size += len(piece)
+        moments = [moment for moment in map(_moment, STAMP.findall(piece)) if moment is not None]
+        if moments:
+            first, last = first or moments[0], moments[-1]
+    seconds = (last - first).total_seconds() if first and last else 0.0
+    rate = round(size / seconds, 1) if seconds > 0 else None
+    side = sides.most_common(1)[0][0]
+    pace = f" within {seconds:.0f} s, {rate:.0f} bytes a second" if rate is not None else ""
+    nouns = {"log": {"bytes_per_second": rate, "messages": messages, "inner": inner, "side": side, "bytes": size}}
+    within = [f"{number.replace('/', ' with ')} inside, {count(times, 'time')}" for number, times in inner.most_common(4)]
+    return Told(f"{count(sum(messages.values()), 'message')} in {count(size, 'byte')}{pace}; the cause's side: {side}", nouns,
+                (("Messages", meanings(messages)), ("Within", within)), _means(side, messages))
+
+
+def _means(side: str, messages: Mapping[str, int]) -> Tuple[str, ...]:
+    if side == "benign":
+        return ()
+    told: List[str] = [SIDES[side]] if side in SIDES else []
+    return tuple(told) or (("whose cause it is cannot be told from the log alone",) if messages else ())
+
+
+def _moment(words: Tuple[bytes, ...]) -> Optional[datetime]:
+    """By the log's own clock; only differences are used, so that its zone does not matter."""
+    month, *numbers = (word.decode("ascii") for word in words)
+    try:
+        day, hour, minute, second, year = map(int, numbers)
+        return datetime(year, MONTHS.index(month) + 1, day, hour, minute, second)
+    except ValueError:
+        return None

@@ -1,12 +1,40 @@
-"""What answers say of the way to an HMC: nc and netstat, which the agent does not use but an administrator does."""
+"""What an HMC says of its partitions, and what nc and netstat, which the agent does not use, say of the way to it."""
 from __future__ import annotations
 
 import re
-from typing import Mapping, Optional
+from typing import Mapping, Optional, Tuple
 
+from rmcagent import show
 from rmcagent.classify.told import Told, count, hmc
 from rmcagent.model import Answer
+from rmcagent.partition.parse.hmc import ManagedPartition, lspartition, lssyscfg
 from rmcagent.partition.parse.lines import cannot, clean
+
+
+def of_lspartition(answer: Answer) -> Told:
+    return _of_partitions(lspartition(answer))
+
+
+def of_lssyscfg(answer: Answer) -> Told:
+    return _of_partitions(lssyscfg(answer))
+
+
+def _of_partitions(found: Tuple[ManagedPartition, ...]) -> Told:
+    capable = sum(one.dlpar_capable is True for one in found)
+    untold = sum(one.dlpar_capable is None for one in found)
+    facts = show._each(found, "id name address dlpar_capable because")
+    words = {True: "yes", False: "no", None: "not told"}
+    lines = [f"{' '.join(filter(None, (one.name, one.address, one.id)))}: {words[one.dlpar_capable]}, {one.because}"
+             for one in found]
+    # The lines that an administrator is looking for come first: a long list is cut on the screen.
+    order = sorted(range(len(found)), key=lambda at: (found[at].dlpar_capable is True, at))
+    because = f"{count(len(found), 'partition')}, {capable} DLPAR-capable" + (f", {untold} not told" if untold else "")
+    lacking = len(found) - capable - untold
+    means = (f"DLPAR and LPM do not work with {count(lacking, 'partition')}",) if lacking else ()
+    return Told(because, {"partitions": facts}, (("DLPAR", [lines[at] for at in order]),), means)
+
+
+# ---- the way to it -----------------------------------------------------------------------------------------------------
 
 RMC_PORTS: Mapping[str, str] = {"657": "RMC", "12601": "RMC over TLS"}
 TARGETS = (r"Connected to ([\w.:%-]{1,255}):(\d{1,5})\b", r"Connection to ([\w.:%-]{1,255}) (\d{1,5}) port",
@@ -19,7 +47,8 @@ def of_nc(answer: Answer) -> Told:
     if not target:
         raise cannot(answer, "it does not name an address and a port")
     address, port = clean(target.group(1)), target.group(2)
-    lost = re.search(r"refused|timed? ?out|unreachable|No route|not known|failed", text, re.IGNORECASE)
+    whys = ("refused", r"timed? ?out", "unreachable", "no route", "not known", "failed")       # the most telling first
+    lost = next(filter(None, (re.search(why, text, re.IGNORECASE) for why in whys)), None)
     reachable: Optional[bool] = False if lost else True if re.search(r"Connected to|succeeded|open", text) else None
     how = {True: "answers", False: f"does not answer ({lost.group().lower() if lost else ''})", None: "may or may not answer"}
     service = f" ({RMC_PORTS[port]})" if port in RMC_PORTS else ""
