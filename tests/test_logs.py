@@ -214,6 +214,45 @@ def test_a_log_that_is_gone_for_one_look_is_not_read_again(watched: Watched) -> 
     assert watched.growth().messages == {}
 
 
+def test_a_log_that_is_gone_for_long_is_forgotten(watched: Watched) -> None:
+    other = watched.log.with_name("IBM.MgmtDomainRM.other")
+    other.write_text(SLOT)
+    watched.add(HMC)
+    watched.look()
+
+    watched.log.unlink()
+    remembered = [watched.look() and len(watched.watch._cursors) for _ in range(logs.LOOKS_REMEMBERED + 1)]
+
+    assert remembered == [2] * logs.LOOKS_REMEMBERED + [1]
+
+
+def test_a_folder_full_of_logs_that_come_and_go_is_a_bounded_memory() -> None:
+    class Many(SystemHost):
+        looks = 0
+
+        def files(self, pattern: str) -> Tuple[FileStat, ...]:
+            return tuple(FileStat(f"{pattern}/{inode}", 0, self.looks, inode) for inode in range(300))
+
+    watch, host = LogWatch(("/var/ct",), WITHIN), Many()
+
+    for host.looks in range(5):
+        watch.look(host, NOON + host.looks * timedelta(minutes=1), None)
+
+    assert len(watch._cursors) <= 2 * logs.MOST_FILES
+
+
+def test_of_more_logs_than_we_watch_the_rest_is_not_read() -> None:
+    class Many(Asked):
+        def files(self, pattern: str) -> Tuple[FileStat, ...]:
+            return tuple(FileStat(f"/var/ct/{inode}", 9, 1, inode) for inode in range(300))
+
+    asked = Many()
+
+    LogWatch(("/var/ct/*",), WITHIN).look(asked, NOON, None)
+
+    assert len(asked.bytes) == 2 * logs.MOST_FILES          # of each its head, and whether its last line has ended
+
+
 def test_a_line_written_in_two_halves_is_one(watched: Watched) -> None:
     watched.look()
 
@@ -256,6 +295,7 @@ def test_an_inner_message_on_the_next_line_decides_the_side() -> None:
 @pytest.mark.parametrize("text, side", [
     (HMC, "hmc"),
     (HMC + ECHO + SLOT * 50, "hmc"),
+    (line("2613-008", "PKE received an error response from 9.149.149.74: 108 2613-034 Error number 108 was returned"), "hmc"),
     (HMC + TIMEOUT, "hmc"),
     (TIMEOUT * 2 + HMC, "network"),
     (SLOT * 4 + SLOT_ECHO, "benign"),
@@ -624,8 +664,17 @@ def test_rubbish_full_of_numbers_does_not_hide_the_messages_we_know() -> None:
     seen = census((rubbish + HMC + TIMEOUT + rubbish).encode())
 
     assert (seen.messages["2613-021"], seen.inner["2613-021/2610-415"], seen.messages["2613-016"]) == (1, 1, 1)
-    assert seen.messages["other"] == 1000 - 2 * (logs.MOST_PAIRS)
+    assert seen.messages["other"] == 1000 - 2 * logs.MOST_PAIRS
     assert len(seen.messages) <= logs.MOST_PAIRS + 3
+
+
+def test_a_pair_too_many_counts_without_its_inner_number_and_an_unheard_of_line_as_none() -> None:
+    rubbish = "".join(line(f"26{number // 1000:02}-{number % 1000:03}") for number in range(500))
+
+    seen = census((rubbish + line("2600-007", "due to 2699-999") + line("2613-016", "due to 2699-999") + "no number\n").encode())
+
+    assert (seen.messages["2600-007"], seen.messages["2613-016"], seen.inner) == (2, 1, {})
+    assert seen.messages["other"] == 500 - logs.MOST_PAIRS
 
 
 # ---- a long log, counted in pieces -------------------------------------------------------------------------------------
