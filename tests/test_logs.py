@@ -353,6 +353,17 @@ def test_what_left_the_window_no_longer_counts(watched: Watched) -> None:
     assert (gone.noisy_bytes, gone.messages, gone.bytes_per_second) == (0, {}, 0.0)
 
 
+def test_a_message_that_left_the_window_before_what_is_inside_it_does_not_count(watched: Watched) -> None:
+    watched.look()
+    watched.add(line("2613-024", "MDC could not start a session with 172.16.0.1"))
+    watched.look()
+    watched.add("2610-652 The specified time limit has been exceeded.\n")
+    watched.look(minutes=5)
+
+    assert watched.growth(minutes=4).messages == {"2613-024": 1}
+    assert watched.growth(minutes=2).messages == {}
+
+
 def test_how_long_was_watched_is_told_and_ends_at_the_window(watched: Watched) -> None:
     nothing = watched.look()
     watched.add(HMC)
@@ -538,6 +549,15 @@ def test_a_swelling_log_tells_when_var_is_full(watched: Watched) -> None:
     seen = watched.growth(free=6001 * 100)
 
     assert seen.var_full_in == timedelta(minutes=100)
+
+
+def test_a_log_that_swells_by_a_byte_leaves_var_room_for_decades(watched: Watched) -> None:
+    watched.look()
+
+    watched.add("x")
+    seen = watched.growth(minutes=9, free=1 << 60)
+
+    assert seen.var_full_in == timedelta(seconds=1e9)
 
 
 def test_a_log_that_rotates_fills_nothing(watched: Watched) -> None:
@@ -748,6 +768,7 @@ STORMS = st.tuples(TEXTS, st.integers(1, 6)).map(lambda drawn: drawn[0] * drawn[
 @given(st.one_of(STORMS, st.binary(max_size=200), st.text("26130-5 \n/.").map(str.encode)),
        st.lists(st.integers(1, 400), min_size=1, max_size=8), st.sampled_from([20, 50, 120, 8192]))
 @example(b"\n" + b"Tue Mar 4 09:55:49 (1) /1/1 2613-024\n2610-652\n" * 4 + b"2610-652\n", [1000], 8192)
+@example(b"x2613-016\nnote Tue Mar 4 09:55:49 x 2613-016\n", [1000], 8192)
 @example(b"Tue Mar 4 09:55:49 (1\n2) /1/1 2613-016\n" * 6, [1000], 8192)          # a time on two lines is none
 @example(b"Tue Mar 4 09:55:49 x\n" + b"Tue Mar 4 \n" * 6 + b"x 2613-016\n" * 4, [1000], 8192)    # a date alone is something
 @example(b"Tue Mar 4 09:55:49 (1) 2613-016 and some more\n" * 4, [1000], 15)                # a line ends within its time
@@ -794,13 +815,15 @@ def peak(work: Callable[[], object]) -> int:
         tracemalloc.stop()
 
 
-@pytest.mark.parametrize("name", ["mixed", "all different", "one line", "long entries"])
+@pytest.mark.parametrize("name", ["mixed", "all different", "one line", "long entries", "many kinds"])
 def test_a_long_log_is_counted_in_two_megabytes_of_memory(tmp_path: Path, name: str) -> None:
     log = tmp_path / "log"
     if name == "one line":
         log.write_bytes(b"x" * (3 << 20))
     elif name == "long entries":
         log.write_text("".join(line("2613-021", f"{number:07000}") * 3 for number in range(350)))
+    elif name == "many kinds":
+        log.write_text("".join(line("2613-021", f"{number:0900}") * 3 for number in range(2500)))
     else:
         bench.write(log, name, 3 << 20)
 

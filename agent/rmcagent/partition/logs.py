@@ -242,7 +242,7 @@ class _Tally:
         messages: Counter[str] = Counter()
         for (outer, _), times in self.pairs.items():
             messages[outer] += times
-        inner = {"/".join(pair): times for pair, times in self.pairs.items() if pair[1] and times > 0}
+        inner = {"/".join(pair): times for pair, times in self.pairs.items() if pair[1]}
         return LogGrowth(bytes_per_second, self.noisy, {name: times for name, times in messages.items() if name and times > 0},
                          inner, self.side(), self.skipped, var_full_in)
 
