@@ -138,9 +138,9 @@ def test_without_lssrc_nothing_can_be_told(tmp_path: Path) -> None:
 
 
 def test_a_row_that_lssrc_does_not_show_is_not_on_file_and_no_gap(tmp_path: Path) -> None:
-    document = planned(folder(tmp_path / "f", HEALTHY))
+    document = planned(folder(tmp_path / "f", {**HEALTHY, "lssrc-a.txt": ROWS.replace("IBM.DRM  ", "IBM.DRMX ")}))
 
-    assert not [gap for gap in document["gaps"] if "CSMAgentRM" in gap["about"] + gap["because"]]
+    assert document["verdict"] == "healthy" and "IBM.DRM" not in about(document)
 
 
 def test_a_name_may_tell_more_behind_two_dashes(tmp_path: Path) -> None:
@@ -205,12 +205,13 @@ def test_a_command_that_was_not_found_is_a_gap_and_not_an_absence(tmp_path: Path
 
 def test_the_index_of_a_bundle_tells_how_each_command_ended(tmp_path: Path) -> None:
     index = "\t".join(names.COLUMNS) + "\nlspv.txt\tlspv\t-\t60.0\t75\ttimed out\nlsrpdomain.txt\tx\t-\t0\t0\tnot installed\n"
-    foreign = "file\tcommand\texit\tprovenance\tshows\nlspv.txt\tlspv\t9\tseen\tdisks\n"
+    foreign = "file\tcommand\texit\tprovenance\tlevel\tshows\nlspv.txt\tlspv\t9\tseen\t7.2\tdisks\n"
 
     ours = planned(folder(tmp_path / "f", {**HEALTHY, "lsrpdomain.txt": None, "INDEX.tsv": index}))
     theirs = planned(folder(tmp_path / "g", {**HEALTHY, "INDEX.tsv": foreign}))
 
-    assert "lspv" in about(ours) and "lsrpdomain" not in about(ours)
+    assert {"about": "lspv", "because": "cannot read lspv: it did not end in time"} in ours["gaps"]
+    assert "lsrpdomain" not in about(ours)
     assert "lspv" not in about(theirs)
 
 
@@ -250,6 +251,31 @@ def test_answers_tell_their_time_and_the_partitions_own_clock_is_shown(tmp_path:
 
     assert daemon.datetime.fromisoformat(dated["taken_at"]).timestamp() == 1_700_000_000
     assert told["taken_at"] == "2025-03-04T09:55:00+05:30" and told["platform"] == "vios"
+
+
+def test_what_the_bundle_says_of_its_machine_is_believed(tmp_path: Path) -> None:
+    vitals = "in_wpar=yes\ndr_lock=held\nboot=b1\nup_for=60\nabsent=/var/ct/cfg/ct_node_id\n"
+
+    host, bare = (open_bundle(str(folder(tmp_path / name, files))) for name, files in
+                  (("f", {**HEALTHY, "vitals.txt": vitals}), ("g", HEALTHY)))
+
+    assert host.vitals("").in_wpar and host.vitals("").boot == "b1" and host.vitals("").up_for == daemon.timedelta(minutes=1)
+    assert (host.locked("/x"), bare.locked("/x")) == (True, None)
+    assert (host.exists("/var/ct/cfg/ct_node_id"), bare.exists("/var/ct/cfg/ct_node_id")) == (False, True)
+
+
+def test_a_disruptive_remedy_waits_for_no_splay_but_for_what_cannot_be_told(tmp_path: Path) -> None:
+    down = {**HEALTHY, "lssrc-a.txt": ROWS.replace("14680650     active", "             inoperative"),
+            "rmcdomainstatus-s-ctrmc.txt": STATUS.format("O"), "ps.txt": "init\n", "df.txt": "/var\t1000\t900\n",
+            "errpt.txt": "IDENTIFIER TIMESTAMP  T C RESOURCE_NAME  DESCRIPTION\n"}
+    policy = "remedies: {manager: {mode: off}}"
+
+    told = planned(folder(tmp_path / "f", down), policy)
+    untold = planned(folder(tmp_path / "g", {**down, "errpt.txt": None}), policy)
+
+    assert faults(told) == ["manager-down"]
+    assert (told["decision"]["kind"], told["decision"]["remedy"]) == ("apply", "recycle")
+    assert (untold["decision"]["kind"], untold["decision"]["refused_by"]) == ("refuse", ["migration"])
 
 
 def test_a_migration_is_dated_by_the_partitions_local_time(tmp_path: Path) -> None:
@@ -414,7 +440,7 @@ def test_a_folder_of_too_many_files_is_refused(
 
 
 def test_an_answer_beyond_its_bound_is_cut_and_so_a_gap(tmp_path: Path) -> None:
-    long = HEALTHY["lspv.txt"] * 20_000
+    long = (HEALTHY["lspv.txt"].rstrip() + " " * 1000 + "\n") * 1500
 
     document = planned(folder(tmp_path / "f", {**HEALTHY, "lspv.txt": long}))
 

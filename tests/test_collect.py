@@ -30,13 +30,13 @@ from rmcagent.sim.live.stage import Stage
 
 Capture = pytest.CaptureFixture[str]
 KEY = "5f" * 32
-HALF = "9c81d2e3" * 5
+HALF, WORD = "9c81d2e3" * 5, "c2VjcmV0LWtleQ=="
 MCP_WITH_KEY = f"""Resource Persistent Attributes for IBM.MCP
 resource 1:
 \tHMCIPAddr         = "192.0.2.21"
 \tRMCKey            = "0x{KEY}
 {HALF}
-c2VjcmV0LWtleQ=="
+{WORD}"
 \tNodeID            = 0x00000000000000a1
 """
 
@@ -167,7 +167,7 @@ def test_the_index_tells_how_each_command_ended(tmp_path: Path) -> None:
     assert by_file["lspv.txt"][1].endswith("/lspv") and int(by_file["lspv.txt"][4]) > 0
 
 
-def test_logs_are_kept_by_their_ends_and_a_log_that_is_no_text_is_left_out(tmp_path: Path) -> None:
+def test_logs_are_kept_by_their_ends(tmp_path: Path) -> None:
     one = day(tmp_path)
     one.do("storm", per_second=200.0)
     one.run(0.1 * HOUR)
@@ -180,14 +180,37 @@ def test_logs_are_kept_by_their_ends_and_a_log_that_is_no_text_is_left_out(tmp_p
     assert planned(held, tmp_path)["log"]["messages"]
 
 
+class Binary:
+    def __init__(self, one: Day) -> None:
+        self.host = one.host
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.host, name)
+
+    def read_from(self, path: str, offset: int, limit: int) -> bytes:
+        return b"RM\0\1\n"
+
+
+def test_a_log_that_is_no_text_is_left_out_for_no_key_could_be_found_in_it(tmp_path: Path) -> None:
+    one = day(tmp_path)
+    one.do("storm")
+    one.run(60)
+    binary: Any = Binary(one)
+    held = collect.Gathered({}, [], set())
+
+    collect._add_logs(held, binary, place(one.host, one.settings), one.settings)
+
+    assert held.files == {} and held.left_out[0].endswith(": it is no text")
+
+
 # ---- secrets
 
 def test_a_key_is_taken_out_over_all_its_lines() -> None:
     shown = redacted(MCP_WITH_KEY)
 
-    assert not any(part in shown for part in (KEY, HALF, "c2VjcmV0"))
+    assert not any(part in shown for part in (KEY, HALF, WORD))
     assert '\tRMCKey = "redacted"\n\tNodeID            = 0x00000000000000a1\n' in shown
-    assert secrets_of(MCP_WITH_KEY) == {"0x" + KEY, HALF, "c2VjcmV0LWtleQ=="}
+    assert secrets_of(MCP_WITH_KEY) == {"0x" + KEY, HALF, WORD}
 
 
 @pytest.mark.parametrize("text, left", [
@@ -226,7 +249,7 @@ class Leaky:
         if answer.id == "lsrsrc-IBM.MCP":
             return replace(answer, stdout=MCP_WITH_KEY, exit_code=0)
         if answer.id == "ctsvhbal":
-            return replace(answer, stdout=f"Identity: {HALF}\n", stderr=f"warning: RMCKey {KEY}\n")
+            return replace(answer, stdout=f"Identity: {WORD}\n", stderr=f"permission denied: RMCKey {KEY}\n", exit_code=1)
         return answer
 
 
@@ -238,8 +261,10 @@ def test_no_key_is_in_any_file_of_the_bundle_nor_on_the_terminal(tmp_path: Path)
     packed = collect.pack(held, "b", 0)
 
     whole = gzip.decompress(packed).decode("latin-1") + "".join(held.left_out)
-    assert not any(part in whole for part in (KEY, HALF, "c2VjcmV0")) and "RMCKey" in whole
-    assert planned(held, tmp_path)["hmcs"][0]["address"]
+    assert not any(part in whole for part in (KEY, HALF, WORD)) and "RMCKey" in whole
+    assert {"lsrsrc-IBM.MCP.txt", "ctsvhbal.txt", "errors/ctsvhbal.txt"} <= set(held.files)
+    assert held.files["ctsvhbal.txt"] == "Identity: (redacted)\n"
+    assert 'ctsvhbal: not permitted: permission denied: RMCKey = "redacted"' in held.left_out
 
 
 def test_a_file_in_which_a_key_survived_is_left_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -250,7 +275,7 @@ def test_a_file_in_which_a_key_survived_is_left_out(monkeypatch: pytest.MonkeyPa
     held = collect.gather(leaky, place(one.host, one.settings), config.Loaded(one.settings, (), (), "p"), one.clock)
 
     assert "lsrsrc-IBM.MCP.txt" not in held.files and "lsrsrc-IBM.MCP.txt: a key may have survived in it" in held.left_out
-    assert "errors/ctsvhbal.txt" not in held.files and "lspv.txt" in held.files
+    assert "errors/ctsvhbal.txt" not in held.files and "lspv.txt" in held.files and KEY not in "".join(held.left_out)
 
 
 # ---- bounds

@@ -94,7 +94,7 @@ def gather(host: Host, here: Place, loaded: config.Loaded, clock: Clock, progres
     seen = Observer(anyone, here, settings, Steady(clock, clock.now(), clock.monotonic())).evidence()
     running = seen.state_of("ctrmc") is None or seen.ctrmc_alive is not False
     for command, arguments in FURTHER:
-        path = here.commands.get(command)
+        path = here.commands.get(command) if command != "systemctl" or here.platform is Platform.LINUX else None
         argv = (path or command, *arguments)
         if path and answer_id((command, *arguments)) not in listener.asked and (running or command not in NEEDS_RMC):
             keep = KEEP_ERRPT if command == "errpt" else LARGEST_ANSWER
@@ -219,7 +219,7 @@ def _note(answer: Answer) -> str:
 
 def _first_words(answer: Answer) -> str:
     said = [line.strip() for line in answer.stderr.splitlines() if line.strip()]
-    return f" ({clean(redacted(said[0]), 120)})" if said and not answer.missing else ""
+    return f": {clean(redacted(said[0]), 120)}" if said and not answer.missing else ""
 
 
 def _add_machine(gathered: Gathered, listener: Listener, here: Place, loaded: config.Loaded, clock: Clock) -> None:

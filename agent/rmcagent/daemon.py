@@ -89,7 +89,7 @@ def _without_waits(settings: Settings) -> Settings:
         name: replace(policy, grace=over, cause_unknown=over if policy.cause_unknown else None)
         for name, policy in settings.remedies.items()
     }
-    return replace(settings, remedies=remedies, guards=replace(settings.guards, boot=over, hmc_back=over, splay=over))
+    return replace(settings, remedies=remedies, guards=replace(settings.guards, boot=over, splay=over))
 
 
 def ask(settings: Settings, request: Mapping[str, Any]) -> Dict[str, Any]:

@@ -110,9 +110,8 @@ class BundleHost:
         logs = view.snapshot.logs
         tails = b"\n".join(one.content for _, one in self._logs())[-MOST_COUNTED:]
         if tails.strip():
-            # How fast it grew cannot be told from its end, and so it is no storm.
-            growth = replace(census(tails), noisy_bytes=0, noisy_tail=())
-            logs = Fact(How.SEEN, growth, "the end of the logs, without rates", "logs", view.taken_at)
+            # How fast it grew cannot be told from its end: it is told of, and was not diagnosed.
+            logs = Fact(How.SEEN, census(tails), "the end of the logs, without rates", "logs", view.taken_at)
         return replace(view, next_look=None, snapshot=replace(view.snapshot, logs=logs, gaps=tuple(dict.fromkeys(told))))
 
     def plainly(self, told: Any) -> Any:
