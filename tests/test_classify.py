@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rmcagent import classify, cli
+from rmcagent.classify import rmc
 
 CAPTURES = Path(__file__).parent / "captures"
 FEW = settings(max_examples=80, deadline=None)
@@ -153,13 +154,39 @@ def test_what_is_wrong_is_said_with_what_it_means() -> None:
     assert "same node id" in told("Management Control Points\n Z A 0x1 0001 192.0.2.1\n").means[0]
     assert "no HMC can connect" in document("ps-ef--without-r")["means"][0]
     assert "look there" in document("IBM.MgmtDomainRM.default--hmc-side")["means"][0]
+    assert "without cthags" in told(" cthags cthags inoperative\n clconfd caa 7 active\n").means[0]
     assert told(" ctrmc rsct 7 active\n ctcas rsct inoperative\n").means == ()
+    assert told(" IBM.MgmtDomainRM rsct_rm 7 active\n IBM.CSMAgentRM rsct_rm inoperative\n").means == ()
+
+
+def test_a_node_of_a_cluster_is_warned_of() -> None:
+    assert "are not for a node of a cluster" in classify.text(told(" cthags cthags 7 active\n"))
+    assert "cluster" not in classify.text(told(" cthags cthags inoperative\n"))
+
+
+def test_the_partitions_that_are_lost_stand_first_on_the_screen_and_in_place_in_the_document() -> None:
+    made = told("name,rmc_state\n" + "".join(f"lp{number},active\n" for number in range(20)) + "lost,inactive\n")
+
+    assert classify.text(made).splitlines()[1].lstrip().startswith("DLPAR: lost: no, ")
+    assert classify.document(made)["partitions"][20]["name"] == "lost"
+
+
+ERRPT = ("A6DF45AA   0925162713 I O RMCdaemon      The daemon is started.\n"
+         "1BA7DF4E   {} P S SRC            SOFTWARE PROGRAM ERROR\n")
+MOVED = "F2646817   1107101722 I S pmig           Client Partition Migration Started\n"
+
+
+def test_the_error_log_tells_of_a_crash_and_of_a_migration_without_an_end() -> None:
+    assert "as after a crash of RMC" in told(ERRPT.format("0925162713")).means[0]
+    assert "errpt -a tells which" in told(ERRPT.format("0924162713")).means[0]
+    assert "its end is not logged" in told(MOVED).means[0]
+    assert told(MOVED.replace("Started", "Completed") + MOVED).means == ()
 
 
 def test_a_key_is_never_shown() -> None:
-    rmc, trusted = document("lsrsrc-IBM.MCP--ipv6-and-key"), document("ctsthl-l--two")
+    resource, trusted = document("lsrsrc-IBM.MCP--ipv6-and-key"), document("ctsthl-l--two")
 
-    assert "c2VjcmV0" not in json.dumps(rmc) and "120200d1" not in json.dumps(trusted)
+    assert "c2VjcmV0" not in json.dumps(resource) and "120200d1" not in json.dumps(trusted)
 
 
 @pytest.mark.parametrize("text, reachable, means", [
@@ -189,7 +216,7 @@ def test_a_files_name_never_overrides_the_text() -> None:
     assert told(" ctrmc rsct 7 active\n", "rmcdomainstatus.txt").kind == "lssrc"
     assert told("what is this\n", "lspv.txt") == classify.Told(
         'its name says lspv, but it does not read as that: "what is this" is not a row of lspv', understood=False)
-    assert not told("what is this\n", "IBM.MgmtDomainRM.default").understood
+    assert "holds no entry of one" in told("what is this\n", "IBM.MgmtDomainRM.default").because
 
 
 @pytest.mark.parametrize("line", ["# ioscli cluster -list", "foo1:/#/usr/ios/cli/ioscli cluster -list",
@@ -224,6 +251,13 @@ def test_a_log_of_any_size_is_read_in_pieces() -> None:
 
     assert made.nouns["log"]["messages"] == {"2613-016": 18000} and made.nouns["log"]["bytes"] == len(text)
     assert made.nouns["log"]["side"] == "network" and max(sizes) <= 1 << 20
+
+
+def test_a_line_longer_than_a_piece_hides_no_other() -> None:
+    made = told(entry(1) + "x" * (3 << 20) + "\n" + entry(2) * 9)
+
+    assert made.nouns["log"]["messages"] == {"2613-016": 10}
+    assert max(map(len, rmc.pieces(b"x", io.BytesIO(b"x" * (8 << 20)).read))) <= 2 << 20
 
 
 def test_a_message_gets_its_meaning_and_a_benign_one_no_alarm() -> None:
@@ -286,11 +320,16 @@ def test_text_without_bound_is_not_read() -> None:
 
     def read(size: int) -> bytes:
         left[0] -= size
-        return b"x y\n" * (size // 4)
+        return (b"x y\n" * (size // 4 + 1))[:size]
 
     made = classify.tell(read)
 
-    assert not made.understood and left[0] > 56 << 20
+    assert "more than 4 MiB" in made.because and not made.understood and left[0] > 56 << 20
+
+
+def test_an_editors_marks_and_line_ends_do_not_matter() -> None:
+    assert told("\ufeff7200-05-04-2221\r\n").kind == "oslevel"
+    assert told("Management Control Points\r\n I A 0x1 0001 192.0.2.1\r\n").kind == "rmcdomainstatus"
 
 
 def test_what_may_be_cut_or_left_out_is_noted() -> None:

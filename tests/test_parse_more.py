@@ -255,6 +255,12 @@ def test_dlpar_needs_a_connection_and_capabilities(fields: str, capable: Optiona
     assert partition.dlpar_capable is capable and partition.because
 
 
+def test_a_value_that_a_terminal_broke_is_one() -> None:
+    partition, = hmc.lspartition(said(HEAD.replace("lp2", "lp2.exam\nple.com") + "Active:<1>, DCaps:<0x2\nc5f>\n"))
+
+    assert partition.name == "lp2.example.com" and "0x2c5f" in partition.because
+
+
 @pytest.mark.parametrize("text", ["\n", "No results were found.\n", "<#0> Partition:<>\n", "<#0> Partition:<a, b, c, d>\n",
                                   "<#0> Active:<1>\n"])
 def test_a_record_without_its_partition_is_unreadable(text: str) -> None:
@@ -272,6 +278,12 @@ def test_a_record_without_its_partition_is_unreadable(text: str) -> None:
 ])
 def test_lssyscfg_tells_whom_dlpar_reaches(name: str, partitions: List[Tuple[str, str, str, Optional[bool]]]) -> None:
     assert capable(hmc.lssyscfg, name) == partitions
+
+
+def test_a_header_below_the_echoed_command_is_no_more_of_its_names() -> None:
+    partition, = hmc.lssyscfg(said("lssyscfg -r lpar -F name,rmc_state --header\nname,rmc_state\nlp2,active\n"))
+
+    assert (partition.name, partition.dlpar_capable) == ("lp2", True)
 
 
 @pytest.mark.parametrize("text", [
