@@ -887,6 +887,21 @@ def test_a_copy_of_a_partition_gets_a_node_id_of_its_own_after_a_recycle_did_not
     assert day.field(day.told("RMCA2001W")[0], "fault") == "cloned-node" and day.verdict == "healthy"
 
 
+def test_a_copy_whose_original_is_gone_works_and_is_reported_only(tmp_path: Path) -> None:
+    day = Day(tmp_path)
+    day.run(HOUR)
+    day.do("clone")
+    day.partition.flapping = False
+    day.do("changed")
+    day.clock.sleep(MINUTE)
+
+    day.restart()
+    day.run(6 * HOUR)
+
+    assert day.did() == [] and day.told("RMCA4001E") == []
+    assert [day.field(event, "fault") for event in day.told("RMCA4002W")] == ["cloned-node"]
+
+
 @pytest.mark.parametrize("reboots", [False, True])
 def test_a_partition_that_was_migrated_is_no_copy(tmp_path: Path, reboots: bool) -> None:
     day = Day(tmp_path)
