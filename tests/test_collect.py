@@ -24,6 +24,7 @@ from rmcagent.model import Answer, Platform
 from rmcagent.partition.act import SPELLINGS
 from rmcagent.partition.bundle import names
 from rmcagent.partition.bundle.redact import redacted, secrets_of, survives
+from rmcagent.partition.host import FileStat
 from rmcagent.partition.platform import place
 from rmcagent.show import document
 from rmcagent.sim.live.stage import Stage
@@ -203,6 +204,23 @@ def test_a_log_that_is_no_text_is_left_out_for_no_key_could_be_found_in_it(tmp_p
     assert held.files == {} and held.left_out[0].endswith(": it is no text")
 
 
+def test_of_very_many_logs_some_are_enough(tmp_path: Path) -> None:
+    class Many(Binary):
+        def files(self, pattern: str) -> Tuple[FileStat, ...]:
+            return tuple(FileStat(f"/var/ct/{number:02}/log/mc/IBM.MgmtDomainRM.default", 2, 1, number) for number in range(40))
+
+        def read_from(self, path: str, offset: int, limit: int) -> bytes:
+            return b"x\n"
+
+    one = day(tmp_path)
+    many: Any = Many(one)
+    held = collect.Gathered({}, [], set())
+
+    collect._add_logs(held, many, place(one.host, one.settings), one.settings)
+
+    assert len(held.files) == collect.MOST_LOGS == 32 and held.left_out == ["8 more logs: 32 are enough"]
+
+
 # ---- secrets
 
 def test_a_key_is_taken_out_over_all_its_lines() -> None:
@@ -307,6 +325,8 @@ def test_answers_and_bundle_have_a_bound_and_what_is_beyond_it_is_told(
     assert max(len(text) for text in held.files.values()) <= 1 << 20
     assert sum(len(text) for text in held.files.values()) <= 3 << 20
     assert any(line.endswith("the bundle would be over 3 MiB") for line in held.left_out)
+    # The newest entries of the error log stand first: without the oldest it is still an answer.
+    assert "errpt: its first 1 MiB" in held.left_out and "lsnodeid: cut" in held.left_out
     assert len(collect.pack(held, "b", 0)) < 3 << 20
 
 
