@@ -42,7 +42,7 @@ def tell(read: rmc.Read, name: str = "") -> Told:
     head += read(rmc.PIECE - len(head)) if len(head) == kinds.LONGEST_LINE else b""
     kind, told_by = kinds.kind_of(_text(head), name)
     if kind in (kinds.LOG, kinds.RSCT_LOG) and told_by == kinds.SHAPE:
-        return replace(rmc.of_log(rmc.pieces(head, read)), kind=kind)
+        return replace(rmc.of_log(head, read), kind=kind)
     data = head + (read(LONGEST_TEXT + 1 - len(head)) if len(head) == rmc.PIECE else b"")
     if len(data) > LONGEST_TEXT:
         return _not_told(kind, f"it has more than {LONGEST_TEXT >> 20} MiB, and is no log of RSCT's")

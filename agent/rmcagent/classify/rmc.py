@@ -118,6 +118,7 @@ def of_message(answer: Answer) -> Told:
 
 PIECE = 1 << 20                           # bytes read at once
 Read = Callable[[int], bytes]
+STAMPED = 16 << 10                        # of a piece's beginning and end: no entry is so long that neither has a time
 
 STAMP = re.compile(rb"\b([A-Z][a-z]{2}) {1,2}(\d{1,2}) (\d\d):(\d\d):(\d\d) \S{1,8} (\d{4})\(")
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -127,40 +128,44 @@ SIDES: Mapping[str, str] = {
 }
 
 
-def pieces(head: bytes, read: Read) -> Iterator[bytes]:
-    """The log in pieces of whole lines, however long it is; a line longer than a piece is cut."""
-    rest = head
-    while rest:
-        more = read(PIECE)
-        lines, newline, left = rest.rpartition(b"\n")
-        if not more or not newline:
-            lines, left = rest, b""
-        yield lines + newline if more else rest
-        rest = left + more
+def of_log(head: bytes, read: Read) -> Told:
+    """The log that begins with `head`, however long it is."""
+    watch = _Watch()
+    growth = logs._census(watch.pieces(head, read))
+    rate = watch.bytes_per_second
+    nouns = {"log": {"bytes_per_second": rate, "messages": growth.messages, "inner": growth.inner, "side": growth.side,
+                     "bytes": watch.size}}
+    pace = f", {rate:.0f} bytes a second by its own clock" if rate is not None else ""
+    within = [f"{number.replace('/', ' with ')} inside, {count(times, 'time')}"
+              for number, times in Counter(growth.inner).most_common(4)]
+    total = count(sum(growth.messages.values()), "message")
+    return Told(f"{total} in {count(watch.size, 'byte')}{pace}; the cause's side: {growth.side}", nouns,
+                (("Messages", meanings(growth.messages)), ("Within", within)), _means(growth.side, growth.messages))
 
 
-def of_log(log: Iterator[bytes]) -> Told:
-    messages: Counter[str] = Counter()
-    inner: Counter[str] = Counter()
-    sides: Counter[str] = Counter()
-    size, first, last = 0, None, None
-    for piece in log:
-        growth = logs.census(piece)
-        messages.update(growth.messages)
-        inner.update(growth.inner)
-        sides[growth.side] += len(piece)
-        size += len(piece)
-        moments = [moment for moment in map(_moment, STAMP.findall(piece)) if moment is not None]
-        if moments:
-            first, last = first or moments[0], moments[-1]
-    seconds = (last - first).total_seconds() if first and last else 0.0
-    rate = round(size / seconds, 1) if seconds > 0 else None
-    side = sides.most_common(1)[0][0]
-    pace = f" within {seconds:.0f} s, {rate:.0f} bytes a second" if rate is not None else ""
-    nouns = {"log": {"bytes_per_second": rate, "messages": messages, "inner": inner, "side": side, "bytes": size}}
-    within = [f"{number.replace('/', ' with ')} inside, {count(times, 'time')}" for number, times in inner.most_common(4)]
-    return Told(f"{count(sum(messages.values()), 'message')} in {count(size, 'byte')}{pace}; the cause's side: {side}", nouns,
-                (("Messages", meanings(messages)), ("Within", within)), _means(side, messages))
+class _Watch:
+    """Hands pieces on, and keeps how much they were and when the log's entries say that they were written."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self.first: Optional[datetime] = None
+        self.last: Optional[datetime] = None
+
+    def pieces(self, head: bytes, read: Read) -> Iterator[bytes]:
+        piece = head
+        while piece:
+            self.size += len(piece)
+            ends = STAMP.findall(piece[:STAMPED]) + STAMP.findall(piece[STAMPED:][-STAMPED:])
+            moments = [moment for moment in map(_moment, ends) if moment is not None]
+            if moments:
+                self.first, self.last = self.first or moments[0], moments[-1]
+            yield piece
+            piece = read(PIECE)
+
+    @property
+    def bytes_per_second(self) -> Optional[float]:
+        seconds = (self.last - self.first).total_seconds() if self.first and self.last else 0.0
+        return round(self.size / seconds, 1) if seconds > 0 else None
 
 
 def _means(side: str, messages: Mapping[str, int]) -> Tuple[str, ...]:
