@@ -436,6 +436,7 @@ def test_a_management_server_that_is_no_hmc_is_left_out(kind: str, known: bool) 
 ])
 def test_the_rmckey_survives_nowhere(key: str) -> None:
     answers = [said(f"{TITLE}resource 1:\n\tHMCName = \"a\"\n\t{key}\n", "", code) for code in (0, 1, 6)]
+    answers += [said(f"Cluster shorthand id for node: 1\nRMCKey = {KEY}\n")]
     answers += [said(f"{TITLE}resource 1:\nRMCKey = {{\n2610-444 {KEY}\n")]
     answers += [said(f"{key}\n"), said("", f"{key}\n", 1)] if "\n" not in key else []
 
@@ -491,7 +492,8 @@ def test_lsrpdomain_lists_every_domain(answer: Answer, domains: Optional[Tuple[P
     said("a 17 3.2.3.2 Yes 1 2\n"),
     said(DOMAINS), said("a Online 3.2.3.2 Yes 1 2\n" + DOMAINS), said("the session failed:\n"),
     said("Connection to 192.0.2.1 closed.\n"), said("a Online 3.2.3.2 Yes 1 2 b\n"),
-    said("a Online 3.2.3.2 Yes 1 2 b Online 3.2.3.2 Yes 1 2:\n"), said("", "2612-023 none\n2612-022 No session.\n", 1),
+    said("a Offline 3.2.3.2 Yes 1 2\nb Offline 3.2.3.2 Yes 1 2 c Online 3.2.3.2 Yes 1 2:\n"),
+    said("", "2612-023 none\n2612-022 No session.\n", 1),
     said("2612-023 none\na Online 3.2.3.2 Yes 1 2\n", "", 1),
 ], ids=str)
 def test_a_domain_that_may_be_there_is_never_none(answer: Answer) -> None:
@@ -579,7 +581,8 @@ def test_a_vios_names_its_cluster_or_says_there_is_none(answer: Answer, name: st
 
 @pytest.mark.parametrize("answer", [
     said("", "", 1), said("ssp1\n", "", 1), said("", "not authorized to run cluster\n", 1), said("two words\n"),
-    said("ssp1\nssp2\n"), said("ssp1\nlogout\n"), said("", "Could not reach any node of the cluster.\n", 1), said("", "The database is not responding: cluster.\n", 1),
+    said("ssp1\nssp2\n"), said("ssp1\nlogout\n"),
+    said("", "Could not reach any node of the cluster.\n", 1), said("", "The database is not responding: cluster.\n", 1),
     said("", "complaint\n"),
 ], ids=str)
 def test_a_vios_that_could_not_be_asked_is_unreadable(answer: Answer) -> None:

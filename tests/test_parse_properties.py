@@ -18,7 +18,7 @@ from rmcagent.sim import voices
 from test_parse import EXITS, PARSERS, READ, attempt, capture, foo, mcp, said, servers
 from test_parse_fuzz import PIECES, mangle, outcome, planted
 
-MORE, FEW = settings(max_examples=150), settings(max_examples=60)
+MORE, FEW = settings(max_examples=100), settings(max_examples=50)
 ANSWERS = {name: capture(name) for name in READ}
 HEALTHY = [name for name, (_, nouns) in READ.items() if nouns is not Unreadable and EXITS[f"{name}.txt"] == 0]
 

@@ -176,9 +176,9 @@ def node_id_file(node_id: str) -> str:
 
 
 def odm_hacmpcluster(name: str) -> Said:
-    """Without PowerHA's filesets the ODM knows no such class [the message is invented]."""
+    """Without PowerHA's filesets the ODM knows no such class [documented of the ODM; how odmget says it was never seen]."""
     if not name:
-        return Said("", "odmget: HACMPcluster: no such class\n", 1)
+        return Said("", "odmget: The specified object class does not exist.\n\tCheck path name and permissions.\n", 1)
     return Said(f'\nHACMPcluster:\n\tid = 1106245917\n\tname = "{name}"\n\tnodename = "aix1"\n\tsec_level = "Standard"\n')
 
 
