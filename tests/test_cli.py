@@ -11,9 +11,10 @@ from typing import Any, Dict, List, Optional
 
 import pytest
 
-from rmcagent import __version__, cli, config, show
+from rmcagent import __version__, cli, config, published, show
 from rmcagent.cli import main
 
+OURS = ("", ".cli", ".published", ".show")      # all that `status` needs of ours
 AGENT = Path(cli.__file__).parent.parent
 Capture = pytest.CaptureFixture[str]
 Patch = pytest.MonkeyPatch
@@ -33,7 +34,7 @@ def document(**facts: Any) -> Dict[str, Any]:
     """What a daemon that is this very process published just now."""
     return {
         "schema": 1, "verdict": "healthy", "because": "RMC runs", "taken_at": "2026-05-04T12:00:28+00:00", "pid": os.getpid(),
-        "boot": cli._boot(), "monotonic": time.monotonic(), "look_seconds": 60.0, "timeout_seconds": 20.0, **facts,
+        "boot": published._boot(), "monotonic": time.monotonic(), "look_seconds": 60.0, "timeout_seconds": 20.0, **facts,
     }
 
 
@@ -91,30 +92,11 @@ def test_a_daemon_that_died_is_not_called_healthy(public: Path, capsys: Capture)
     assert f"not-running: the daemon (pid {child.pid}) ended without a clean stop" in capsys.readouterr().out
 
 
-@pytest.mark.skipif(not cli._boot(), reason="this system has no boot id")
+@pytest.mark.skipif(not published._boot(), reason="this system has no boot id")
 def test_a_document_of_an_earlier_boot_has_no_daemon_whoever_has_its_pid_now(public: Path) -> None:
     publish(public, boot="00000000-0000-0000-0000-000000000000")
 
     assert main(["status"]) == 1
-
-
-def test_somebody_elses_process_is_alive() -> None:
-    if os.geteuid() == 0:
-        assert cli._alive({"pid": 1}) is True                # no other process is hidden from root
-    else:
-        with pytest.raises(PermissionError):
-            os.kill(1, 0)
-        assert cli._alive({"pid": 1}) is True
-
-
-@pytest.mark.parametrize("pid", [None, "1", 0, -1, 1.5, True])
-def test_a_pid_that_is_none_is_never_signalled(pid: Any, monkeypatch: Patch) -> None:
-    signalled: List[int] = []
-    monkeypatch.setattr(os, "kill", lambda pid, signal: signalled.append(pid))
-
-    assert cli._alive({"pid": pid}) is None
-
-    assert signalled == []
 
 
 def test_an_old_look_is_unknown(public: Path, capsys: Capture) -> None:
@@ -123,23 +105,6 @@ def test_an_old_look_is_unknown(public: Path, capsys: Capture) -> None:
     assert main(["status"]) == 4
 
     assert capsys.readouterr().out.startswith("* rmcagent: unknown: the last look is too old")
-
-
-def test_where_boots_cannot_be_told_the_wall_clock_tells_the_age(monkeypatch: Patch) -> None:
-    monkeypatch.setattr(cli, "BOOT_ID", "/nonexistent")
-    monkeypatch.setattr(time, "time", lambda: 1777896028.0 + 30)          # half a minute after noon
-
-    assert cli._age(document()) == 30.0
-    assert cli._age(document(taken_at="yesterday")) is None
-
-
-def test_within_a_boot_the_wall_clock_does_not_matter(monkeypatch: Patch) -> None:
-    monkeypatch.setattr(cli, "_boot", lambda: "b")
-    monkeypatch.setattr(time, "time", lambda: 0.0)
-    monkeypatch.setattr(time, "monotonic", lambda: 105.0)
-
-    assert cli._age(document(boot="b", monotonic=100.0)) == 5.0
-    assert cli._age(document(boot="b", monotonic=float("nan"))) is None
 
 
 @pytest.mark.parametrize("content", [
@@ -455,7 +420,7 @@ def test_status_loads_little(public: Path) -> None:
 
     loaded = set(ran.stdout.splitlines()[-1].split())
     assert ran.returncode == 0 and ran.stdout.startswith("* rmcagent: healthy")
-    assert {name for name in loaded if name.startswith("rmcagent")} == {"rmcagent", "rmcagent.cli", "rmcagent.show"}
+    assert {name for name in loaded if name.startswith("rmcagent")} == {f"rmcagent{name}" for name in OURS}
     assert loaded & {"yaml", "argparse", "dataclasses", "psutil", "typing", "tenacity", "subprocess", "socket", "logging",
                      "datetime", "inspect", "shutil", "tempfile", "pathlib"} == set()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 import os
 import sys
 
-from rmcagent import __version__, show
+from rmcagent import __version__, published, show
 
 TYPE_CHECKING = False                     # typing's own would be an import that `status` pays for
 if TYPE_CHECKING:
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 CONFIG = "/etc/rmcagent/rmcagent.yaml"
 LONGEST_PAUSE = 365                       # days
 WATCH_SECONDS = 2.0
-LONGEST_DOCUMENT = 4 << 20                # bytes
-BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
 DONE, FAILED, USAGE, NOT_PERMITTED, UNKNOWN, INVALID, NOT_RUNNING = 0, 1, 2, 4, 4, 6, 7
 ENDED_BY_CTRL_C, ENDED_BY_PIPE = 130, 141
@@ -196,8 +194,8 @@ def _status(asked: Asked) -> int:
 
 
 def _status_once(asked: Asked, path: str) -> int:
-    document = _read(path)
-    alive, age = (_alive(document), _age(document)) if document else (None, None)
+    document = _document(path)
+    alive, age = (published.alive(document), published.age(document)) if document else (None, None)
     code = show.status_code(document, alive, age)
     if document is None:
         absent = {"schema": 1, "verdict": "not-running"}
@@ -219,7 +217,7 @@ def _plan(asked: Asked) -> int:
 
 
 def _why(asked: Asked) -> int:
-    document = _read(_public(asked))
+    document = _document(_public(asked))
     if document is None or (document["verdict"] == "not-running" and not document.get("why")):
         raise Cannot(NOT_RUNNING, "cannot tell why: the agent is not running, start it or use rmcagent plan")
     entries = [entry for entry in document.get("why") or () if isinstance(entry, dict)]
@@ -344,61 +342,11 @@ def _public(asked: Asked) -> str:
     return os.path.join(folder, "status.json")
 
 
-def _read(path: str) -> Optional[show.Document]:
-    """The published document; None when there is none."""
-    import json
-
+def _document(path: str) -> Optional[show.Document]:
     try:
-        with open(path, "rb") as file:
-            document = json.loads(file.read(LONGEST_DOCUMENT))
-    except FileNotFoundError:
-        return None
-    except OSError as reason:
-        raise Cannot(UNKNOWN, f"cannot read {path}: {reason.strerror}") from None
-    except (ValueError, RecursionError):
-        document = None
-    if not isinstance(document, dict) or document.get("schema") != 1 or not isinstance(document.get("verdict"), str):
-        raise Cannot(UNKNOWN, f"cannot read {path}: damaged, or of another version; a running agent replaces it at its next look")
-    return document
-
-
-def _alive(document: show.Document) -> Optional[bool]:
-    """Whether the process that published it still runs; None: it does not say which."""
-    pid = document.get("pid")
-    if type(pid) is not int or pid <= 0:
-        return None
-    if _boot() and document.get("boot") and document["boot"] != _boot():
-        return False
-    try:
-        os.kill(pid, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except PermissionError:
-        return True                       # somebody else's, and so there
-    return True
-
-
-def _age(document: show.Document) -> Optional[float]:
-    """Seconds since the look: by the monotonic clock within one boot, for the wall clock may have been set since."""
-    import time
-
-    if _boot() and document.get("boot") == _boot() and isinstance(document.get("monotonic"), (int, float)):
-        age = time.monotonic() - document["monotonic"]
-        return age if abs(age) < float("inf") else None
-    from datetime import datetime
-
-    try:
-        return time.time() - datetime.fromisoformat(str(document.get("taken_at"))).timestamp()
-    except (ValueError, OverflowError):
-        return None
-
-
-def _boot() -> str:
-    try:
-        with open(BOOT_ID, "rb") as file:
-            return file.read(64).decode("latin-1").strip()
-    except OSError:                       # not Linux: what marks a boot there costs a command
-        return ""
+        return published.read(path)
+    except ValueError as reason:
+        raise Cannot(UNKNOWN, str(reason)) from None
 
 
 # ---- helpers -----------------------------------------------------------------------------------------------------------

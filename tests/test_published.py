@@ -1,0 +1,48 @@
+"""What was published: how old it is by which clock, and whether its daemon lives."""
+from __future__ import annotations
+
+import os
+import time
+from typing import Any, List
+
+import pytest
+
+from rmcagent import published
+
+Patch = pytest.MonkeyPatch
+
+
+def test_somebody_elses_process_is_alive() -> None:
+    if os.geteuid() == 0:
+        assert published.alive({"pid": 1}) is True                # no other process is hidden from root
+    else:
+        with pytest.raises(PermissionError):
+            os.kill(1, 0)
+        assert published.alive({"pid": 1}) is True
+
+
+@pytest.mark.parametrize("pid", [None, "1", 0, -1, 1.5, True])
+def test_a_pid_that_is_none_is_never_signalled(pid: Any, monkeypatch: Patch) -> None:
+    signalled: List[int] = []
+    monkeypatch.setattr(os, "kill", lambda pid, signal: signalled.append(pid))
+
+    assert published.alive({"pid": pid}) is None
+
+    assert signalled == []
+
+
+def test_where_boots_cannot_be_told_the_wall_clock_tells_the_age(monkeypatch: Patch) -> None:
+    monkeypatch.setattr(published, "BOOT_ID", "/nonexistent")
+    monkeypatch.setattr(time, "time", lambda: 1777896028.0 + 30)
+
+    assert published.age({"taken_at": "2026-05-04T14:00:28+02:00"}) == 30.0
+    assert published.age({"taken_at": "yesterday"}) is None
+
+
+def test_within_a_boot_the_wall_clock_does_not_matter(monkeypatch: Patch) -> None:
+    monkeypatch.setattr(published, "_boot", lambda: "b")
+    monkeypatch.setattr(time, "time", lambda: 0.0)
+    monkeypatch.setattr(time, "monotonic", lambda: 105.0)
+
+    assert published.age({"boot": "b", "monotonic": 100.0}) == 5.0
+    assert published.age({"boot": "b", "monotonic": float("nan")}) is None
