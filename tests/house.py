@@ -149,7 +149,7 @@ def nothing_listens(source: Source) -> Iterator[str]:
 MAY_PRINT = ("cli", "sim.demo", "sim.live.shims", "sim.live.world")
 BROAD_EXCEPTS: Mapping[str, int] = {"daemon": 1, "cli": 1}       # the one that ends a turn; the one that ends a command
 LONGEST_MODULE = 400
-LONGER: Mapping[str, int] = {"model": 520}                       # every noun in one place is worth the length
+LONGER: Mapping[str, int] = {"model": 560}                       # every noun in one place is worth the length
 
 
 def only_the_command_prints(source: Source) -> Iterator[str]:
