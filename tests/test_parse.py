@@ -619,6 +619,14 @@ def test_an_errpt_that_is_no_table_is_unreadable(answer: Answer) -> None:
         parse.errpt(answer)
 
 
+def test_a_row_that_was_garbled_is_no_caption_for_it_may_tell_of_a_migration() -> None:
+    garbled = "F2646817 110710172 I S pmig Client Partition Migration Started:\n"
+
+    with pytest.raises(Unreadable, match="is not a row of errpt"):
+        parse.errpt(said(garbled))
+    assert parse.errpt(said("after the update:\n" + garbled.replace("110710172", "1107101726").replace(":", "")))
+
+
 def test_errpt_keeps_the_newest_rows_only() -> None:
     text = "".join(f"A5E6DB96 0518141621 I S pmig row {number}\n" for number in range(MOST_LINES + 10))
 

@@ -426,6 +426,14 @@ def test_every_decision_but_the_leading_one_is_told_besides() -> None:
     assert "     Besides: manager-down IBM.DRM: apply manager: manager is due\n" in text
 
 
+def test_a_remedy_that_outlasts_its_finding_is_told_by_itself() -> None:
+    settles = Decision(Kind.WAIT, "start (attempt 3) settles before it is judged", None, Remedy.START, attempt=3)
+
+    text = show.status_text(documented(view("healing", decisions=(settles,))))
+
+    assert "        Next: wait start: start (attempt 3) settles before it is judged\n" in text
+
+
 ENTRY = {
     "at": "2026-05-04T12:00:28+00:00", "episode": "E-12", "kind": "refuse", "fault": "link-down", "subject": "",
     "remedy": "recycle", "evidence": "both HMCs are O", "because": "recycle is held", "unblock": "bring CAA down",

@@ -305,7 +305,7 @@ def _next(screen: Screen, document: Document) -> None:
     """The leading decision with all that holds it, the others in a line each."""
     leading = _leading(document)
     lines = [
-        f"{_words(decision, 'fault subject')}: {_phrase(decision, document)}"
+        f"{_words(decision, 'fault subject')}: ".lstrip(": ") + _phrase(decision, document)
         + ("" if decision.get("refusals") and decision.get("kind") == "refuse" else f": {decision.get('because')}")
         for decision in _rows(document, "decisions") if decision.get("kind") != "rest"
     ]

@@ -43,11 +43,16 @@ def errpt(answer: Answer) -> Tuple[ErrptRow, ...]:
             break                                           # the detailed report begins
         if row:
             rows.append(ErrptRow(*(clean(word or "") for word in row.groups())))
-        elif line.split() != ["IDENTIFIER", "TIMESTAMP", "T", "C", "RESOURCE_NAME", "DESCRIPTION"] and not is_caption(line):
+        elif line.split() != ["IDENTIFIER", "TIMESTAMP", "T", "C", "RESOURCE_NAME", "DESCRIPTION"] and not _is_aside(line):
             raise cannot(answer, f"{quote(line)} is not a row of errpt")
     if not lines:
         raise cannot(answer, "it said nothing")
     return tuple(rows)
+
+
+def _is_aside(line: str) -> bool:
+    """An author's caption; what begins like a row is one that was garbled, and may tell of a migration."""
+    return is_caption(line) and not re.match(r"\s*[0-9A-Fa-f]{6,10}\b", line)
 
 
 def systemctl_show(answer: Answer) -> Mapping[str, str]:
