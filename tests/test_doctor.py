@@ -192,6 +192,12 @@ def test_without_lsrpdomain_nothing_is_missed_where_no_peer_domain_can_be(tmp_pa
     assert told(scene.examine(), "lsrpdomain") == []
 
 
+def test_a_command_of_the_vios_is_missed_nowhere_else(tmp_path: Path) -> None:
+    named = Scene(tmp_path).examine(policy="platform: aix\ncommands: {ioscli: /nowhere/ioscli, lsivm: /nowhere/lsivm}\n")
+
+    assert told(named, "ioscli") == told(named, "lsivm") == []
+
+
 def test_a_resource_manager_that_is_not_on_file_is_missed(tmp_path: Path) -> None:
     scene = Scene(tmp_path, Platform.LINUX)
     del scene.partition.subsystems["IBM.DRM"]

@@ -7,7 +7,7 @@ from rmcagent.doctor.nouns import Complaint, Scene, Severity, advice, cannot_see
 from rmcagent.model import Platform, Remedy, Snapshot
 from rmcagent.partition import act
 from rmcagent.partition.host import Host
-from rmcagent.partition.platform import Place
+from rmcagent.partition.platform import ONLY_VIOS, Place
 
 RSCT = ("rmcctrl", "lsrsrc", "rmcdomainstatus")      # lssrc alone proves nothing: AIX has it without RSCT
 
@@ -65,6 +65,8 @@ def missing(scene: Scene) -> Iterator[Complaint]:
     for name, need in NEEDS.items():
         package = need.package if scene.on_linux else need.fileset
         if not package or name not in commands or name in installed:
+            continue
+        if name in ONLY_VIOS and scene.place.platform is not Platform.VIOS:
             continue
         if name == "lsrpdomain" and not _domains_possible(scene.seen):
             continue
