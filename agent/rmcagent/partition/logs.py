@@ -306,7 +306,8 @@ class _Cursor:
     def _entries(self, date: bytes, entries: List[bytes], tally: _Tally) -> None:
         kinds = _kinds(entries)
         if 2 * len(kinds) > len(entries):        # little is alike, and nothing to be gained
-            self._lines(b"".join(date + entry + b"\n" for entry in entries), tally)
+            for entry in entries:
+                self._lines(date + entry + b"\n", tally)
             return
         for (text, cut), times in kinds.items():
             if len(text) <= LONGEST_KNOWN:
