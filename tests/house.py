@@ -88,7 +88,7 @@ TOUCHES_THE_MACHINE: Mapping[str, str] = {
     "partition.system.reach": "host's sockets",
     "partition.system.perform": "the helper that outlives the daemon",
     "partition.system.archive": "what the helper saves before recfgct",
-    "partition.logs": "names of files",
+    "partition.logs.watch": "names of files",
     "partition.bundle.read": "a folder or an archive of captured answers",
     "collect": "the bundle it writes",
     "clock": "the time",

@@ -15,9 +15,11 @@ from hypothesis import strategies as st
 
 from bench import logs as bench
 from rmcagent.model import Fact, How, LogGrowth, Space
-from rmcagent.partition import logs
 from rmcagent.partition.host import FileStat, SystemHost
-from rmcagent.partition.logs import LogWatch, census, census_of
+from rmcagent.partition.logs import census as reading
+from rmcagent.partition.logs import watch as watching
+from rmcagent.partition.logs.census import census, census_of
+from rmcagent.partition.logs.watch import LogWatch
 from rmcagent.partition.parse import Unreadable
 
 NOON = datetime(2026, 3, 4, 12, 0, tzinfo=timezone.utc)
@@ -80,7 +82,7 @@ class Watched:
 
 @pytest.fixture(autouse=True)
 def forgotten() -> None:
-    logs._known.cache_clear()
+    reading._known.cache_clear()
 
 
 @pytest.fixture
@@ -196,7 +198,7 @@ def test_a_new_log_with_too_little_in_it_to_tell_is_no_copy(watched: Watched) ->
 
     watched.log.with_name("IBM.MgmtDomainRM.other").write_text(line("2613-016"))
 
-    assert len(line("2613-016")) < logs.HEAD_BYTES
+    assert len(line("2613-016")) < watching.HEAD_BYTES
     assert watched.growth().messages == {"2613-016": 1}
 
 
@@ -221,9 +223,9 @@ def test_a_log_that_is_gone_for_long_is_forgotten(watched: Watched) -> None:
     watched.look()
 
     watched.log.unlink()
-    remembered = [watched.look() and len(watched.watch._cursors) for _ in range(logs.LOOKS_REMEMBERED + 1)]
+    remembered = [watched.look() and len(watched.watch._cursors) for _ in range(watching.LOOKS_REMEMBERED + 1)]
 
-    assert remembered == [2] * logs.LOOKS_REMEMBERED + [1]
+    assert remembered == [2] * watching.LOOKS_REMEMBERED + [1]
 
 
 def test_a_folder_full_of_logs_that_come_and_go_is_a_bounded_memory() -> None:
@@ -238,7 +240,7 @@ def test_a_folder_full_of_logs_that_come_and_go_is_a_bounded_memory() -> None:
     for host.looks in range(5):
         watch.look(host, NOON + host.looks * timedelta(minutes=1), None)
 
-    assert len(watch._cursors) <= 2 * logs.MOST_FILES
+    assert len(watch._cursors) <= 2 * watching.MOST_FILES
 
 
 def test_of_more_logs_than_we_watch_the_rest_is_not_read() -> None:
@@ -250,7 +252,7 @@ def test_of_more_logs_than_we_watch_the_rest_is_not_read() -> None:
 
     LogWatch(("/var/ct/*",), WITHIN).look(asked, NOON, None)
 
-    assert len(asked.bytes) == 2 * logs.MOST_FILES          # of each its head, and whether its last line has ended
+    assert len(asked.bytes) == 2 * watching.MOST_FILES          # of each its head, and whether its last line has ended
 
 
 def test_a_line_written_in_two_halves_is_one(watched: Watched) -> None:
@@ -486,7 +488,7 @@ def test_a_line_of_a_megabyte_costs_no_memory_and_counts_as_noise(watched: Watch
     for _ in range(4):
         watched.add(HMC[:-1] + "x" * (256 << 10))
         watched.look()
-        assert max(len(cursor.partial) for cursor in watched.watch._cursors.values()) <= logs.LONGEST_LINE
+        assert max(len(cursor.partial) for cursor in watched.watch._cursors.values()) <= reading.LONGEST_LINE
     watched.add("\n" + TIMEOUT)
     seen = watched.growth()
 
@@ -513,7 +515,7 @@ def test_rubbish_full_of_numbers_does_not_fill_our_memory(watched: Watched) -> N
         watched.add("".join(line(f"26{number // 1000:02}-{number % 1000:03}") for number in numbers))
         seen = watched.growth()
 
-    assert len(seen.messages) <= 3 * logs.MOST_PAIRS + 1
+    assert len(seen.messages) <= 3 * reading.MOST_PAIRS + 1
     assert sum(seen.messages.values()) == 9000
 
 
@@ -525,7 +527,7 @@ def test_a_thousand_looks_within_the_window_are_a_bounded_memory(watched: Watche
         seen = watched.growth(minutes=0.001)
 
     assert seen.messages == {"2613-016": 1000}
-    assert len(watched.watch._tallies) <= logs.MOST_TALLIES
+    assert len(watched.watch._tallies) <= watching.MOST_TALLIES
 
 
 def test_logs_in_several_folders_are_added_up_and_each_counted_once(tmp_path: Path) -> None:
@@ -590,10 +592,10 @@ def test_a_log_is_never_read_beyond_the_bound(tmp_path: Path) -> None:
 
     watched.watch.look(asked, watched.now + timedelta(minutes=1), None)
 
-    assert sum(asked.bytes) <= 5000 + logs.HEAD_BYTES
+    assert sum(asked.bytes) <= 5000 + watching.HEAD_BYTES
 
 
-@pytest.mark.parametrize("bytes_per_look", [1 << 20, 3 * logs.PIECE + 1])
+@pytest.mark.parametrize("bytes_per_look", [1 << 20, 3 * reading.PIECE + 1])
 def test_a_log_of_a_terabyte_that_appears_later_is_read_to_the_bound(tmp_path: Path, bytes_per_look: int) -> None:
     watched, asked = Watched(tmp_path, bytes_per_look), Asked()
     watched.look()
@@ -602,7 +604,7 @@ def test_a_log_of_a_terabyte_that_appears_later_is_read_to_the_bound(tmp_path: P
 
     seen = watched.watch.look(asked, watched.now + timedelta(minutes=1), None).value
 
-    assert sum(asked.bytes) <= bytes_per_look + logs.HEAD_BYTES
+    assert sum(asked.bytes) <= bytes_per_look + watching.HEAD_BYTES
     assert seen is not None and (seen.messages, seen.skipped_bytes) == ({"2613-021": 1}, (1 << 40) - bytes_per_look)
 
 
@@ -613,7 +615,7 @@ def test_at_the_start_nothing_but_a_few_bytes_is_read_of_a_terabyte(watched: Wat
 
     watched.watch.look(asked, NOON, None)
 
-    assert sum(asked.bytes) <= logs.HEAD_BYTES + 1
+    assert sum(asked.bytes) <= watching.HEAD_BYTES + 1
 
 
 def test_a_log_replaced_by_another_that_begins_alike_is_read_from_its_beginning(watched: Watched) -> None:
@@ -647,30 +649,30 @@ def test_a_log_of_the_same_inode_on_another_device_is_another(tmp_path: Path) ->
 def test_a_log_that_vanishes_while_it_is_read_counts_as_skipped(watched: Watched) -> None:
     class Vanishing(SystemHost):
         def read_from(self, path: str, offset: int, limit: int) -> Optional[bytes]:
-            return super().read_from(path, offset, limit) if offset < logs.PIECE else None
+            return super().read_from(path, offset, limit) if offset < reading.PIECE else None
 
     watched.look()
-    size = 2 * logs.PIECE // len(HMC) * len(HMC)
+    size = 2 * reading.PIECE // len(HMC) * len(HMC)
     watched.add(HMC * (size // len(HMC)))
     seen = watched.watch.look(Vanishing(), watched.now + timedelta(minutes=1), None).value
 
-    assert seen is not None and seen.skipped_bytes == size - logs.PIECE
-    assert seen.messages == {"2613-021": logs.PIECE // len(HMC)}
+    assert seen is not None and seen.skipped_bytes == size - reading.PIECE
+    assert seen.messages == {"2613-021": reading.PIECE // len(HMC)}
 
 
 # ---- the table of messages ---------------------------------------------------------------------------------------------
 
 def test_every_message_has_a_side_that_is_known_and_a_meaning() -> None:
-    sides = {side for side, _ in logs.MESSAGES.values()} | set(logs.COMBINATIONS.values())
+    sides = {side for side, _ in reading.MESSAGES.values()} | set(reading.COMBINATIONS.values())
 
-    assert sides <= {*logs.VOTING, "benign", "echo"}
-    assert all(meaning for _, meaning in logs.MESSAGES.values())
-    assert {number for pair in logs.COMBINATIONS for number in pair} - {"2610-415"} <= set(logs.MESSAGES)
+    assert sides <= {*reading.VOTING, "benign", "echo"}
+    assert all(meaning for _, meaning in reading.MESSAGES.values())
+    assert {number for pair in reading.COMBINATIONS for number in pair} - {"2610-415"} <= set(reading.MESSAGES)
 
 
 @pytest.mark.parametrize("side", ["here", "network", "hmc", "benign"])
 def test_a_row_in_the_table_is_all_that_a_message_needs(monkeypatch: pytest.MonkeyPatch, side: str) -> None:
-    monkeypatch.setattr(logs, "MESSAGES", {**logs.MESSAGES, "2613-099": (side, "as the test says")})
+    monkeypatch.setattr(reading, "MESSAGES", {**reading.MESSAGES, "2613-099": (side, "as the test says")})
 
     seen = census((line("2613-099") * 3 + line("2613-098")).encode())
 
@@ -684,8 +686,8 @@ def test_rubbish_full_of_numbers_does_not_hide_the_messages_we_know() -> None:
     seen = census((rubbish + HMC + TIMEOUT + rubbish).encode())
 
     assert (seen.messages["2613-021"], seen.inner["2613-021/2610-415"], seen.messages["2613-016"]) == (1, 1, 1)
-    assert seen.messages["other"] == 1000 - 2 * logs.MOST_PAIRS
-    assert len(seen.messages) <= logs.MOST_PAIRS + 3
+    assert seen.messages["other"] == 1000 - 2 * reading.MOST_PAIRS
+    assert len(seen.messages) <= reading.MOST_PAIRS + 3
 
 
 def test_a_pair_too_many_counts_without_its_inner_number_and_an_unheard_of_line_as_none() -> None:
@@ -694,7 +696,7 @@ def test_a_pair_too_many_counts_without_its_inner_number_and_an_unheard_of_line_
     seen = census((rubbish + line("2600-007", "due to 2699-999") + line("2613-016", "due to 2699-999") + "no number\n").encode())
 
     assert (seen.messages["2600-007"], seen.messages["2613-016"], seen.inner) == (2, 1, {})
-    assert seen.messages["other"] == 500 - logs.MOST_PAIRS
+    assert seen.messages["other"] == 500 - reading.MOST_PAIRS
 
 
 # ---- a long log, counted in pieces -------------------------------------------------------------------------------------
@@ -782,19 +784,19 @@ def test_a_log_read_in_pieces_says_what_its_lines_say_one_by_one(text: bytes, cu
 
     expected = by_line(text, longest)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(logs, "LONGEST_LINE", longest)
-        logs._known.cache_clear()
+        patched.setattr(reading, "LONGEST_LINE", longest)
+        reading._known.cache_clear()
 
         assert census(text) == expected
         assert census_of(Pieces(), "log") == expected
-    logs._known.cache_clear()
+    reading._known.cache_clear()
 
 
 @pytest.mark.parametrize("name", sorted(bench.LOGS))
 def test_a_log_as_the_bench_writes_it_is_counted_line_by_line(tmp_path: Path, name: str) -> None:
     bench.write(tmp_path / "log", name, 300_000)
 
-    assert census_of(SystemHost(), str(tmp_path / "log")) == by_line((tmp_path / "log").read_bytes(), logs.LONGEST_LINE)
+    assert census_of(SystemHost(), str(tmp_path / "log")) == by_line((tmp_path / "log").read_bytes(), reading.LONGEST_LINE)
 
 
 def test_a_log_that_cannot_be_read_has_no_census() -> None:
@@ -838,14 +840,14 @@ def test_a_new_date_on_every_line_costs_no_new_search_each(monkeypatch: pytest.M
             self.bytes += len(text)
             return dates.search(text)
 
-    dates, searched = logs.DATE, Searched()
-    monkeypatch.setattr(logs, "DATE", searched)
+    dates, searched = reading.DATE, Searched()
+    monkeypatch.setattr(reading, "DATE", searched)
     text = "".join(line("2613-016").replace("Mar", f"M{number}") for number in range(1000)).encode()
 
     seen = census(text)
 
     assert seen.messages == {"2613-016": 1000}
-    assert searched.bytes <= logs.MOST_DATES * len(text)
+    assert searched.bytes <= reading.MOST_DATES * len(text)
 
 
 def test_a_look_at_a_flood_takes_two_megabytes_of_memory(watched: Watched) -> None:

@@ -21,7 +21,7 @@ MARKED = ("storm", "mixed")
 GREP = "LC_ALL=C exec grep -aoE '26[0-9]{2}-[0-9]{3}' \"$1\" | wc -l"
 CENSUS = """import sys; sys.path.insert(0, sys.argv[1])
 from rmcagent.partition.host import SystemHost
-from rmcagent.partition.logs import census, census_of
+from rmcagent.partition.logs.census import census, census_of
 def most():
     return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM:"))
 census(b"x"); before = most(); seen = census_of(SystemHost(), sys.argv[2])

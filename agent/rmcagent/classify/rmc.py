@@ -10,7 +10,8 @@ from rmcagent import show
 from rmcagent.classify import kinds
 from rmcagent.classify.told import Told, cluster, count, hmc
 from rmcagent.model import Answer, ControlPoint, Link, ManagementServer
-from rmcagent.partition import logs, parse
+from rmcagent.partition import parse
+from rmcagent.partition.logs import census
 from rmcagent.partition.parse.lines import cannot
 
 LINKS: Mapping[Link, str] = {
@@ -104,7 +105,7 @@ RMC_TEXTS: Mapping[str, str] = {
 
 
 def meanings(numbers: Mapping[str, int]) -> List[str]:
-    texts = {**{number: text for number, (_, text) in logs.MESSAGES.items()}, **RMC_TEXTS}
+    texts = {**{number: text for number, (_, text) in census.MESSAGES.items()}, **RMC_TEXTS}
     return [f"{number}{f', {times} times' if times > 1 else ''}: {texts.get(number, 'not known')}"
             for number, times in Counter(numbers).most_common(show.ROWS_SHOWN)]
 
@@ -131,7 +132,7 @@ SIDES: Mapping[str, str] = {
 def of_log(head: bytes, read: Read) -> Told:
     """The log that begins with `head`, however long it is."""
     watch = _Watch()
-    growth = logs._census(watch.pieces(head, read))
+    growth = census.census_of_pieces(watch.pieces(head, read))
     rate = watch.bytes_per_second
     nouns = {"log": {"bytes_per_second": rate, "messages": growth.messages, "inner": growth.inner, "side": growth.side,
                      "bytes": watch.size}}

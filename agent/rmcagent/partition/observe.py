@@ -29,7 +29,7 @@ from rmcagent.model import (
 from rmcagent.partition import causes, parse
 from rmcagent.partition.host import Host
 from rmcagent.partition.join import join
-from rmcagent.partition.logs import LogWatch
+from rmcagent.partition.logs.watch import LogWatch
 from rmcagent.partition.platform import Place, expected
 from rmcagent.partition.standing import Standing
 

@@ -11,7 +11,7 @@ from typing import IO, Any, Dict, Iterator, List, Mapping, Optional, Sequence, T
 from rmcagent.model import Answer, Deed, Fact, Gap, How, KnownHmc, Platform, Progress, Space, View, Vitals
 from rmcagent.partition.bundle import names
 from rmcagent.partition.host import FileStat
-from rmcagent.partition.logs import census
+from rmcagent.partition.logs.census import census
 from rmcagent.partition.parse.lines import clean
 from rmcagent.partition.system.run import answer_id
 

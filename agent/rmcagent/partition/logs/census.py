@@ -1,19 +1,19 @@
-"""What RSCT's management domain logs say and how fast they grow: cursors that survive rotation, and a message census."""
+"""What a management domain log says: a census of its messages, and whose cause they tell of. Fast where entries are alike."""
 from __future__ import annotations
 
 import re
-from collections import Counter, deque
-from dataclasses import dataclass, field, replace
+from collections import Counter
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
 from operator import itemgetter, methodcaller
-from typing import TYPE_CHECKING, Deque, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple
+from typing import TYPE_CHECKING, Iterable, Iterator, List, Mapping, Optional, Tuple
 
-from rmcagent.model import Fact, How, LogGrowth, Space
+from rmcagent.model import LogGrowth
 from rmcagent.partition.parse import Unreadable
 
 if TYPE_CHECKING:
-    from rmcagent.partition.host import FileStat, Host
+    from rmcagent.partition.host import Host
 
 Pair = Tuple[str, str]       # of message numbers: an entry's own, and the one inside it or ""
 
@@ -22,12 +22,7 @@ LONGEST_LINE = 8 << 10
 LONGEST_KNOWN = 1 << 10      # of an entry that is remembered as read
 MOST_KNOWN = 512
 MOST_DATES = 8               # of one piece; beyond, its lines are read one by one
-HEAD_BYTES = 160             # a line's time has microseconds: two files that begin alike are one, copied
-MOST_FILES = 256
-MOST_TALLIES = 256
-MOST_BUCKETS = 60            # of noise, over the span `within`
 MOST_PAIRS = 200             # of numbers in a tally; a log of rubbish must not fill our memory
-LOOKS_REMEMBERED = 10        # a file that is gone for a look or two is not a new one when it comes back
 
 # number: (side, what it seems to mean). A side is one of VOTING, benign, or echo: that sums up an earlier line, and has no vote.
 # All texts were seen in admins' logs, no catalogue is public: [my inference].
@@ -55,151 +50,26 @@ NUMBER = re.compile(rb"26(?<!\w26)\d\d-\d{3}\b")       # \b26..., but a pattern 
 DATE = re.compile(rb"(?m)^[^\s-]{1,12} [^\s-]{1,12} {1,2}\d{1,2} (?=\d\d:\d\d:\d\d )")
 
 
-class LogWatch:
-    """Reads what was added since the last look, at most `bytes_per_look`, and keeps tallies over the span `within`."""
-
-    def __init__(self, patterns: Tuple[str, ...], within: timedelta, bytes_per_look: int = 1 << 20) -> None:
-        self._patterns = patterns
-        self._within = within
-        self._bytes_per_look = bytes_per_look
-        self._cursors: Dict[Tuple[int, int], _Cursor] = {}
-        self._tallies: Deque[_Tally] = deque()
-        self._since: Optional[Tuple[datetime, int]] = None    # when the oldest tally began, and all files' size then
-
-    def look(self, host: Host, now: datetime, var: Optional[Space]) -> Fact[LogGrowth]:
-        """What was added. The first look reads nothing: what was there before us is history."""
-        files = self._files(host)
-        size = sum(file.size for file in files)
-        first = self._since is None
-        if first:
-            self._since = (now, size)
-            self._cursors = {(file.device, file.inode): _at_end(host, file) for file in files}
-        if not files:
-            because = f"no log file matches {', '.join(self._patterns) or 'nothing'}"
-            return Fact(How.UNASKED, because=because, source="logs", at=now)
-        if first:
-            return Fact(How.SEEN, LogGrowth(), "first look at the log, what it said before is not read", "logs", now)
-        tally = _Tally(now, size)
-        unreadable = self._read(host, files, tally)
-        self._remember(tally)
-        if unreadable and not tally.read:
-            return Fact(How.GAP, because=unreadable[0], source="logs", at=now)
-        growth = self._growth(now, var)
-        return Fact(How.SEEN, growth, _sentence(growth), "logs", now)
-
-    def retarget(self, patterns: Tuple[str, ...], within: timedelta) -> None:
-        """Go on under another policy: of the same files nothing is forgotten, others begin with a first look."""
-        if patterns != self._patterns:
-            self._patterns, self._cursors, self._since = patterns, {}, None
-            self._tallies.clear()
-        self._within = within
-
-    def total_size(self, host: Host) -> int:
-        """Bytes in all files now; for the pulse, which reads none."""
-        return sum(file.size for file in self._files(host))
-
-    def _files(self, host: Host) -> List[FileStat]:
-        """Each file once, whatever patterns and links name it."""
-        files: Dict[Tuple[int, int], FileStat] = {}
-        for pattern in self._patterns:
-            for file in host.files(pattern):
-                files.setdefault((file.device, file.inode), file)
-        return list(files.values())[:MOST_FILES]
-
-    def _read(self, host: Host, files: List[FileStat], tally: _Tally) -> List[str]:
-        """Read what was added to each, the least grown first, so that one flood hides no other file; return the unreadable."""
-        pairs = [(file, self._cursor(host, file)) for file in files]
-        self._cursors = _remembered(self._cursors, pairs)
-        pairs.sort(key=lambda pair: pair[0].size - pair[1].offset)
-        left = self._bytes_per_look
-        unreadable = []
-        for file, cursor in pairs:
-            added = file.size - cursor.offset
-            if added <= 0:
-                continue
-            before = tally.read
-            try:
-                for data in _pieces(host, file.path, cursor.offset, min(added, left)):
-                    cursor.feed(data, tally)
-            except Unreadable as why:
-                unreadable.append(str(why))
-            read = tally.read - before
-            left -= read
-            if read < added:
-                cursor.skip()
-            tally.grew += added
-            tally.skipped += added - read
-            cursor.offset = file.size
-        return unreadable
-
-    def _cursor(self, host: Host, file: FileStat) -> _Cursor:
-        """Where to go on in a file: a renamed one keeps its inode, a truncated or replaced one is new, a copy is known."""
-        known = self._cursors.get((file.device, file.inode))
-        if known is not None and file.size == known.offset:
-            return known
-        head = host.read_from(file.path, 0, HEAD_BYTES) or b""
-        if known is not None and file.size > known.offset and head.startswith(known.head):
-            known.head = head
-            return known
-        if known is None and len(head) == HEAD_BYTES:
-            for each in self._cursors.values():
-                if each.head == head and each.offset <= file.size:
-                    return replace(each)
-        return _Cursor(0, head)
-
-    def _remember(self, tally: _Tally) -> None:
-        # What could not be read is taken for as noisy as what was.
-        tally.noisy += round(tally.skipped * (tally.noisy / tally.read if tally.read else 1.0))
-        self._tallies.append(tally)
-        while self._tallies[0].at <= tally.at - self._within and len(self._tallies) > 1:
-            gone = self._tallies.popleft()
-            self._since = (gone.at, gone.size)
-        if len(self._tallies) > MOST_TALLIES:
-            oldest = self._tallies.popleft()
-            self._tallies[0].take(oldest)
-
-    def _growth(self, now: datetime, var: Optional[Space]) -> LogGrowth:
-        since, size_then = self._since or (now, 0)
-        seconds = max((now - since).total_seconds(), 1.0)
-        whole = _Tally(now, self._tallies[-1].size)
-        for tally in self._tallies:
-            whole.take(tally)
-        # By size, not by what was added: a log that rotates takes no more room, however fast it is written.
-        swelling = (whole.size - size_then) / seconds
-        full_in = timedelta(seconds=min(var.free / swelling, 1e9)) if var is not None and swelling > 0 else None
-        growth = whole.growth(whole.grew / seconds, full_in)
-        return replace(growth, covers=min(self._within, now - since), noisy_tail=self._noisy_tail(now))
-
-    def _noisy_tail(self, now: datetime) -> Tuple[Tuple[datetime, int], ...]:
-        """The tallies' noise in slices of the span, each at its last look, so that no noise counts as older than it is."""
-        slices: Dict[int, Tuple[datetime, int]] = {}
-        width = max(self._within / MOST_BUCKETS, timedelta(microseconds=1))
-        for tally in (tally for tally in self._tallies if tally.noisy):
-            at = min((now - tally.at) // width, MOST_BUCKETS - 1)
-            slices[at] = (tally.at, tally.noisy + slices.get(at, (tally.at, 0))[1])
-        return tuple(slices.values())
-
-
 def census(data: bytes) -> LogGrowth:
     """What a log, or a piece of one, says; as read, without rates."""
-    return _census(data[at:at + PIECE] for at in range(0, len(data), PIECE))
+    return census_of_pieces(data[at:at + PIECE] for at in range(0, len(data), PIECE))
 
 
 def census_of(host: Host, path: str) -> LogGrowth:
     """The census of a whole file, however long, read piece by piece; raises Unreadable."""
-    return _census(_pieces(host, path, 0))
+    return census_of_pieces(pieces(host, path, 0))
 
 
-def _census(pieces: Iterable[bytes]) -> LogGrowth:
-    tally, cursor = _Tally(datetime.min, 0), _Cursor(0, b"")
-    for data in pieces:
+def census_of_pieces(read: Iterable[bytes]) -> LogGrowth:
+    """The same of a text that comes in pieces, cut anywhere."""
+    tally, cursor = Tally(datetime.min, 0), Cursor(0, b"")
+    for data in read:
         cursor.feed(data, tally)
-    if cursor.partial:       # the last line has no end
-        cursor._line(cursor.partial, len(cursor.partial), tally)
+    cursor.end(tally)
     return tally.growth(0.0, None)
 
 
-def _pieces(host: Host, path: str, offset: int, most: int = 1 << 62) -> Iterator[bytes]:
+def pieces(host: Host, path: str, offset: int, most: int = 1 << 62) -> Iterator[bytes]:
     """At most `most` bytes of a file; ends early where the file does."""
     while most > 0:
         data = host.read_from(path, offset, min(PIECE, most))
@@ -213,7 +83,7 @@ def _pieces(host: Host, path: str, offset: int, most: int = 1 << 62) -> Iterator
 
 
 @dataclass
-class _Tally:
+class Tally:
     """What one look added."""
 
     at: datetime
@@ -231,7 +101,7 @@ class _Tally:
             pair = alone if pair[0] in MESSAGES or pair[0] == "" or alone in self.pairs else ("other", "")
         self.pairs[pair] += times
 
-    def take(self, other: _Tally, times: int = 1) -> None:
+    def take(self, other: Tally, times: int = 1) -> None:
         self.grew += other.grew * times
         self.noisy += other.noisy * times
         self.skipped += other.skipped * times
@@ -260,7 +130,7 @@ class _Tally:
 
 
 @dataclass
-class _Cursor:
+class Cursor:
     """How far a file was read, and what its last line left open."""
 
     offset: int
@@ -271,7 +141,7 @@ class _Cursor:
     side: str = "unknown"                 # of the last line
     unseen: int = 0                       # looks since the file was last there
 
-    def feed(self, data: bytes, tally: _Tally) -> None:
+    def feed(self, data: bytes, tally: Tally) -> None:
         """Read on. However the text is cut into pieces, the tally is that of its lines read one by one."""
         tally.read += len(data)
         if self.broken:
@@ -285,11 +155,16 @@ class _Cursor:
             self._line(self.partial, len(self.partial), tally)
             self.partial, self.broken = b"", True
 
+    def end(self, tally: Tally) -> None:
+        """Count a last line that has no end."""
+        if self.partial:
+            self._line(self.partial, len(self.partial), tally)
+
     def skip(self) -> None:
         """Forget an unfinished line: its end will not be seen as such."""
         self.partial, self.outer, self.broken = b"", "", True
 
-    def _text(self, text: bytes, tally: _Tally) -> None:
+    def _text(self, text: bytes, tally: Tally) -> None:
         """Count whole lines. Most entries of a storm differ in their time only: those are read once and multiplied."""
         for _ in range(MOST_DATES):
             found = DATE.search(text)
@@ -303,7 +178,7 @@ class _Cursor:
             self._lines(date + first + newline, tally)
         self._lines(text, tally)
 
-    def _entries(self, date: bytes, entries: List[bytes], tally: _Tally) -> None:
+    def _entries(self, date: bytes, entries: List[bytes], tally: Tally) -> None:
         kinds = _kinds(entries)
         if 2 * len(kinds) > len(entries):        # little is alike, and nothing to be gained
             for entry in entries:
@@ -316,17 +191,17 @@ class _Cursor:
             for _ in range(times):
                 self.entry(text, len(date) + cut, tally)
 
-    def entry(self, text: bytes, cut: int, tally: _Tally) -> None:
+    def entry(self, text: bytes, cut: int, tally: Tally) -> None:
         """Count one entry before whose text `cut` bytes were that say nothing."""
         first, _, others = (text + b"\n").partition(b"\n")
         self._line(b") " + first[:max(LONGEST_LINE - cut, 0)], cut + len(first) + 1, tally)
         self._lines(others, tally)
 
-    def _lines(self, text: bytes, tally: _Tally) -> None:
+    def _lines(self, text: bytes, tally: Tally) -> None:
         for line in text.split(b"\n")[:-1]:
             self._line(line, len(line) + 1, tally)
 
-    def _line(self, line: bytes, size: int, tally: _Tally) -> None:
+    def _line(self, line: bytes, size: int, tally: Tally) -> None:
         """Count one line: an entry, the rest of one on a line of its own, or something unheard of."""
         line = line[:LONGEST_LINE]
         number = NUMBER.search(line)
@@ -338,7 +213,7 @@ class _Cursor:
         if self.side != "benign":
             tally.noisy += size
 
-    def _message(self, line: bytes, number: re.Match[bytes], tally: _Tally) -> None:
+    def _message(self, line: bytes, number: re.Match[bytes], tally: Tally) -> None:
         entry = ENTRY.search(line)
         outer, inner = (entry[1] if entry else number[0]).decode(), ""
         if entry is not None:
@@ -353,9 +228,9 @@ class _Cursor:
 
 
 @lru_cache(maxsize=MOST_KNOWN)
-def _known(text: bytes, cut: int) -> _Tally:
-    tally = _Tally(datetime.min, 0)
-    _Cursor(0, b"").entry(text, cut, tally)
+def _known(text: bytes, cut: int) -> Tally:
+    tally = Tally(datetime.min, 0)
+    Cursor(0, b"").entry(text, cut, tally)
     return tally
 
 
@@ -377,24 +252,3 @@ def _kinds(entries: List[bytes]) -> Mapping[Tuple[bytes, int], int]:
 def _says_nothing(head: bytes) -> bool:
     """True when it holds no message, nor a part of one: each has a "-", none reaches over a ")" or an end of a line."""
     return b"-" not in head and b"\n" not in head
-
-
-def _at_end(host: Host, file: FileStat) -> _Cursor:
-    last = host.read_from(file.path, file.size - 1, 1) if file.size else b"\n"
-    return _Cursor(file.size, host.read_from(file.path, 0, HEAD_BYTES) or b"", broken=last != b"\n")
-
-
-def _remembered(cursors: Dict[Tuple[int, int], _Cursor], pairs: List[Tuple[FileStat, _Cursor]]) -> Dict[Tuple[int, int], _Cursor]:
-    """Those of the files that are there, and for some looks those of files that are not."""
-    here = {(file.device, file.inode): cursor for file, cursor in pairs}
-    for key, cursor in cursors.items():
-        cursor.unseen = 0 if key in here else cursor.unseen + 1
-        if key not in here and cursor.unseen <= LOOKS_REMEMBERED and len(here) < 2 * MOST_FILES:
-            here[key] = cursor
-    return here
-
-
-def _sentence(growth: LogGrowth) -> str:
-    most = ", ".join(f"{number} {times} times" for number, times in Counter(growth.messages).most_common(3))
-    told = f"the log grows by {growth.bytes_per_second:.0f} bytes a second, {growth.noisy_bytes} bytes of it noise"
-    return f"{told}; most often {most}" if most else told
