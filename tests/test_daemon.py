@@ -22,7 +22,7 @@ REFRESH = ["rmcctrl -p", "rmcrefreshMD -s ctrmc", "refrsrc IBM.MCP"]
 START = ["rmcctrl -A", "rmcctrl -p"]
 RECYCLE = ["rmcctrl -z", *START]
 PATIENCE = 150.0
-TIME_OUT = 20.0
+TIME_OUT = 8.0
 AT_ONCE = 4
 
 QUICK: Mapping[str, Any] = {

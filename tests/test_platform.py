@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Iterable, Mapping, Optional, Sequence, Set, Tuple
+from typing import Iterable, Mapping, Sequence, Set, Tuple
 
 import pytest
 
@@ -11,7 +11,7 @@ from rmcagent.config import Settings
 from rmcagent.model import Answer, Platform
 from rmcagent.partition import act
 from rmcagent.partition.host import SystemHost
-from rmcagent.partition.platform import IOSCLI, REQUIRED, Place, place, which
+from rmcagent.partition.platform import IOSCLI, Place, expected, place, which
 from rmcagent.sim.partition.nouns import COMMANDS
 
 SINGLE = ["/opt/rsct/bin/rmcctrl", "/usr/sbin/rsct/bin/rmcctrl"]
@@ -132,8 +132,25 @@ def test_every_place_is_absolute_and_its_last_word_is_the_command(platform: Plat
         assert path.startswith("/") and path.endswith(f"/{name}")
 
 
-def test_what_must_run_is_what_the_manager_remedy_can_start() -> None:
-    started_by_rmcctrl: Optional[str] = REQUIRED[0]
+ALL = {"ctrmc", "IBM.DRM", "IBM.MgmtDomainRM", "IBM.CSMAgentRM"}
 
-    assert started_by_rmcctrl == "ctrmc"
-    assert set(REQUIRED[1:]) <= set(act.MANAGERS)
+
+def required(on_file: Set[str], policy: Mapping[str, str] = {}) -> Set[str]:  # noqa: B006
+    return {name for name, need in expected(on_file, policy).items() if need == "required"}
+
+
+def test_what_must_run_is_what_the_manager_remedy_can_start() -> None:
+    assert required(set()) - {"ctrmc"} <= set(act.MANAGERS)
+
+
+def test_the_older_manager_of_the_handshake_must_run_only_where_the_newer_one_is_not() -> None:
+    assert required(ALL - {"IBM.MgmtDomainRM"}) >= {"ctrmc", "IBM.DRM", "IBM.CSMAgentRM"}
+    assert required(ALL) == ALL - {"IBM.CSMAgentRM"}
+    assert expected(ALL, {})["IBM.CSMAgentRM"] == "on-demand"
+
+
+def test_the_policy_has_the_last_word() -> None:
+    policy = {"IBM.CSMAgentRM": "required", "IBM.DRM": "absent-ok", "IBM.ServiceRM": "required"}
+
+    assert required(ALL, policy) == {"ctrmc", "IBM.MgmtDomainRM", "IBM.CSMAgentRM", "IBM.ServiceRM"}
+    assert expected(ALL, policy)["IBM.DRM"] == "absent-ok"
