@@ -1,0 +1,165 @@
+"""Is each rule held by a test? Removes them one by one from a copy, and shows the named test that fails for want of it.
+
+    .venv/bin/python tests/mutants.py [-k WORD] [--jobs 2]
+
+tests/mutants/*.yaml are the rules of design sections 3 to 6: each with the text that makes it so, the text that removes it, and the
+test that must then fail. Every guard is added to them by itself. A text that is not found exactly once, or a test that fails on
+unchanged code, is an error: this table keeps up with the code. Exit 1 when a rule could be removed and nothing failed.
+"""
+from __future__ import annotations
+
+import argparse
+import os
+import queue
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Iterator, List, Sequence, Tuple
+
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+COPIED = ("agent", "tests", "setup.cfg")
+SECONDS = 120.0
+NAMED = re.compile(r"^FAILED tests/(\S+?)(?:\[.*)? - |^FAILED tests/(\S+?)(?:\[.*)?$", re.MULTILINE)
+SURVIVED = "SURVIVED"
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """`old` stands once in `file` (of the package); `by` are the tests, one of which must fail without it."""
+
+    rule: str
+    file: str
+    old: str
+    new: str
+    by: Tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Fate:
+    mutant: Mutant
+    killer: str         # a test's name; "" where none failed
+    trouble: str = ""   # why it could not be tried
+
+
+def main(arguments: Sequence[str]) -> int:
+    wanted = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    wanted.add_argument("-k", metavar="WORD", default="", help="only the rules with this word in them, or in their file's name")
+    wanted.add_argument("--jobs", type=int, default=2)
+    asked = wanted.parse_args(arguments)
+    mutants = [mutant for mutant in the_mutants() if asked.k in f"{mutant.rule} {mutant.file}"]
+    with tempfile.TemporaryDirectory(prefix="rmcagent-mutants-") as folder:
+        copies = [copy_to(Path(folder) / str(number)) for number in range(max(asked.jobs, 1))]
+        wrong = unchanged(copies[0], mutants)
+        if wrong:
+            print(wrong)
+            return 1
+        fates = []
+        for fate in tried(mutants, copies):
+            fates.append(fate)
+            print(f"{fate.mutant.rule:<86.86} {fate.trouble or fate.killer or SURVIVED}", flush=True)
+    lost = [fate for fate in fates if not fate.killer]
+    print(f"{len(fates)} rules, {len(lost)} without a test" if fates else "no rule has that word")
+    return 1 if lost or not fates else 0
+
+
+# -- the table
+
+
+def the_mutants() -> Iterator[Mutant]:
+    yield from each_guard()
+    for path in sorted((ROOT / "tests" / "mutants").glob("*.yaml")):
+        for row in yaml.safe_load(path.read_text("utf-8")):
+            by = row["by"] if isinstance(row["by"], list) else [row["by"]]
+            yield Mutant(row["rule"], row["file"], row["old"], row["new"], tuple(by))
+
+
+def each_guard() -> Iterator[Mutant]:
+    """A guard that never speaks, for every guard there is; a new one needs no row."""
+    sys.path.insert(0, str(ROOT / "agent"))
+    from rmcagent.reason import guards
+
+    for guard in (*guards.GUARDS, guards.splayed):
+        head = f"def {guard.__name__}(case: Case) -> Tuple[Refusal, ...]:\n"
+        by = ("test_guards.py::test_splay_begins_when_nothing_else_holds_the_remedy_and_ends" if guard is guards.splayed
+              else "test_guards.py::test_each_guard_alone_holds")
+        yield Mutant(f"guard {guard.__name__}", "reason/guards.py", head, f"{head}    return ()\n", (by,))
+
+
+# -- trying
+
+
+def copy_to(folder: Path) -> Path:
+    for name in COPIED:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__", ".*"))
+        else:
+            shutil.copy2(source, folder / name)
+    return folder
+
+
+def unchanged(copy: Path, mutants: Sequence[Mutant]) -> str:
+    """What is wrong with the table itself: a test that it names is not there, or fails although nothing was removed."""
+    ended = pytest(copy, sorted({test for mutant in mutants for test in mutant.by}), 10 * SECONDS)
+    return "" if ended.returncode == 0 else f"cannot begin: these tests fail on unchanged code\n{ended.stdout[-3000:]}"
+
+
+def tried(mutants: Sequence[Mutant], copies: Sequence[Path]) -> Iterator[Fate]:
+    free: "queue.Queue[Path]" = queue.Queue()
+    for copy in copies:
+        free.put(copy)
+
+    def one(mutant: Mutant) -> Fate:
+        copy = free.get()
+        try:
+            return fate_of(mutant, copy)
+        finally:
+            free.put(copy)
+
+    with ThreadPoolExecutor(len(copies)) as pool:
+        yield from pool.map(one, mutants)
+
+
+def fate_of(mutant: Mutant, copy: Path) -> Fate:
+    path = copy / "agent" / "rmcagent" / mutant.file
+    text = path.read_text("utf-8")
+    if text.count(mutant.old) != 1 or mutant.old == mutant.new:
+        return Fate(mutant, "", f"cannot apply: found {text.count(mutant.old)} times in {mutant.file}: {mutant.old[:60]!r}")
+    try:
+        path.write_text(text.replace(mutant.old, mutant.new), "utf-8")
+        return judged(mutant, pytest(copy, mutant.by, SECONDS))
+    finally:
+        path.write_text(text, "utf-8")
+
+
+def judged(mutant: Mutant, ended: "subprocess.CompletedProcess[str]") -> Fate:
+    if ended.returncode == 0:
+        return Fate(mutant, "")
+    found = NAMED.search(ended.stdout)
+    if ended.returncode != 1 or found is None:
+        told: List[str] = ended.stdout.strip().splitlines()[-1:]
+        return Fate(mutant, "", f"cannot judge: pytest ended with {ended.returncode}: {' '.join(told)[:100]}")
+    return Fate(mutant, (found.group(1) or found.group(2)).rpartition("::")[2])
+
+
+def pytest(copy: Path, tests: Sequence[str], seconds: float) -> "subprocess.CompletedProcess[str]":
+    """The first failure ends it. No bytecode: a changed file of the same size and second would be taken for the old one."""
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-m", "", "-p", "no:cacheprovider", "--tb=no",
+               *(f"tests/{test}" for test in tests)]
+    environment = {**os.environ, "CI": "1", "PYTHONDONTWRITEBYTECODE": "1", "COLUMNS": "1000"}
+    try:
+        return subprocess.run(command, cwd=copy, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, timeout=seconds, check=False)
+    except subprocess.TimeoutExpired:
+        return subprocess.CompletedProcess(command, -1, f"it did not end within {seconds:.0f} s")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
