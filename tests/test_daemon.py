@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -9,11 +10,15 @@ import subprocess
 import sys
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Any, Callable, ContextManager, Dict, Iterator, Mapping, NamedTuple, Optional, Tuple
 
 import pytest
 
+from day import HOUR, MINUTE, Day
+from rmcagent import config, lives
+from rmcagent.daemon import Daemon, Locked, _holder, _lock
 from rmcagent.sim.live.stage import Stage
 
 pytestmark = pytest.mark.real
@@ -207,6 +212,35 @@ def killed_between_z_and_a(stage: Stage) -> None:
     assert stage.wait_for("RMCA3006W", PATIENCE)
 
 
+def killed_over_and_over(stage: Stage) -> None:
+    """Three lives end by kill -9; the fourth, and a fifth after a clean stop, only observe."""
+
+    def live() -> None:
+        pid = stage.start().pid
+        assert stage.wait_until(lambda: stage.status().get("pid") == pid, PATIENCE), stage.complaints()
+
+    for _ in range(3):
+        live()
+        assert not [told for told in stage.told if told.code == "RMCA1008E"]
+        stage.kill()
+    live()
+    looped = stage.wait_for("RMCA1008E", PATIENCE)
+    assert looped and looped.fields["crashes"] == "3" and "ended without a clean stop" in looped.fields["because"]
+
+    kill_ctrmc(stage)
+
+    guards: Callable[[], Any] = lambda: {  # noqa: E731
+        guard for decision in stage.status().get("decisions", []) for guard in decision["refused_by"]
+    }
+    assert stage.wait_until(lambda: guards() == {"crash-loop"}, PATIENCE), stage.status()
+    assert stage.stop() == 0
+    planned = rmcagent(stage, "plan", "--json")
+    assert "crash-loop" in planned.stdout, planned
+    live()
+    assert stage.wait_until(lambda: guards() == {"crash-loop"}, PATIENCE), stage.status()
+    assert stage.did() == [] and len([told for told in stage.told if told.code == "RMCA1008E"]) == 1
+
+
 def agent_killed_amid_a_recycle(stage: Stage) -> None:
     up(stage)
     stage.world.do("stick_session", mended_by="recycle")
@@ -282,6 +316,7 @@ SCENES: Dict[str, Scene] = {
     "killed_between_z_and_a": Scene(killed_between_z_and_a, policy=QUICK),
     "agent_killed_amid_a_recycle": Scene(agent_killed_amid_a_recycle, policy=QUICK),
     "agent_stopped_amid_a_recycle": Scene(agent_stopped_amid_a_recycle, policy=QUICK),
+    "killed_over_and_over": Scene(killed_over_and_over),
     "operated": Scene(operated),
 }
 
@@ -374,50 +409,153 @@ def test_killed_after_any_step_rmc_runs_in_the_end(
     deaths[remedy, step, helper_too].result()
 
 
+# -- a full disk
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 256 KiB where the state will be."""
+    at = tmp_path / "stage" / "partition" / "state"
+    at.mkdir(parents=True, mode=0o700)
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=256k,mode=700", "tmpfs", str(at)], capture_output=True, text=True
+    )
+    if mounted.returncode != 0:
+        pytest.skip(f"cannot mount a small file system here: {mounted.stderr.strip()}")
+    try:
+        yield at
+    finally:
+        subprocess.run(["umount", "-l", str(at)], check=True)
+
+
+HOG = """
+import sys, time
+told = False
+with open(sys.argv[1], "wb", buffering=0) as file:
+    while True:
+        try:
+            file.write(b"x" * 512)
+        except OSError:
+            if not told:
+                told = print("full", flush=True) is None
+            time.sleep(0.001)
+"""
+
+
+@contextmanager
+def full(folder: Path) -> Iterator[None]:
+    """Whatever room there is, or comes, somebody else takes it."""
+    log = str(folder / "somebody-elses")
+    with subprocess.Popen([sys.executable, "-c", HOG, log], stdout=subprocess.PIPE) as hog:
+        assert hog.stdout is not None and hog.stdout.readline() == b"full\n"
+        try:
+            yield
+        finally:
+            hog.kill()
+    os.unlink(log)
+
+
+@contextmanager
+def read_only(folder: Path) -> Iterator[None]:
+    subprocess.run(["mount", "-o", "remount,ro", str(folder)], check=True)
+    yield
+    subprocess.run(["mount", "-o", "remount,rw", str(folder)], check=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("unwritable, because", [(full, "No space left"), (read_only, "Read-only")])
+def test_what_died_between_z_and_a_is_finished_though_nothing_can_be_written(
+    small_disk: Path, unwritable: Callable[[Path], ContextManager[None]], because: str
+) -> None:
+    folder = small_disk.parents[1]
+    with Stage(folder, policy=QUICK) as stage:
+        up(stage)
+        stage.world.do("stick_session", mended_by="recycle")
+        assert stage.wait_until(lambda: "rmcctrl -z" in stage.did(), PATIENCE)
+        stage.kill()
+        for pid in stage.helpers():
+            os.kill(pid, signal.SIGKILL)
+        assert stage.wait_until(lambda: stage.world.ask("states")["ctrmc"] == "inoperative", PATIENCE)
+
+        with unwritable(small_disk):
+            stage.start()
+
+            assert stage.wait_for("RMCA3006W", PATIENCE), (stage.complaints(), [told.line for told in stage.told])
+            assert stage.did()[-2:] == START and stage.world.ask("states")["ctrmc"] == "active"
+            human = [told for told in stage.told if told.code == "RMCA4001E"]
+            assert len(human) == 1 and because in human[0].fields["because"]
+
+        assert stage.wait_healthy(PATIENCE) and stage.did().count("rmcctrl -z") == 1
+        assert stage.complaints() == ""
+
+
 # -- a mistake of ours
 
 
 def test_three_mistakes_of_ours_and_the_agent_only_observes_until_a_quiet_hour(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from rmcagent import config
-    from rmcagent.daemon import Daemon
-
-    told: List[str] = []
-
-    class Broken:
-        settings = config.defaults()
-
-        class memory:  # noqa: N801
-            crash_loop = False
-
-        next_look = None
-
-        class steady:  # noqa: N801
-            @staticmethod
-            def now() -> Any:
-                from datetime import datetime, timezone
-
-                return datetime(2026, 1, 1, tzinfo=timezone.utc)
-
-        def step(self) -> float:
-            raise KeyError("a bug")
-
-    class Reporter:
-        def emit(self, event: Any) -> None:
-            told.append(event.code)
-
-    policy = tmp_path / "rmcagent.yaml"
-    policy.write_text(json.dumps({"paths": {"state": str(tmp_path / "state"), "public": str(tmp_path / "public")}}))
-    daemon = Daemon(config.parse(policy.read_text()), str(policy))
-    daemon.cycle, daemon.reporter = Broken(), Reporter()  # type: ignore[assignment]
+    day = Day(tmp_path)
+    daemon = broken(day)
 
     for _ in range(4):
         daemon._step()
-    looped = daemon.cycle.memory.crash_loop
-    daemon.crashes = [at - 3601 for at in daemon.crashes]
-    Broken.step = lambda self: 5.0  # type: ignore[method-assign]
+        day.clock.sleep(MINUTE)
+    told = [event.code for event in day.events]
+    looped = lives.in_loop(day.cycle.ledger)
+    day.restart()  # what the ledger remembers holds the next life as well
+    daemon.cycle, daemon.ledger = day.cycle, day.cycle.ledger
+    daemon._step()
+    held = day.cycle.memory.crash_loop
+    day.clock.sleep(HOUR)
     daemon._step()
 
-    assert (looped, daemon.cycle.memory.crash_loop, told) == (True, False, ["RMCA1008E"])
+    assert (told, looped, held, day.cycle.memory.crash_loop) == (["RMCA1008E"], True, True, False)
+    assert "KeyError: 'a bug'" in day.field(day.told("RMCA1008E")[0], "because")
     assert "KeyError: 'a bug'" in capsys.readouterr().err
+
+
+def test_a_mistake_and_two_deaths_are_one_loop_and_it_is_told_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    day = Day(tmp_path)
+    daemon = broken(day)
+
+    daemon._born()
+    daemon._step()
+    for _ in range(4):
+        daemon._born()
+
+    assert [event.code for event in day.events] == ["RMCA1008E"]
+    assert f"pid {os.getpid()} ended without a clean stop" in day.field(day.events[0], "because")
+
+
+def broken(day: Day) -> Daemon:
+    """A daemon on that day's partition, whose every turn is a mistake."""
+    policy = day.folder / "rmcagent.yaml"
+    policy.write_text(json.dumps({"paths": {"state": str(day.folder / "state"), "public": str(day.folder / "public")}}))
+    daemon = Daemon(config.parse(policy.read_text()), str(policy))
+    daemon.cycle, daemon.ledger = day.cycle, day.cycle.ledger
+
+    def mistaken() -> float:
+        raise KeyError("a bug")
+
+    class Told:
+        emit = day.events.append
+
+    day.cycle.step = mistaken  # type: ignore[method-assign]
+    daemon.reporter = Told()  # type: ignore[assignment]
+    return daemon
+
+
+def test_a_disk_too_full_for_our_pid_locks_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_room(*arguments: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    (tmp_path / "lock").write_text("4711\n")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", no_room)
+        lock = _lock(str(tmp_path / "lock"))
+
+    assert _holder(str(tmp_path)) is None  # rather than somebody else's pid, who would get our signals
+    with pytest.raises(Locked):
+        _lock(str(tmp_path / "lock"))
+    os.close(lock)

@@ -20,7 +20,7 @@ import pytest
 from rmcagent.model import Answer, Deed, Progress, Remedy, Step
 from rmcagent.partition import host as host_module
 from rmcagent.partition.host import SystemHost, answer_id
-from rmcagent.partition.system import perform, run
+from rmcagent.partition.system import perform, run, started, unwritten
 from rmcagent.partition.system.archive import Archive, prune, redacted
 from rmcagent.partition.system.run import PATH, Runner, change, process_fields
 
@@ -460,16 +460,16 @@ def test_the_age_that_ps_tells_is_understood(text: str, seconds: Optional[float]
 def test_the_partitions_own_numbers_come_from_the_device_tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "system-id").write_bytes(b"IBM,0278ABCDE\0")
     (tmp_path / "ibm,partition-no").write_bytes(b"\0\0\0\x0c")
-    (tmp_path / "ibm,partition-uuid").write_bytes(b"1234-5678\0")
+    (tmp_path / "ibm,partition-uuid").write_bytes(b"1234ABCD-0000-4000-8000-000000000004\0")
     monkeypatch.setattr(host_module, "DEVICE_TREES", ("/no/such/tree", str(tmp_path)))
 
-    assert host_module._identity_linux() == "system=IBM,0278ABCDE partition=12 uuid=1234-5678"
+    assert host_module._identity_linux() == "system=IBM,0278ABCDE partition=12 uuid=1234abcd000040008000000000000004"
 
 
 @pytest.mark.parametrize("failing", ["uname", "lsattr"])
 def test_a_part_that_is_slow_to_be_told_does_not_change_the_identity(
         host: SystemHost, monkeypatch: pytest.MonkeyPatch, failing: str) -> None:
-    said = {"uname": "12 lpar12\n", "lsattr": "1234-5678\n"}
+    said = {"uname": "12 lpar12\n", "lsattr": "1234ABCD-0000-4000-8000-000000000004\n"}
     slow: List[str] = []
 
     def answer(argv: Sequence[str], timeout: float, keep: int = 0) -> Answer:
@@ -488,7 +488,7 @@ def test_a_part_that_is_slow_to_be_told_does_not_change_the_identity(
     said[failing] = "99\n"
     moved = host.vitals(SH).identity
 
-    assert before == f"system={os.uname().machine} partition=12 uuid=1234-5678"
+    assert before == f"system={os.uname().machine} partition=12 uuid=1234abcd000040008000000000000004"
     assert meanwhile == before
     assert moved != before and "=99" in moved
 
@@ -804,7 +804,7 @@ HOUR = 3600.0
 def test_without_proc_a_command_is_known_by_its_age_and_never_waited_for_unproved(
         folder: Path, monkeypatch: pytest.MonkeyPatch, age: Optional[float], noted_ago: float, wall_ago: float, alive: bool,
 ) -> None:
-    monkeypatch.setattr(perform, "LINUX", False)
+    monkeypatch.setattr(started, "LINUX", False)
     folder.mkdir()
     (folder / "deed-1.json").touch()
     noted = {"pid": os.getpid(), "started": "", "timeout": 120.0,
@@ -831,7 +831,7 @@ def test_without_proc_a_command_is_told_from_another_by_ps(
     os.kill(helper, signal.SIGKILL)
     until(lambda: not runs(helper))
     noted = lines_of(folder)[2]
-    monkeypatch.setattr(perform, "LINUX", False)
+    monkeypatch.setattr(started, "LINUX", False)
 
     ours = host.progress(1, str(folder))
     earlier = [{**line, "at": float(str(line["at"])) - 60, "wall": time.time() - 60} for line in lines_of(folder)]
@@ -960,8 +960,9 @@ def test_a_late_step_is_noted(folder: Path) -> None:
 def test_under_systemd_the_helper_gets_a_unit_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(perform, "_in_unit", lambda: True)
 
-    argv = perform._command(7, "/state")
+    argv, unit = perform.command(7, "/state", "7")
 
+    assert unit.startswith("rmcagent-remedy-7-") and f"--unit={unit[:-len('.service')]}" in argv
     assert argv[0] == "/usr/bin/systemd-run" and "--property=KillMode=process" in argv
     assert [word for word in argv if word.startswith("--unit=rmcagent-remedy-7-")]
     assert argv[argv.index("--") + 1] == sys.executable and argv[-3:] == ("/state", "7", "stay")
@@ -977,6 +978,99 @@ def test_a_helper_whose_unit_is_its_own_stays_where_it_is(host: SystemHost, fold
     subprocess.run([sys.executable, "-I", "-c", perform.BOOT, AGENT, str(folder), "1", "stay"], check=True, timeout=30)
 
     assert finished(host, folder).steps == ("a",)
+
+
+# A helper without files.
+
+
+@pytest.mark.real
+def test_without_room_for_files_a_helper_is_told_by_its_arguments_and_known_by_its_process(
+        host: SystemHost, folder: Path, tmp_path: Path) -> None:
+    gate, done = tmp_path / "gate", tmp_path / "done"
+    os.mkfifo(gate)
+    steps = (shell("one", f"cat {gate}"), shell("two", f"echo $$ > {done}"))
+
+    host.begin(deed(*steps), "")
+    seen = host.progress(1, "")
+    pid = int(unwritten.UNWRITTEN._begun[1]["pid"])
+    with pytest.raises(OSError, match="cannot begin attempt 1: its helper still runs"):
+        host.begin(deed(*steps), "")
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        os.kill(pid, number)
+    session = os.getsid(pid)
+    gate.write_text("go")
+    until(lambda: host.progress(1, "") is None)
+
+    assert seen == Progress(1, alive=True, done=False) and session == pid
+    assert done.exists() and not folder.exists() and not list(Path("/").glob("deed-*"))
+    host.forget(1, "")
+    assert unwritten.UNWRITTEN._begun == {}
+
+
+@pytest.mark.real
+def test_a_process_that_got_the_number_of_a_helper_without_files_is_not_it(host: SystemHost) -> None:
+    ours = unwritten.Unwritten()
+    noted = {"pid": os.getpid(), "started": started.start_time(os.getpid()), "at": time.monotonic(), "timeout": 1.0}
+    ours._begun = {1: noted, 2: {**noted, "started": "1"}}
+
+    assert ours.progress(1, lambda pid: None) is not None
+    if LINUX:
+        assert ours.progress(2, lambda pid: None) is None
+
+
+def test_without_files_nothing_that_saves_files_is_begun(host: SystemHost) -> None:
+    with pytest.raises(OSError, match="it saves files"):
+        host.begin(deed(Step("archive", ("@archive", "/etc"), 10)), "")
+
+
+@pytest.mark.real
+def test_a_helper_without_files_that_does_not_start_is_told(host: SystemHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+
+    with pytest.raises(OSError, match="cannot begin attempt 1: its helper did not start"):
+        host.begin(deed(shell("a", "true")), "")
+
+    assert host.progress(1, "") is None
+
+
+def test_under_systemd_a_helper_without_files_is_the_main_process_of_its_unit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(perform, "_in_unit", lambda: True)
+    asked: List[Sequence[str]] = []
+
+    def systemd(argv: Sequence[str], timeout: float) -> Answer:
+        asked.append(argv)
+        return Answer("systemd", 0, f"MainPID={os.getpid()}\n" if "show" in argv else "")
+
+    ours = unwritten.Unwritten()
+    ours.begin(deed(shell("a", "true")), systemd, lambda pid: 0.0)
+
+    (begun, shown) = asked
+    assert begun[0] == "/usr/bin/systemd-run" and begun[-1] == "stay" and json.loads(begun[-2])["attempt"] == 1
+    assert shown[:3] == ("/usr/bin/systemctl", "show", "--property=MainPID") and f"--unit={shown[3][:-len('.service')]}" in begun
+    assert ours.progress(1, lambda pid: 0.0) is not None
+
+
+def test_on_a_file_system_gone_read_only_progress_is_told_and_nothing_raised(
+        folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    performed(folder, shell("a", "true"))
+    (folder / "deed-1.lock").touch()
+    real = os.open
+
+    def read_only(path: str, flags: int, mode: int = 0o777) -> int:
+        if flags & (os.O_RDWR | os.O_WRONLY):
+            raise OSError(errno.EROFS, "Read-only file system")
+        return real(path, flags, mode)
+
+    def refused(path: str) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(os, "open", read_only)
+    monkeypatch.setattr(os, "unlink", refused)
+
+    progress = perform.progress(1, str(folder))
+    perform.forget(1, str(folder))
+
+    assert progress is not None and progress.done and not progress.alive
 
 
 # What the helper does itself.

@@ -205,7 +205,8 @@ def test_a_failure_to_write_less_than_an_intent_stops_nothing_and_is_told_once(d
 
     assert told.startswith(f"cannot write {desk.path}: ") and told_again == ""
     assert ledger.attempts[1].outcome is Outcome.HEALED
-    assert [entry["because"] for entry in desk.open().decisions] == ["y"]
+    assert [entry["because"] for entry in desk.open().decisions] == ["x", "y"]      # what found no room comes with what does
+    assert desk.open().attempts[1].outcome is Outcome.HEALED
 
 
 # ---- half lines and bad lines ------------------------------------------------------------------------------------------
@@ -385,8 +386,11 @@ def test_a_fact_of_another_shape_is_damage(name: str, value: Any, desk: Desk) ->
 
 def test_facts_of_their_own_shape_and_of_unknown_names_are_kept(desk: Desk) -> None:
     facts = {"problems": {"link-down": "all O", "rmc-down": None}, "remote_enabled": False, "in_band_seen": True, "finished": 7,
-             "stopped_by": 8, "something_seen_at": {"at": NOON.isoformat(), "boot": "boot-1"}, "of tomorrow": [1, {"a": "b"}]}
+             "stopped_by": 8, "something_seen_at": {"at": NOON.isoformat(), "boot": "boot-1"}, "of tomorrow": [1, {"a": "b"}],
+             "lives": {"boot": "boot-1", "at": 2.0, "pid": 7, "crashes": [1.0, 2.0], "loop": False}}
     ledger = desk.open()
+    for _ in range(7):
+        intend(ledger)
     for name, value in facts.items():
         ledger.remember(name, value)
 

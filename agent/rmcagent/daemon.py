@@ -9,9 +9,9 @@ import signal
 import sys
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any, Callable, Dict, List, Mapping, Optional, Set, Tuple
+from typing import Any, Callable, Dict, Mapping, Optional, Set, Tuple
 
-from rmcagent import __version__, folders, inbox
+from rmcagent import __version__, folders, inbox, lives
 from rmcagent.clock import Steady, SystemClock
 from rmcagent.config import ConfigError, Loaded, Settings, load
 from rmcagent.cycle import Cycle
@@ -21,9 +21,6 @@ from rmcagent.partition.platform import Place, place
 from rmcagent.report import Event, Reporter, publish
 from rmcagent.show import document
 
-CRASHES_ALLOWED = 3
-CRASH_SPAN = 15 * 60.0  # that many within this: observe only
-QUIET_SPAN = 60 * 60.0  # until none has happened for this long
 ANSWER_SECONDS = 10.0
 LONGEST_PAUSE = 365 * 86400.0
 LOCKED = (errno.EACCES, errno.EAGAIN, errno.EWOULDBLOCK)  # AIX says EACCES
@@ -53,6 +50,7 @@ def plan(loaded: Loaded, config_path: str = "") -> Dict[str, Any]:
         lambda event: None,
         os.path.join(os.path.dirname(os.path.abspath(config_path)), "maintenance"),
     )
+    cycle.memory.crash_loop = lives.in_loop(ledger)
     view = cycle.glance()
     return document(view, loaded.settings, _local(ledger.steady), {"version": __version__, "why": ledger.decisions})
 
@@ -124,7 +122,6 @@ class Daemon:
         self.refused = ""
         self.wake, self._poke = os.pipe()
         self.clock = SystemClock(self.wake)
-        self.crashes: List[float] = []
         self.lock = -1
 
     def run(self) -> int:
@@ -157,6 +154,7 @@ class Daemon:
                 ),
             )
         )
+        self._born()
         _notify("READY=1")
         while not self.signals & {signal.SIGTERM, signal.SIGINT}:
             self._spared(self._hear)
@@ -176,35 +174,33 @@ class Daemon:
                 self.refused = str(problem)
                 _complain(f"rmcagent: cannot listen or tell: {problem}\n")
 
+    def _born(self) -> None:
+        looped, died = lives.in_loop(self.ledger), lives.begin(self.ledger, os.getpid())
+        if died and not looped:
+            self._tell_loop(f"pid {died} ended without a clean stop", "find out what ended it: core, errpt, the journal")
+
     def _step(self) -> float:
         """The one broad except: a mistake of ours ends the turn, not the agent; several and it only observes."""
-        now = self.clock.monotonic()
-        self.crashes = [at for at in self.crashes if now - at < QUIET_SPAN]
-        if self.cycle.memory.crash_loop and not self.crashes:
-            self.cycle.memory.crash_loop = False
+        looped = self.cycle.memory.crash_loop = lives.in_loop(self.ledger)
         try:
             return self.cycle.step()
         except Exception:
             import traceback
 
             _complain(traceback.format_exc())
-            self.crashes.append(now)
-            recent = [at for at in self.crashes if now - at < CRASH_SPAN]
-            if len(recent) >= CRASHES_ALLOWED and not self.cycle.memory.crash_loop:
-                self.cycle.memory.crash_loop = True
-                self.reporter.emit(
-                    Event(
-                        "RMCA1008E",
-                        "crash loop: observing only",
-                        (
-                            ("crashes", str(len(recent))),
-                            ("because", traceback.format_exc(limit=-1).strip().splitlines()[-1]),
-                            ("do", "see the traceback on the daemon's standard error; acts again after a quiet hour"),
-                        ),
-                    )
-                )
+            lives.mistaken(self.ledger)
+            if not looped:
+                last = traceback.format_exc(limit=-1).strip().splitlines()[-1]
+                self._tell_loop(last, "see the traceback on the daemon's standard error")
             self.cycle.next_look = self.cycle.steady.now() + self.cycle.settings.cadence.look
             return self.cycle.settings.cadence.pulse.total_seconds()
+
+    def _tell_loop(self, because: str, advice: str) -> None:
+        """Once a loop: when the crash just counted began it."""
+        if lives.in_loop(self.ledger):
+            crashes = ("crashes", str(lives.CRASHES_ALLOWED))
+            do = ("do", f"{advice}; acts again after a quiet hour")
+            self.reporter.emit(Event("RMCA1008E", "crash loop: observing only", (crashes, ("because", because), do)))
 
     # -- signals
 
@@ -245,6 +241,7 @@ class Daemon:
         return True, f"policy {loaded.hash} is in force"
 
     def _stop(self) -> int:
+        lives.end(self.ledger)
         self.reporter.emit(Event("RMCA1002I", "stopped", (("because", "asked to"),)))
         self.reporter.flush()
         publish(
@@ -343,7 +340,7 @@ def _holder(state: str) -> Optional[int]:
 
 def _lock(path: str) -> int:
     """Hold the lock for life; the descriptor is opened once and never again, for on AIX closing any other one would drop it."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
+    descriptor = _opened(path)
     try:
         _take(descriptor)
     except OSError as problem:
@@ -352,9 +349,21 @@ def _lock(path: str) -> int:
         if problem.errno in LOCKED:
             raise Locked(f"cannot start: another rmcagent is running (pid {pid or 'unknown'})") from None
         raise
-    os.ftruncate(descriptor, 0)
-    os.write(descriptor, f"{os.getpid()}\n".encode("ascii"))
+    try:
+        os.ftruncate(descriptor, 0)  # first: whoever is named in it gets signals meant for us
+        os.write(descriptor, f"{os.getpid()}\n".encode("ascii"))
+    except OSError:
+        pass  # full, or read-only: nobody can ask for anything there either
     return descriptor
+
+
+def _opened(path: str) -> int:
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
+    except OSError as problem:
+        if problem.errno != errno.EROFS:
+            raise
+        return os.open(path, os.O_RDONLY)  # Linux locks that as well
 
 
 def _take(descriptor: int) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import replace
 from datetime import timedelta
-from typing import Callable, Optional, Tuple
+from typing import Callable, List, Optional, Tuple
 
 from rmcagent.ledger import Ledger
 from rmcagent.model import Attempt, Decision, Deed, Fault, Finding, Outcome, Progress, Remedy, Snapshot, State
@@ -17,6 +18,8 @@ from rmcagent.report import Event
 
 FINISH_WITHIN = timedelta(hours=1)
 FINISH_TRIES = 3  # then the ladder goes on, within its budgets
+FINISH_AGAIN = timedelta(minutes=2)  # between tries that nothing could be written of
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
 class CannotBegin(Exception):
@@ -33,6 +36,8 @@ class Deeds:
     def __init__(self, host: Host, place: Place, ledger: Ledger, emit: Callable[[Event], None]) -> None:
         self.host, self.place, self.ledger, self.emit = host, place, ledger, emit
         self.late = ""                  # a changing command that has not ended in its time: reported, waited for, never killed
+        self.unwritten: List[int] = []  # attempts whose helpers have no files; the last may be under way
+        self.no_room_told = 0           # the remedy cut short of which that was told
 
     @property
     def folder(self) -> str:
@@ -62,10 +67,14 @@ class Deeds:
 
     def track(self) -> bool:
         """True when a deed has just ended, well or not."""
+        self.ledger.catch_up()
+        self._tell_finished_unwritten()
         attempt = self.under_way()
         self.late = ""
         if attempt is None:
             return False
+        if attempt.id in self.unwritten:
+            return self._track_unwritten(attempt)
         same_boot = attempt.boot == self.ledger.boot
         progress = self.host.progress(attempt.id, self.folder) if same_boot else None
         if progress is not None and not progress.done and progress.alive:
@@ -106,28 +115,60 @@ class Deeds:
             return False
         state = seen.state_of("ctrmc")
         if state is State.ACTIVE and seen.ctrmc_alive is not False:
-            self.ledger.remember("finished", left.id)
+            self.ledger.remember("finished", max(self.ledger.attempts))
             return False
-        if state not in (State.INOPERATIVE, State.ACTIVE):
+        if state not in (State.INOPERATIVE, State.ACTIVE) or self._tried_unwritten_just_now():
             return False
         try:
             deed = self._spelled(Remedy.START, "", enable_remote)
-            again = self._intend(Remedy.START, Fault.RMC_DOWN, "", left.episode, seen.vitals.identity, by="finish")
         except CannotBegin as problem:
-            self.emit(
-                Event(
-                    "RMCA4001E",
-                    "needs a human",
-                    (
-                        *_fields(left),
-                        ("because", f"it was interrupted and cannot be finished: {problem}"),
-                        ("unblock", "rmcctrl -A, then rmcctrl -p"),
-                    ),
-                )
-            )
+            because = f"it was interrupted and cannot be finished: {problem}"
+            self.emit(_needs_human(left, because, "rmcctrl -A, then rmcctrl -p"))
             return False
-        self._begin(again, deed)
+        self._begin(self.ledger.begin_finishing(left, Remedy.START, Fault.RMC_DOWN), deed)
         return True
+
+    # -- finishing where there is no room for a helper's files
+
+    def _begin_unwritten(self, attempt: Attempt, deed: Deed, because: str) -> None:
+        """RMC must not stay stopped for want of room: what began this is durable, and to do it twice does no harm."""
+        self.unwritten.append(attempt.id)
+        left = self._left_by(attempt)
+        if self.no_room_told != left.id:
+            self.no_room_told = left.id
+            why = f"it was interrupted, and {self.folder} cannot be written ({because}): it is being finished all the same"
+            self.emit(_needs_human(left, why, f"make room in {self.folder}, or make it writable"))
+        self.host.begin(replace(deed, attempt=attempt.id), "")
+
+    def _track_unwritten(self, attempt: Attempt) -> bool:
+        """It leaves no word of its end: while RMC does not run it counts as cut short."""
+        progress = self.host.progress(attempt.id, "")
+        if progress is not None and progress.alive:
+            return False
+        self.host.forget(attempt.id, "")
+        self._cut_short(attempt, "nothing could be written of its end")
+        return True
+
+    def _tell_finished_unwritten(self) -> None:
+        """RMC was seen active since: from here on it is judged as every other."""
+        last = self.ledger.attempts.get(self.unwritten[-1]) if self.unwritten else None
+        if last is None or last.outcome is None or (self.ledger.facts.get("finished") or 0) < last.id:
+            return
+        self.unwritten.clear()
+        self.ledger.update(replace(last, outcome=None, because=""))
+        self.emit(Event("RMCA3006W", "interrupted remedy finished", (*_fields(last), ("failed", "not written down"))))
+
+    def _tried_unwritten_just_now(self) -> bool:
+        last = self.ledger.attempts.get(self.unwritten[-1]) if self.unwritten else None
+        return last is not None and self.ledger.steady.now() - last.begun_at < FINISH_AGAIN
+
+    def _left_by(self, finishing: Attempt) -> Attempt:
+        """The remedy that `finishing` brings to its end."""
+        return [
+            attempt
+            for attempt in self.ledger.attempts.values()
+            if attempt.remedy in DISRUPTIVE and not attempt.shadow and attempt.id < finishing.id
+        ][-1]
 
     # -- the parts
 
@@ -137,11 +178,9 @@ class Deeds:
         except act.CannotSpell as problem:
             raise CannotBegin(str(problem), "install the command") from None
 
-    def _intend(
-        self, remedy: Remedy, fault: Fault, subject: str, episode: str, identity: str, shadow: bool = False, by: str = "agent"
-    ) -> Attempt:
+    def _intend(self, remedy: Remedy, fault: Fault, subject: str, episode: str, identity: str, shadow: bool = False) -> Attempt:
         try:
-            return self.ledger.begin(remedy, fault, subject, episode, identity, shadow, by)
+            return self.ledger.begin(remedy, fault, subject, episode, identity, shadow)
         except OSError as problem:
             raise CannotBegin(
                 f"cannot write the intent into the ledger: {problem.strerror or problem}", f"make {self.folder} writable"
@@ -149,18 +188,25 @@ class Deeds:
 
     def _begin(self, attempt: Attempt, deed: Deed) -> None:
         try:
-            self.host.begin(replace(deed, attempt=attempt.id), self.folder)
+            try:
+                self.host.begin(replace(deed, attempt=attempt.id), self.folder)
+            except OSError as problem:
+                if attempt.by != "finish" or problem.errno not in NO_ROOM:
+                    raise
+                self._begin_unwritten(attempt, deed, problem.strerror or str(problem))
         except OSError as problem:
             self._interrupted(attempt, f"its helper could not be started: {problem.strerror or problem}")
             if attempt.by != "finish":
                 self.ledger.remember("finished", attempt.id)  # it stopped nothing
 
     def _interrupted(self, attempt: Attempt, because: str) -> None:
-        self.ledger.update(
-            replace(attempt, ended_at=attempt.ended_at or self.ledger.steady.now(), outcome=Outcome.INTERRUPTED, because=because)
-        )
+        self._cut_short(attempt, because)
         outcome = (("outcome", Outcome.INTERRUPTED.value), ("because", because))
         self.emit(Event("RMCA3003W", "remedy changed nothing", (*_fields(attempt), *outcome)))
+
+    def _cut_short(self, attempt: Attempt, because: str) -> None:
+        ended_at = attempt.ended_at or self.ledger.steady.now()
+        self.ledger.update(replace(attempt, ended_at=ended_at, outcome=Outcome.INTERRUPTED, because=because))
 
     def _tell_done(self, attempt: Attempt, progress: Progress) -> None:
         before, after = progress.notes.get("node_id_before", ""), progress.notes.get("node_id_after", "")
@@ -190,6 +236,10 @@ class Deeds:
                     (*_fields(attempt), ("failed", "; ".join(progress.failed) or "nothing")),
                 )
             )
+
+
+def _needs_human(left: Attempt, because: str, unblock: str) -> Event:
+    return Event("RMCA4001E", "needs a human", (*_fields(left), ("because", because), ("unblock", unblock)))
 
 
 def _fields(attempt: Attempt) -> Tuple[Tuple[str, str], ...]:

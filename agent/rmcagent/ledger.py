@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
+from math import isfinite
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
 
 from rmcagent.clock import Clock, Steady
@@ -19,6 +20,8 @@ HEADER: Mapping[str, Any] = {"k": "ledger", "v": 1}
 KEPT_ATTEMPTS = 256             # and every one young enough to count in a budget of 30 days
 KEPT_DECISIONS = 40
 KEPT_HMCS = 64
+CATCH_UP_SECONDS = 60.0
+MOST_CRASHES = 16               # in a record; as many as anybody could want to count
 KEPT_FOR = timedelta(days=31)
 TRACES = ("deed-", "archive-", "ledger.jsonl.")      # and the lock
 LONG_AGO = datetime.min.replace(tzinfo=timezone.utc)
@@ -47,6 +50,7 @@ class Ledger:
         self.steady = Steady(clock, clock.now(), clock.monotonic())
         self._file = RecordFile(path, HEADER, self._everything, read_only)
         self._failing = False                       # told, and not again until a write succeeds
+        self._caught_up_at = 0.0
         self._load(lived_before)
 
     # -- what is remembered
@@ -54,11 +58,21 @@ class Ledger:
     def begin(self, remedy: Remedy, fault: Fault, subject: str, episode: str, identity: str, shadow: bool = False,
               by: str = "agent") -> Attempt:
         """Write the intent before the deed, so that a crash still spends the budget. Raises OSError where it is not durable."""
-        number = max(self.attempts, default=0) + 1
-        attempt = Attempt(number, remedy, fault, subject, episode, self.steady.now(), self.boot, identity, shadow, by)
+        attempt = self._next(remedy, fault, subject, episode, identity, shadow, by)
         self._write(_attempt(attempt), durable=True)
-        self.attempts[number] = attempt
+        self.attempts[attempt.id] = attempt
         return attempt
+
+    def begin_finishing(self, left: Attempt, remedy: Remedy, fault: Fault) -> Attempt:
+        """What only brings `left` to its end: that one's intent is durable, so this one is written when there is room."""
+        attempt = self._next(remedy, fault, "", left.episode, left.identity, False, "finish")
+        self._attempt_to(lambda: self._write(_attempt(attempt), durable=True))
+        self.attempts[attempt.id] = attempt
+        return attempt
+
+    def _next(self, remedy: Remedy, fault: Fault, subject: str, episode: str, identity: str, shadow: bool, by: str) -> Attempt:
+        number = max(self.attempts, default=0) + 1
+        return Attempt(number, remedy, fault, subject, episode, self.steady.now(), self.boot, identity, shadow, by)
 
     def update(self, attempt: Attempt) -> None:
         """Its end, or its outcome. A failure to write is told by `damage`, and stops nothing."""
@@ -84,6 +98,8 @@ class Ledger:
         if self.known.get(hmc.address) != hmc:
             self._try(_known(hmc))
             self.known[hmc.address] = hmc
+        if len(self.known) > 2 * KEPT_HMCS:
+            self.known = self._newest_hmcs()
 
     def decided(self, entry: Mapping[str, Any]) -> None:
         self._try({"k": "decided", "entry": entry})
@@ -94,6 +110,13 @@ class Ledger:
         if self.facts.get(name) != value:
             self._try({"k": "fact", "name": name, "value": value})
             self._set_fact(name, value)
+
+    def catch_up(self) -> None:
+        """Write what could not be written when it was told; asked at every pulse, tried once a minute."""
+        now = self.steady.clock.monotonic()
+        if self._file.behind and now - self._caught_up_at >= CATCH_UP_SECONDS:
+            self._caught_up_at = now
+            self._attempt_to(self._file.replace)
 
     def moment(self, name: str) -> Optional[datetime]:
         """A time remembered in this boot."""
@@ -184,6 +207,9 @@ class Ledger:
                 self.attempts[number] = replace(attempt, begun_at=min(attempt.begun_at, latest), ended_at=ended)
         if self.spent_at is not None and self.spent_at > self.steady.now():
             self.spent_at = latest
+        # It may tell of one that was never written; the next of that number is another.
+        if "finished" in self.facts:
+            self.facts["finished"] = min(self.facts["finished"], max(self.attempts, default=0))
 
     def _fold(self, record: Dict[str, Any]) -> None:
         kind = record["k"]
@@ -225,6 +251,7 @@ class Ledger:
             write()
             self._failing = False
         except OSError as problem:
+            self._file.behind = not self.read_only
             if not self._failing:
                 self.damage = self.damage or f"cannot write {self.path}: {problem.strerror}"
             self._failing = True
@@ -232,14 +259,18 @@ class Ledger:
     def _anchor_record(self) -> Mapping[str, Any]:
         return {"k": "boot", "boot": self.boot, "wall": _text(self.steady.anchor_wall), "monotonic": self.steady.anchor_monotonic}
 
+    def _newest_hmcs(self) -> Dict[str, KnownHmc]:
+        """Those heard of last: an answer that names ever new ones must not fill memory."""
+        last_heard_of = {hmc.address: hmc.last_up or hmc.first_seen or LONG_AGO for hmc in self.known.values()}
+        return {address: self.known[address] for address in sorted(self.known, key=last_heard_of.__getitem__)[-KEPT_HMCS:]}
+
     def _everything(self) -> List[Mapping[str, Any]]:
         """All that still matters; the rest is forgotten here as well."""
         young = self.steady.now() - KEPT_FOR
         newest = set(sorted(self.attempts)[-KEPT_ATTEMPTS:])
         self.attempts = {number: attempt for number, attempt in sorted(self.attempts.items())
                          if attempt.begun_at > young or number in newest}
-        last_heard_of = {hmc.address: hmc.last_up or hmc.first_seen or LONG_AGO for hmc in self.known.values()}
-        self.known = {address: self.known[address] for address in sorted(self.known, key=last_heard_of.__getitem__)[-KEPT_HMCS:]}
+        self.known = self._newest_hmcs()
         return [
             HEADER, self._anchor_record(),
             *([{"k": "spent", "at": _text(self.spent_at)}] if self.spent_at is not None else ()),
@@ -285,6 +316,13 @@ def _is_told(value: Any) -> bool:
     return isinstance(value, dict) and all(said is None or isinstance(said, str) for said in value.values())
 
 
+def _is_lives(value: Any) -> bool:
+    crashes = value["crashes"] if isinstance(value, dict) else None
+    return (isinstance(crashes, list) and len(crashes) <= MOST_CRASHES
+            and all(isinstance(at, float) and isfinite(at) for at in (*crashes, value["at"]))
+            and isinstance(value["boot"], str) and _is_number(value["pid"]) and _is_flag(value["loop"]))
+
+
 def _is_node(value: Any) -> bool:
     return isinstance(value, dict) and all(isinstance(value.get(key), str) for key in ("node_id", "identity", "boot"))
 
@@ -293,6 +331,7 @@ def _is_node(value: Any) -> bool:
 SHAPES: Mapping[str, Callable[[Any], bool]] = {
     "problems": _is_told,
     "node": _is_node,
+    "lives": _is_lives,
     "remote_enabled": _is_flag,
     "in_band_seen": _is_flag,
     "finished": _is_number,

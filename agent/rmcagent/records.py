@@ -41,6 +41,7 @@ class RecordFile:
         self._size = 0
         self._replace_at = REPLACE_AT
         self._anew = False             # nothing can be appended to what is there: the next write begins a new file
+        self.behind = False            # what could not be appended is owed: only a new file holds everything
         self._sealed = ""              # why what is there is left as it is
 
     def read(self) -> Optional[List[Record]]:
@@ -72,14 +73,11 @@ class RecordFile:
 
     def append(self, record: Mapping[str, Any], durable: bool = False) -> None:
         """Add a line, whole or not at all; the file never grows beyond its largest size. Raises OSError."""
-        if self.read_only:
-            raise PermissionError(errno.EPERM, "opened for reading only", self.path)
-        if self._sealed:
-            raise OSError(errno.EROFS, self._sealed, self.path)
+        self._insist_on_writing()
         line = _line(record)
         if self._anew or _size_of(self.path) != self._size:       # half a line, or somebody removed it, or wrote into it
             self.replace()
-        elif self._size + len(line) > self._replace_at:
+        elif self.behind or self._size + len(line) > self._replace_at:
             self._replace_where_there_is_room()
         if self._size + len(line) > LARGEST:
             raise OSError(errno.EFBIG, "it is as large as it may get", self.path)
@@ -113,6 +111,7 @@ class RecordFile:
 
     def replace(self) -> None:
         """Write everything into a new file, and put it in the old one's place: at every moment one of them is there, whole."""
+        self._insist_on_writing()
         content = b"".join(_line(record) for record in self.everything())
         if len(content) > LARGEST:
             raise OSError(errno.EFBIG, "what must be kept is more than it may hold", self.path)
@@ -123,9 +122,15 @@ class RecordFile:
         except OSError:
             _remove(fresh)
             raise
-        self._size, self._anew = len(content), False
+        self._size, self._anew, self.behind = len(content), False, False
         self._replace_at = min(max(REPLACE_AT, 2 * self._size), LARGEST)
         _sync_folder(self.path)
+
+    def _insist_on_writing(self) -> None:
+        if self.read_only:
+            raise PermissionError(errno.EPERM, "opened for reading only", self.path)
+        if self._sealed:
+            raise OSError(errno.EROFS, self._sealed, self.path)
 
     def set_aside(self) -> str:
         """Keep a damaged file for a human under another name, and begin a new one with the next write; say what was done."""

@@ -1,7 +1,7 @@
 """The helper that outlives the daemon: begins, performs and writes down a deed's steps, and tells how far it came.
 
 In the state folder each attempt has deed-N.json (what is to be done), deed-N.lock (held while its helper lives) and
-deed-N.jsonl (what was done, a line an event).
+deed-N.jsonl (what was done, a line an event). Where the folder is "", there are none of these.
 """
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ import signal
 import sys
 import time
 from dataclasses import asdict
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 import rmcagent
 from rmcagent.model import Answer, Deed, Progress, Remedy, Step
-from rmcagent.partition.system.run import change, environment, process_fields
+from rmcagent.partition.system.run import change, environment
+from rmcagent.partition.system.started import Age, start_time, still_runs
+
+if TYPE_CHECKING:
+    from rmcagent.partition.system.unwritten import Unwritten
 
 START_SECONDS = 10.0
-UNPROVED_SECONDS = 3600.0    # past its time-out, a command that cannot be told from another process counts as ended
-AGE_SLACK = 10.0             # ps counts whole seconds, and a note is written after the command was started
-LINUX = sys.platform.startswith("linux")
 RETRY_SECONDS = (2.0, 10.0)  # between the tries of one step: the first pause, doubled up to the second
 MOST_READ = 1 << 20
 HELD = (errno.EACCES, errno.EAGAIN, errno.EWOULDBLOCK)    # AIX says EACCES where others say EAGAIN
@@ -30,11 +31,12 @@ SYSTEMD_RUN = "/usr/bin/systemd-run"
 BOOT = "import sys; sys.path.insert(0, sys.argv[1]); from rmcagent.partition.system.perform import helper; helper(sys.argv[2:])"
 
 Run = Callable[[Sequence[str], float], Answer]
-Age = Callable[[int], Optional[float]]       # seconds since that process began; None: could not tell
 
 
 def begin(deed: Deed, folder: str, run: Run, age: Age = lambda pid: None) -> None:
     """Start a helper for `deed` and return when it holds its lock; raise OSError when it does not, and never will."""
+    if not folder:
+        return _unwritten().begin(deed, run, age)
     folder = os.path.abspath(folder)
     os.makedirs(folder, mode=0o700, exist_ok=True)
     before = progress(deed.attempt, folder, age)
@@ -47,7 +49,7 @@ def begin(deed: Deed, folder: str, run: Run, age: Age = lambda pid: None) -> Non
     except OSError:
         forget(deed.attempt, folder)
         raise
-    answer = run(_command(deed.attempt, folder), START_SECONDS)
+    answer = run(command(deed.attempt, folder, str(deed.attempt))[0], START_SECONDS)
     if (answer.exit_code == 0 and _awaited(deed.attempt, folder)) or not _withdrawn(deed.attempt, folder):
         return
     said = (answer.stderr.strip().splitlines() or ["it said nothing"])[-1][:200]
@@ -56,6 +58,8 @@ def begin(deed: Deed, folder: str, run: Run, age: Age = lambda pid: None) -> Non
 
 def progress(attempt: int, folder: str, age: Age = lambda pid: None) -> Optional[Progress]:
     """What the helper of `attempt` wrote down, and whether it, or the command it ran, still runs."""
+    if not folder:
+        return _unwritten().progress(attempt, age)
     if not os.path.exists(_path(folder, attempt, "json")):
         return None
     # The lock first: a helper that ends meanwhile has written its last line by then.
@@ -63,29 +67,39 @@ def progress(attempt: int, folder: str, age: Age = lambda pid: None) -> Optional
     seen = _Seen()
     for line in _lines(_path(folder, attempt, "jsonl")):
         seen.take(line)
-    alive = held or (not seen.done and _still_runs(seen.command, age))
+    alive = held or (not seen.done and still_runs(seen.command, age))
     return Progress(attempt, alive, seen.done, tuple(seen.steps), tuple(seen.failed()), seen.notes, seen.ended_at)
 
 
 def forget(attempt: int, folder: str) -> None:
     """Remove what a helper that has ended wrote; its archive stays."""
+    if not folder:
+        return _unwritten().forget(attempt)
     if _is_held(_path(folder, attempt, "lock")):
         return
     for kind in ("json", "jsonl", "lock"):
         try:
             os.unlink(_path(folder, attempt, kind))
-        except FileNotFoundError:
-            pass
+        except OSError:
+            pass             # gone already, or no longer to be written: whoever needs the name finds it taken
 
 
 def helper(argv: Sequence[str]) -> None:
-    """Perform the deed named by (folder, attempt) to its end; a third word says that somebody else made us a daemon."""
-    folder, attempt = argv[0], int(argv[1])
+    """Perform the deed named by (folder, attempt) to its end; a third word says that somebody else made us a daemon.
+
+    Without a folder the second word is the deed itself.
+    """
+    folder = argv[0]
     _load()
     _deafen()
     if len(argv) < 3:
         _part()
     os.umask(0o077)
+    if not folder:
+        from rmcagent.partition.system.unwritten import told
+
+        return told(argv[1])
+    attempt = int(argv[1])
     lock = _taken_within(_path(folder, attempt, "lock"), START_SECONDS)
     deed = None if lock is None else _deed(folder, attempt)
     if deed is None:
@@ -99,7 +113,7 @@ def perform(deed: Deed, folder: str) -> None:
     from rmcagent.partition.system.archive import Archive
     from rmcagent.partition.system.run import Runner
 
-    notes = Notes(_path(folder, deed.attempt, "jsonl"))
+    notes = Notes(_path(folder, deed.attempt, "jsonl") if folder else "")
     notes.write(helper=os.getpid())
     archive = Archive(folder, deed.attempt, Runner().run, notes.note)
     steps = performing(deed)
@@ -157,7 +171,7 @@ def _insisting(step: Step, notes: Notes) -> Answer:
 
 def _once(step: Step, notes: Notes) -> Answer:
     def started(pid: int) -> None:
-        notes.write(pid=pid, started=_start_time(pid), wall=time.time(), timeout=step.timeout)
+        notes.write(pid=pid, started=start_time(pid), wall=time.time(), timeout=step.timeout)
 
     answer = change(step.argv, step.timeout, lambda: notes.note("late", step.name), started)
     notes.write(end=step.name, exit=answer.exit_code, took=round(answer.took, 3))
@@ -215,26 +229,39 @@ def _lines(path: str) -> List[Dict[str, Any]]:
     return lines
 
 
+def _unwritten() -> Unwritten:
+    from rmcagent.partition.system.unwritten import UNWRITTEN
+
+    return UNWRITTEN
+
+
 def _deed(folder: str, attempt: int) -> Optional[Deed]:
     try:
         with open(_path(folder, attempt, "json"), "rb") as opened:
-            told = json.loads(opened.read(MOST_READ))
-        steps = tuple(Step(**{**step, "argv": tuple(step["argv"])}) for step in told["steps"])
-        return Deed(told["attempt"], Remedy(told["remedy"]), steps)
-    except (OSError, ValueError, KeyError, TypeError):
+            return deed_from(opened.read(MOST_READ).decode("ascii"))
+    except (OSError, ValueError):
         return None
 
 
-def _command(attempt: int, folder: str) -> Tuple[str, ...]:
-    """What starts a helper; under systemd in a unit of its own, so that a stop of our unit does not stop the remedy."""
+def deed_from(text: str) -> Optional[Deed]:
+    try:
+        told = json.loads(text)
+        steps = tuple(Step(**{**step, "argv": tuple(step["argv"])}) for step in told["steps"])
+        return Deed(told["attempt"], Remedy(told["remedy"]), steps)
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def command(attempt: int, folder: str, told: str) -> Tuple[Tuple[str, ...], str]:
+    """What starts a helper, and its unit: under systemd one of its own, so that a stop of ours does not stop the remedy."""
     root = os.path.dirname(os.path.dirname(os.path.abspath(rmcagent.__file__)))
-    own = (sys.executable, "-I", "-B", "-X", "utf8", "-c", BOOT, root, folder, str(attempt))
+    own = (sys.executable, "-I", "-B", "-X", "utf8", "-c", BOOT, root, folder, told)
     if not _in_unit():
-        return own
+        return own, ""
     zone = [f"--setenv=TZ={environment()['TZ']}"] if "TZ" in environment() else []
-    unit = f"--unit=rmcagent-remedy-{attempt}-{os.getpid():x}{time.monotonic_ns():x}"
-    return (SYSTEMD_RUN, "--quiet", "--collect", unit, "--property=KillMode=process", "--property=StandardOutput=null",
-            "--property=StandardError=null", *zone, "--", *own, "stay")
+    unit = f"rmcagent-remedy-{attempt}-{os.getpid():x}{time.monotonic_ns():x}"
+    return (SYSTEMD_RUN, "--quiet", "--collect", f"--unit={unit}", "--property=KillMode=process",
+            "--property=StandardOutput=null", "--property=StandardError=null", *zone, "--", *own, "stay"), f"{unit}.service"
 
 
 def _in_unit() -> bool:
@@ -272,7 +299,7 @@ def _load() -> None:
 
     for name in ("selectors", "subprocess", "shutil", "tarfile", "tempfile"):
         import_module(name)
-    for name in ("act", "system.archive"):
+    for name in ("act", "system.archive", "system.unwritten"):
         import_module(f"rmcagent.partition.{name}")
     try:
         import_module("tenacity")
@@ -289,12 +316,15 @@ def _deafen() -> None:
 
 
 def _part() -> None:
-    """Become nobody's child, in a session of our own, and let go of the starter's pipes."""
-    null = os.open(os.devnull, os.O_RDWR)
+    """Become nobody's child, in a session of our own, and let go of the starter's pipes; it is told our new number."""
+    null, starter = os.open(os.devnull, os.O_RDWR), os.dup(1)
     for number in (0, 1, 2):
         os.dup2(null, number)
-    if os.fork():
+    child = os.fork()
+    if child:
+        os.write(starter, b"%d\n" % child)
         os._exit(0)
+    os.close(starter)
     os.setsid()
 
 
@@ -312,7 +342,7 @@ def _taken_within(path: str, seconds: float) -> Optional[int]:
 def _taken(path: str) -> Optional[int]:
     """An open lock file, locked; None when another process holds it, or it is gone."""
     try:
-        number = os.open(path, os.O_RDWR)
+        number = _opened(path)
     except FileNotFoundError:
         return None
     try:
@@ -325,6 +355,15 @@ def _taken(path: str) -> Optional[int]:
     return number
 
 
+def _opened(path: str) -> int:
+    try:
+        return os.open(path, os.O_RDWR)
+    except OSError as problem:
+        if problem.errno != errno.EROFS:
+            raise
+        return os.open(path, os.O_RDONLY)    # Linux locks that as well
+
+
 def _is_held(path: str) -> bool:
     if not os.path.exists(path):
         return False
@@ -332,34 +371,6 @@ def _is_held(path: str) -> bool:
     if number is not None:
         os.close(number)
     return number is None
-
-
-def _still_runs(noted: Dict[str, Any], age: Age) -> bool:
-    """Whether the command runs on without its helper; another process that got its number is not it."""
-    pid = int(noted.get("pid", 0))
-    if pid <= 0:
-        return False
-    if LINUX:
-        fields = process_fields(pid)
-        return len(fields) > 19 and fields[0] not in "ZX" and fields[19] == noted.get("started")
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        pass                 # there, and not ours to signal
-    since = time.monotonic() - float(noted.get("at", 0.0))
-    old = age(pid)
-    if old is None:
-        return 0 <= since < float(noted.get("timeout", 0.0)) + UNPROVED_SECONDS
-    # By ps its age may follow the wall clock, or not, when that was set meanwhile [my inference].
-    return any(abs(old - expected) <= AGE_SLACK for expected in (since, time.time() - float(noted.get("wall", 0.0))))
-
-
-def _start_time(pid: int) -> str:
-    """In the kernel's ticks; "" where there is no /proc/PID/stat."""
-    fields = process_fields(pid)
-    return fields[19] if len(fields) > 19 else ""
 
 
 def _write(path: str, content: bytes) -> None:

@@ -1,0 +1,43 @@
+"""Whether a process is still the one that was started: its number alone may long be another's."""
+from __future__ import annotations
+
+import os
+import sys
+import time
+from typing import Any, Callable, Dict, Optional
+
+from rmcagent.partition.system.run import process_fields
+
+UNPROVED_SECONDS = 3600.0    # past its time-out, a command that cannot be told from another process counts as ended
+AGE_SLACK = 10.0             # ps counts whole seconds, and a note is written after the command was started
+LINUX = sys.platform.startswith("linux")
+
+Age = Callable[[int], Optional[float]]       # seconds since that process began; None: could not tell
+
+
+def still_runs(noted: Dict[str, Any], age: Age) -> bool:
+    """Whether the command runs on without its helper; another process that got its number is not it."""
+    pid = int(noted.get("pid", 0))
+    if pid <= 0:
+        return False
+    if LINUX:
+        fields = process_fields(pid)
+        return len(fields) > 19 and fields[0] not in "ZX" and fields[19] == noted.get("started")
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        pass                 # there, and not ours to signal
+    since = time.monotonic() - float(noted.get("at", 0.0))
+    old = age(pid)
+    if old is None:
+        return 0 <= since < float(noted.get("timeout", 0.0)) + UNPROVED_SECONDS
+    # By ps its age may follow the wall clock, or not, when that was set meanwhile [my inference].
+    return any(abs(old - expected) <= AGE_SLACK for expected in (since, time.time() - float(noted.get("wall", 0.0))))
+
+
+def start_time(pid: int) -> str:
+    """In the kernel's ticks; "" where there is no /proc/PID/stat."""
+    fields = process_fields(pid)
+    return fields[19] if len(fields) > 19 else ""
