@@ -679,3 +679,20 @@ def test_guards_change_nothing_they_are_shown() -> None:
 
     assert refusals(one) == refusals(one) and mutable == {HMC1: NOON - 5 * HOUR}
     assert set(guards.OTHERS_AT_WORK) & set(guards.INSTALLERS) == set()
+
+
+# -- what only the removal of a rule showed to be missing
+
+
+@pytest.mark.parametrize("guard, name", [
+    *(("install", name) for name in ("installp", "geninstall", "emgr", "lvupdate", "rpm", "dnf", "yum", "zypper", "dpkg", "apt-get")),
+    *(("shutdown", name) for name in ("shutdown", "reboot", "halt", "poweroff")),
+])
+def test_each_installer_and_whatever_takes_the_partition_down_holds(guard: str, name: str) -> None:
+    assert speaking(running("sshd", name, remedy=REFRESH)) == {guard}
+
+
+@pytest.mark.parametrize("failed", ["rmcctrl -z: exit 1", "rmcctrl -A: did not end"])
+def test_a_recycle_whose_commands_failed_does_not_let_recfgct_come(failed: str) -> None:
+    assert spoken_by("order", recfgct(attempt(RECYCLE, failed="rmcctrl -p: exit 1"))) == ()
+    assert spoken_by("order", recfgct(attempt(RECYCLE, failed=failed)))
