@@ -252,7 +252,7 @@ def test_cooldown_is_waited_for() -> None:
 def test_spent_budgets_escalate_and_say_when_there_is_more() -> None:
     partial = finding(Fault.LINK_PARTIAL)
 
-    decision = decided(partial, *(replace(one, fault=Fault.LINK_PARTIAL) for one in SPENT))
+    decision = decided(partial, *(replace(one, fault=Fault.LINK_PARTIAL, outcome=Outcome.HEALED) for one in SPENT))
 
     assert (decision.kind, decision.until) == (Kind.ESCALATE, NOON + 11 * HOUR)
     assert "tried or is spent" in decision.because and decision.unblock
@@ -403,7 +403,8 @@ def test_what_has_ended_settles_before_it_is_judged() -> None:
 def test_an_attempt_is_judged_though_its_fault_is_gone(found: Tuple[Finding, ...]) -> None:
     decisions = decide(plain(), found, history(attempt(RECYCLE, HOUR, None, id=7), found=found), ANYTHING, NOON)
 
-    assert [(decision.kind, decision.attempt) for decision in decisions] == [(Kind.JUDGE, 7)]
+    assert (decisions[0].kind, decisions[0].attempt, decisions[0].finding) == (Kind.JUDGE, 7, None)
+    assert [short(decision) for decision in decisions[1:]] == [(Kind.WAIT, None)] * len(found)
 
 
 # -- modes

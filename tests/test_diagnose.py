@@ -24,7 +24,7 @@ from rmcagent.model import (
     State,
     Stop,
 )
-from rmcagent.reason.diagnose import STAGES, diagnose, looks_hung, masked, untold_links
+from rmcagent.reason.diagnose import BESIDE_A_WORKING_HMC, NO_HMC_UP, STAGES, diagnose, looks_hung, masked, untold_links
 from rmcagent.reason.ladder import GRAVITY, LADDER
 from seen import (
     DEFAULTS,
@@ -354,7 +354,14 @@ def test_each_stage_hides_all_that_come_behind_it() -> None:
     for number, stage in enumerate(STAGES):
         for fault in stage:
             hidden = {other for other in Fault if other is not Fault.LOG_STORM and masked(other, (finding(fault),))}
-            assert hidden == {other for later in STAGES[number + 1:] for other in later}, fault
+            beside = set(BESIDE_A_WORKING_HMC) if fault in NO_HMC_UP else set()
+            assert hidden == {other for later in STAGES[number + 1:] for other in later} | beside, fault
+
+
+@pytest.mark.parametrize("fault", [Fault.LINK_PARTIAL, Fault.STALE_HMC])
+def test_what_is_wrong_beside_a_working_hmc_is_not_gone_when_that_one_is_lost_too(fault: Fault) -> None:
+    assert masked(fault, (finding(Fault.LINK_DOWN),)) and masked(fault, (finding(Fault.HMC_UNREACHABLE),))
+    assert not masked(fault, (finding(Fault.LINK_FLAPPING),)) and not masked(fault, ())
 
 
 def test_links_are_untold_where_an_hmc_is_expected_and_nothing_says_whether_it_is_connected() -> None:

@@ -382,7 +382,6 @@ def test_of_other_decisions_nothing_is_said(kind: Kind, story: Story) -> None:
     (Fault.LINK_DOWN, Side.HERE, HUMAN),
     (Fault.LINK_PENDING, Side.IDENTITY, HUMAN),
     (Fault.VAR_FULL, Side.HERE, HUMAN),
-    (Fault.NOT_AT_BOOT, Side.HERE, ELSEWHERE),
     (Fault.RMC_STOPPED, Side.OPERATOR, ELSEWHERE),
     (Fault.HMC_UNREACHABLE, Side.NETWORK, ELSEWHERE),
     (Fault.LINK_BLOCKED, Side.NETWORK, ELSEWHERE),
@@ -398,6 +397,29 @@ def test_exhausted_is_told_from_a_cause_elsewhere(fault: Fault, side: Side, code
     fields = dict(story.events[-1].fields)
     assert fields["unblock" if code == HUMAN else "do"] == "do this by hand"
     assert fields["evidence"] == "the evidence"
+
+
+@pytest.mark.parametrize("fault, side", [
+    (Fault.NOT_AT_BOOT, Side.HERE), (Fault.VAR_FULL, Side.HERE), (Fault.LINK_PARTIAL, Side.HMC),
+])
+def test_nobody_is_woken_for_what_is_not_grave_and_is_when_it_becomes_so(fault: Fault, side: Side, story: Story) -> None:
+    mild = Finding(fault, side, "the evidence", grave=False)
+    told_story(story, mild)
+
+    assert story.decide(escalation(mild)) == [ELSEWHERE]
+    assert story.decide(escalation(mild)) == []
+    assert story.decide(escalation(replace(mild, grave=True))) == [HUMAN]
+
+
+def test_a_wait_that_was_over_in_between_is_not_told_as_a_long_one(story: Story) -> None:
+    told_story(story, LINK)
+    waits = Decision(Kind.WAIT, "refresh waits", LINK, Remedy.REFRESH, (Refusal("cooldown", "not long ago", "wait"),))
+    acts = Decision(Kind.APPLY, "refresh is due", LINK, Remedy.REFRESH)
+    story.decide(waits)
+
+    assert story.decide(acts, after=5 * HOUR) == []
+    assert story.decide(waits, after=5 * HOUR) == []
+    assert story.decide(waits, after=7 * HOUR) == [REFUSED]
 
 
 @pytest.mark.parametrize("fault, side", [(Fault.CLONED_NODE, Side.IDENTITY), (Fault.LOG_STORM, Side.EVIDENCE)])

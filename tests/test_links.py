@@ -191,8 +191,16 @@ def test_one_address_under_two_names_is_an_hmc_that_was_replaced() -> None:
 
     one = only(seen)
 
-    assert (one.fault, one.side, one.subject) == (Fault.STALE_HMC, Side.CONFIG, HMC1)
+    assert (one.fault, one.side, one.subject) == (Fault.STALE_HMC, Side.CONFIG, "IBM.MCP")
     assert one.evidence == f"IBM.MCP knows {HMC1} as 7042CR9*1111111 and as 7063CR1*2222222"
+
+
+def test_however_many_addresses_have_two_names_they_are_one_finding_that_names_a_few() -> None:
+    many = tuple(named(f"192.0.2.{number}", name) for number in range(200) for name in ("7042CR9*1111111", "V1*3"))
+
+    one = only(plain(link=Link.UP, mcp=told(many)))
+
+    assert one.subject == "IBM.MCP" and one.evidence.count("7042CR9*1111111") == 4
 
 
 def test_one_name_told_twice_or_not_at_all_is_nobody_replaced() -> None:

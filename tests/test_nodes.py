@@ -7,12 +7,12 @@ from typing import Any, Tuple
 import pytest
 
 from rmcagent.model import Fact, Fault, Link, Side, Snapshot, StandingFacts
-from rmcagent.reason.nodes import moved_parts, node_faults, whole_identity
+from rmcagent.reason.nodes import accepted, moved_parts, node_faults, whole_identity
 from seen import gap, history, inapplicable, missing, plain, told, unasked
 
 NODE, OTHER = "0123456789abcdef", "fedcba9876543210"
-HERE = "system=IBM,9009-42A*7812345 partition=4 uuid=c0ffee-4"
-ELSEWHERE = "system=IBM,9009-42A*7854321 partition=7 uuid=c0ffee-7"
+HERE = "system=IBM,9009-42A*7812345 partition=4 uuid=c0ffee00000000000000000000000004"
+ELSEWHERE = "system=IBM,9009-42A*7854321 partition=7 uuid=c0ffee00000000000000000000000007"
 AGREED = StandingFacts(told(NODE), told(NODE), told(NODE), told(""), told(""), inapplicable())
 
 
@@ -81,6 +81,16 @@ def test_where_caas_device_keeps_a_uuid_the_advice_says_what_must_come_first() -
     assert one.advice.startswith("first chdev -l cluster0 -a node_uuid=00000000-")
 
 
+def test_a_copy_that_an_hmc_has_accepted_is_no_reason_for_what_is_wrong_now_unless_the_link_flaps() -> None:
+    past = history(identity_before=HERE, identity_accepted=True)
+
+    def is_accepted(link: Link) -> bool:
+        seen = node(link, ELSEWHERE)
+        return accepted(next(node_faults(seen, past)), seen, past)
+
+    assert [is_accepted(link) for link in (Link.DOWN, Link.PENDING, Link.FLAPPING)] == [True, True, False]
+
+
 # -- identities
 
 
@@ -91,6 +101,10 @@ def test_where_caas_device_keeps_a_uuid_the_advice_says_what_must_come_first() -
     ("uuid=1", "system=2", ()),
     ("", HERE, ()),
     ("garbage", HERE, ()),
+    (HERE, HERE.replace("c0ffee", "C0FFEE"), ()),
+    (HERE, HERE.replace("uuid=c0ffee00", "uuid=c0ffee00-"), ()),
+    (HERE.replace("uuid=", "uuid=lsattr:_0514-532_warning_"), HERE, ()),
+    (HERE, "uuid=none", ()),
 ])
 def test_moved_parts_are_those_told_differently(before: str, now: str, moved: Tuple[str, ...]) -> None:
     assert moved_parts(before, now) == moved

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Callable, Dict, List, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Sequence, Set, Tuple
 
 from rmcagent.config import Settings
 from rmcagent.ledger import Ledger
@@ -77,6 +77,7 @@ class Episodes:
     def tell_decisions(self, decisions: Sequence[Decision], settings: Settings, told: Callable[[Decision], Dict[str, Any]],
                        now: datetime) -> None:
         """Refusals, exhaustion and causes elsewhere: once, then reminded; and each new decision into the ledger for `why`."""
+        made: Set[Tuple[str, ...]] = set()
         for decision in decisions:
             finding = decision.finding
             if finding is None or decision.kind not in (Kind.REFUSE, Kind.ESCALATE, Kind.WAIT):
@@ -86,12 +87,18 @@ class Episodes:
                 continue
             # A passing reason beside a lasting one is no news.
             remedy = (decision.remedy.value, *lasting_guards(decision)) if decision.remedy else ()
-            key = (finding.key, decision.kind.value, *remedy)
+            key = (finding.key, decision.kind.value, *remedy, "" if finding.grave else "not grave")
+            made.add(key)
             if key not in self.said:
                 self.ledger.decided(told(decision))
             # What only waits is told when it has waited for long: a forgotten clmgr, a forgotten maintenance file.
             if self._due(key, settings.report.remind, now, at_once=decision.kind is not Kind.WAIT):
                 self.emit(self._decision_event(decision, finding))
+        # A wait that was over in between is another wait.
+        about = {decision.finding.key for decision in decisions if decision.finding}
+        over = [key for key in self.said if key[0] in about and key[1] == Kind.WAIT.value and key not in made]
+        for key in over:
+            del self.said[key]
 
     def _remember(self) -> None:
         """The problems told, each with the evidence it was told with: what changes at every look is not for the ledger."""
@@ -147,9 +154,8 @@ class Episodes:
                 ("remedy", decision.remedy.value if decision.remedy else ""), ("guard", guards), fault, episode,
                 ("because", decision.because), ("unblock", unblock),
             ))
-        treated = decision.treatable and LADDER[finding.fault]
-        urgent = finding.side is Side.HERE and finding.fault is not Fault.NOT_AT_BOOT
-        if finding.side is not Side.OPERATOR and (treated or urgent):
+        ours = (decision.treatable and LADDER[finding.fault]) or finding.side is Side.HERE
+        if finding.grave and ours and finding.side is not Side.OPERATOR:
             because = ("because", decision.because)
             return Event("RMCA4001E", "needs a human", (fault, episode, because, evidence, ("unblock", unblock)))
         return Event("RMCA4002W", "cause is elsewhere", (fault, ("side", finding.side.value), episode, evidence, ("do", unblock)))

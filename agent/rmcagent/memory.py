@@ -14,6 +14,8 @@ from rmcagent.reason.links import reachability, shows_no_hmc
 from rmcagent.reason.nodes import moved_parts, whole_identity
 
 MOST_CHANGES = 1000
+ACCEPTED_FOR = timedelta(days=1)
+CONFIRMED_AFTER = timedelta(minutes=15)     # an identity that was asked for twice, at least, and told alike
 HEARD_EVERY = timedelta(hours=1)        # how often the ledger hears that an HMC is connected, or answers
 
 
@@ -35,7 +37,8 @@ class Memory:
         self.caavg_absent_at: Optional[datetime] = None
         self.blind_since: Optional[datetime] = None
         self.splay: Tuple[str, Optional[datetime]] = ("", None)     # episode, since when nothing but the splay holds
-        self.identity_before = ""
+        self.identity = ("", self.started_at)   # as told, and since when
+        self.identity_before, self.identity_accepted = "", False
         self.goals: List[Optional[str]] = []
         self.crash_loop = False
         self.late = ""
@@ -97,6 +100,7 @@ class Memory:
             last_up=self._last_up(),
             link_changes={address: len(changes) for address, changes in self.link_changes.items()},
             identity_before=self.identity_before,
+            identity_accepted=self.identity_accepted,
             splay_from=self.splay[1] if self.splay[0] == episode else None,
             stopped_by=self._stopped_by(),
             late=self.late,
@@ -114,6 +118,8 @@ class Memory:
         # Only a port that was asked counts, and it is asked only while the link is lost.
         answering = {hmc.address for hmc in seen.hmcs if hmc.reachable and hmc.link is not Link.UP}
         self.answering_since = {address: self.answering_since.get(address, now) for address in answering}
+        here = {hmc.address for hmc in seen.hmcs}
+        self.last_up = {address: at for address, at in self.last_up.items() if address in here or address in self.ledger.known}
         for hmc in seen.hmcs:
             if hmc.link is Link.UP:
                 self.last_up[hmc.address] = now
@@ -149,22 +155,39 @@ class Memory:
         """Where this node id was first seen, and since when it has been elsewhere.
 
         Within one boot it is a migration that moves it. Over a boot it may have been remote restart, or this is a copy: that
-        is remembered until the node id changes, or an HMC is connected and the partition's own UUID is what it was.
+        is remembered until the node id changes, or an HMC is connected and the partition's own UUID is what it was, or HMCs
+        have taken the copy for what it says it is for a day.
         """
         node_id, identity = seen.standing.node_file.value or "", seen.vitals.identity
-        if not (node_id and identity and self.ledger.boot):
+        now = self.steady.now()
+        if identity != self.identity[0]:
+            self.identity = (identity, now)
+        if not (node_id and identity and self.ledger.boot) or now - self.identity[1] < CONFIRMED_AFTER:
             return
         told = self.ledger.facts.get("node") or {}
         before = told.get("identity", "") if told.get("node_id") == node_id else ""
         moved = moved_parts(before, identity)
         here = {"node_id": node_id, "identity": whole_identity(before, identity), "boot": self.ledger.boot}
         connected = any(hmc.link is Link.UP for hmc in seen.hmcs)
-        if not moved or told["boot"] == self.ledger.boot or (connected and "uuid" not in moved):
+        accepted = self._accepted_at(moved, connected, seen)
+        settled = accepted is not None and now - accepted >= ACCEPTED_FOR
+        if not moved or told["boot"] == self.ledger.boot or (connected and ("uuid" not in moved or settled)):
             if told != here:
                 self.ledger.remember("node", here)
-            self.identity_before = ""
+            self.identity_before, self.identity_accepted = "", False
         else:
-            self.identity_before = before
+            self.identity_before, self.identity_accepted = before, accepted is not None
+
+    def _accepted_at(self, moved: Tuple[str, ...], connected: bool, seen: Snapshot) -> Optional[datetime]:
+        """Since when HMCs have taken this copy for what it says it is; None: none was connected, or the link flaps (Z)."""
+        at = self.ledger.moment("accepted_at")
+        flapping = any(hmc.link is Link.FLAPPING for hmc in seen.hmcs)
+        if moved and not flapping:
+            at = at or (self.steady.now() if connected else None)
+        else:
+            at = None
+        self.ledger.remember_moment("accepted_at", at)
+        return at
 
     def _last_up(self) -> Mapping[str, datetime]:
         return {**{hmc.address: hmc.last_up for hmc in self.ledger.known.values() if hmc.last_up}, **self.last_up}

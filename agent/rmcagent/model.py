@@ -355,6 +355,7 @@ class Finding:
     since: Optional[datetime] = None
     advice: str = ""                      # what a human does where, for causes that have no remedy here
     caused_by_crash: Optional[bool] = None   # rmc-down only
+    grave: bool = True                    # False: worth a warning, not somebody's sleep
 
     @property
     def key(self) -> str:
@@ -431,6 +432,7 @@ class History:
     last_up: Mapping[str, datetime] = field(default_factory=dict)           # address: its link was last seen up
     link_changes: Mapping[str, int] = field(default_factory=dict)           # address: within the span of faults.flapping
     identity_before: str = ""             # this node id was first seen on another machine or partition, before a boot
+    identity_accepted: bool = False       # an HMC has been connected since, and the link did not flap
     splay_from: Optional[datetime] = None  # in this episode nothing but the splay has held a remedy since then
     stopped_by: int = 0                   # the attempt that stopped RMC, while nothing has shown it active since
     late: str = ""                        # a changing command of the deed under way that has not ended in its time

@@ -21,7 +21,10 @@ BY_HAND = {
     Remedy.RECYCLE: "recycle RMC by hand (rmcctrl -z, -A, -p; recfgct only if that changes nothing)",
     Remedy.RECFGCT: "run recfgct and rmcctrl -p by hand",
 }
-CAA = "bring CAA down first (clmgr offline cluster NAME STOP_CAA=yes), {}, then clmgr online cluster NAME START_CAA=yes"
+CAA = ("at a change window, for this stops the applications: bring CAA down first (clmgr offline cluster NAME STOP_CAA=yes), {},"
+       " then clmgr online cluster NAME START_CAA=yes")
+CAA_DOWN = ("CAA is configured here and does not run: with it down on purpose (clmgr offline cluster NAME STOP_CAA=yes), {},"
+            " then clmgr online cluster NAME START_CAA=yes")
 PEERS = "stop the peer domain first (stoprpdomain NAME; recfgct also needs rmrpdomain NAME), {}, then bring the domain back"
 POOL = "stop the pool's cluster on this VIOS first (clstartstop -stop -n NAME -m NODE), {}, then clstartstop -start"
 PROVE = "make the command answer, or take the node out of its cluster"
@@ -66,7 +69,9 @@ def _unblock(remedy: Remedy, ballot: Ballot, seen: Snapshot) -> str:
     facts = seen.cluster
     if facts.ssp.value:
         how = POOL
-    elif facts.caa.value or facts.caavg.value or facts.powerha.value or facts.powerha_odm.value or seen.state_of("clconfd"):
+    elif facts.caavg.value and facts.caa.how is How.SEEN and not facts.caa.value and not _services(seen):
+        how = CAA_DOWN
+    elif facts.caa.value or facts.caavg.value or facts.powerha.value or facts.powerha_odm.value or _services(seen, ("clconfd",)):
         how = CAA
     else:
         how = PEERS
@@ -75,7 +80,7 @@ def _unblock(remedy: Remedy, ballot: Ballot, seen: Snapshot) -> str:
 
 def connected_hmc(remedy: Remedy, finding: Finding, seen: Snapshot, settings: Settings, now: datetime) -> Tuple[Refusal, ...]:
     """An HMC that is connected now would be cut off; one that cannot be asked about may be connected."""
-    unblock = "none needed: the connection works"
+    unblock = finding.advice or "none needed: the connection works"
     if finding.fault is Fault.LOG_STORM:
         unblock = "treat the cause of the noise; RMC works"
     elif finding.fault is Fault.MANAGER_DOWN:

@@ -22,27 +22,35 @@ from rmcagent.model import (
     Snapshot,
     State,
 )
-from rmcagent.reason.guards import Case, grace_of, of_this_episode, refusals, splayed
+from rmcagent.reason.guards import Case, grace_of, refusals, splayed, telling
 from rmcagent.reason.ladder import IDENTITY_FAULTS, LINK_FAULTS, REPEATABLE, remedies_for
+from rmcagent.reason.nodes import accepted
 
 # Refusals that only say how often this may be done; they end a rung, not the partition's case.
 SPENT = ("budget", "off")
 DEEDS = (Kind.APPLY, Kind.JUDGE)
+BY_HAND = "find the cause by hand: rmcagent why shows what was tried"
+LOST = (Link.DOWN, Link.PENDING, Link.SUSPENDED, Link.FLAPPING)
+STRONGER = (Remedy.RECYCLE, Remedy.RECFGCT)
+MOST_REFRESHES = 3          # of one kind of fault in an episode; what three did not mend a fourth will not
 
 
 def decide(seen: Snapshot, findings: Sequence[Finding], history: History, settings: Settings,
            now: datetime) -> Tuple[Decision, ...]:
     """One decision a finding, the gravest first; never empty. At most one of them is APPLY or JUDGE."""
-    open_attempt = _unjudged(history, shadow=False)
-    if open_attempt is not None:
-        return _judge(open_attempt, findings, settings, now, history.late)
+    attempt = _unjudged(history, shadow=False)
+    if attempt is not None:
+        treated = next((one for one in findings if (one.fault, one.subject) == (attempt.fault, attempt.subject)), None)
+        others = [one for one in findings if one is not treated]
+        return (_judge(attempt, treated, settings, now, history.late),
+                *(_meanwhile(attempt, one, seen, history, settings, now) for one in others))
     if not findings:
         return (Decision(Kind.REST, f"could not tell: {_gaps(seen)}" if history.blind_since else "nothing is wrong"),)
     decisions: List[Decision] = []
     for finding in findings:
         rehearsed = _unjudged(history, shadow=True, finding=finding)
         # A shadow attempt changed nothing: it holds back only what comes next for its own finding.
-        decision = (_judge(rehearsed, (finding,), settings, now)[0] if rehearsed
+        decision = (_judge(rehearsed, finding, settings, now) if rehearsed
                     else _decide_one(finding, seen, history, settings, now))
         if decision.kind in DEEDS and any(earlier.kind in DEEDS for earlier in decisions):
             decision = Decision(Kind.WAIT, "one remedy at a time", finding, decision.remedy)
@@ -53,8 +61,8 @@ def decide(seen: Snapshot, findings: Sequence[Finding], history: History, settin
 def alternatives(finding: Finding, seen: Snapshot, history: History, settings: Settings, now: datetime) -> Tuple[Decision, ...]:
     """What each rung of the fault's ladder would come to, asked by itself: for `why`."""
     considered = []
-    for remedy in _rungs(finding, seen, settings):
-        tries = _tries(remedy, finding, history, settings)
+    for remedy in _rungs(finding, seen, history, settings):
+        tries = _tries(remedy, finding, history, settings, now)
         decision = _consider(Case(remedy, finding, seen, history, settings, now))
         if tries:
             decision = replace(decision, kind=Kind.WAIT if decision.kind is Kind.APPLY else decision.kind,
@@ -107,43 +115,45 @@ def _unjudged(history: History, shadow: bool, finding: Optional[Finding] = None)
     return None
 
 
-def _judge(attempt: Attempt, findings: Sequence[Finding], settings: Settings, now: datetime,
-           late: str = "") -> Tuple[Decision, ...]:
-    finding = next((found for found in findings if found.fault is attempt.fault and found.subject == attempt.subject), None)
-    finding = finding or (findings[0] if findings else None)
+def _judge(attempt: Attempt, finding: Optional[Finding], settings: Settings, now: datetime, late: str = "") -> Decision:
+    """What becomes of an attempt; `finding` is the fault it treats, where that is still seen."""
     name = f"{attempt.remedy.value} (attempt {attempt.id})"
     if attempt.ended_at is None and late:
-        first = Decision(Kind.ESCALATE, f"{late} of {name} has not ended in its time; it is waited for, not killed", finding,
-                         attempt.remedy, unblock=f"see why {late} hangs", attempt=attempt.id)
-    elif attempt.ended_at is None:
-        first = Decision(Kind.WAIT, f"{name} is under way", finding, attempt.remedy, attempt=attempt.id, shadow=attempt.shadow)
-    else:
-        until = attempt.ended_at + settings.remedies[attempt.remedy.value].settle
-        if now < until:
-            first = Decision(Kind.WAIT, f"{name} settles before it is judged", finding, attempt.remedy, until=until,
-                             attempt=attempt.id,
-                             shadow=attempt.shadow)
-        else:
-            first = Decision(Kind.JUDGE, f"{name} has settled", finding, attempt.remedy, attempt=attempt.id,
-                             shadow=attempt.shadow)
-    rest = [Decision(Kind.WAIT, f"{name} comes first", other) for other in findings if other is not finding]
-    return (first, *rest)
+        return Decision(Kind.ESCALATE, f"{late} of {name} has not ended in its time; it is waited for, not killed", finding,
+                        attempt.remedy, unblock=f"see why {late} hangs", attempt=attempt.id)
+    until = attempt.ended_at + settings.remedies[attempt.remedy.value].settle if attempt.ended_at else None
+    kind, how = ((Kind.WAIT, "is under way") if until is None else (Kind.WAIT, "settles before it is judged") if now < until
+                 else (Kind.JUDGE, "has settled"))
+    return Decision(kind, f"{name} {how}", finding, attempt.remedy, until=until if kind is Kind.WAIT else None,
+                    attempt=attempt.id, shadow=attempt.shadow)
+
+
+def _meanwhile(attempt: Attempt, finding: Finding, seen: Snapshot, history: History, settings: Settings,
+               now: datetime) -> Decision:
+    """Another finding while an attempt is open: what has no remedy here is told all the same."""
+    if _rungs(finding, seen, history, settings):
+        return Decision(Kind.WAIT, f"{attempt.remedy.value} (attempt {attempt.id}) comes first", finding)
+    return _decide_one(finding, seen, history, settings, now)
 
 
 def _decide_one(finding: Finding, seen: Snapshot, history: History, settings: Settings, now: datetime) -> Decision:
-    rungs = _rungs(finding, seen, settings)
+    rungs = _rungs(finding, seen, history, settings)
     if not rungs:
         because = f"{finding.fault.value} has no remedy here"
-        return Decision(Kind.ESCALATE, because, finding, unblock=finding.advice, treatable=False)
+        return Decision(Kind.ESCALATE, because, finding, unblock=finding.advice or BY_HAND, treatable=False)
     if finding.fault is Fault.RMC_STOPPED and settings.remedies["start"].after_stop is None:
         return Decision(Kind.ESCALATE, "an operator stopped RMC; the policy never starts it again", finding,
                         unblock=finding.advice)
-    tries = {remedy: _tries(remedy, finding, history, settings) for remedy in rungs}
+    tries = {remedy: _tries(remedy, finding, history, settings, now) for remedy in rungs}
     held: List[Decision] = []
     for remedy in sorted(rungs, key=lambda rung: (tries[rung], rungs.index(rung))):
         forbidden = [decision for decision in held if _forbidden(decision.refused_by)]
-        if tries[remedy] and (remedy not in REPEATABLE or (forbidden and remedy is Remedy.REFRESH)):
-            continue        # a second refresh does not replace the stronger remedy that is refused
+        if tries[remedy] and remedy not in REPEATABLE:
+            continue
+        if remedy is Remedy.REFRESH and tries[remedy] and (
+            forbidden or tries[remedy] >= MOST_REFRESHES or any(tries.get(stronger) for stronger in STRONGER)
+        ):
+            continue        # a second one does not replace the stronger remedy that is refused, nor mend what that one did not
         decision = _consider(Case(remedy, finding, seen, history, settings, now))
         if decision.kind is Kind.APPLY:
             return decision
@@ -153,34 +163,41 @@ def _decide_one(finding: Finding, seen: Snapshot, history: History, settings: Se
     return _stuck(finding, held)
 
 
-def _rungs(finding: Finding, seen: Snapshot, settings: Settings) -> Tuple[Remedy, ...]:
+def _rungs(finding: Finding, seen: Snapshot, history: History, settings: Settings) -> Tuple[Remedy, ...]:
     rungs = remedies_for(finding.fault, settings)
     if finding.fault is Fault.LOG_STORM and (finding.side is Side.NETWORK or any(hmc.link is Link.UP for hmc in seen.hmcs)):
         return ()           # noise beside a working connection, or of a network that is down, is reported, never treated
     if finding.fault is Fault.LINK_DOWN and not any(hmc.reachable for hmc in seen.hmcs):
         return rungs[:1]    # whether an HMC can be reached could not be asked: refresh only
     if finding.fault in IDENTITY_FAULTS:
-        return _identity_rungs(rungs, finding, seen)
+        return _identity_rungs(rungs, finding, seen, history)
+    if finding.fault is Fault.LPARMGR_STUCK and any(hmc.link is Link.UP for hmc in seen.hmcs):
+        return rungs[:1]    # RMC's own connection works: the rest is for where it does not
+    if finding.fault is Fault.LINK_PARTIAL and {hmc.reachable for hmc in seen.hmcs if hmc.link in LOST} == {False}:
+        return ()           # an HMC that is switched off, or cannot be reached, hears no refresh
     return rungs
 
 
-def _identity_rungs(rungs: Tuple[Remedy, ...], finding: Finding, seen: Snapshot) -> Tuple[Remedy, ...]:
-    """Reported only, while an HMC is connected, or where CAA's device keeps a UUID that must be changed first."""
+def _identity_rungs(rungs: Tuple[Remedy, ...], finding: Finding, seen: Snapshot, history: History) -> Tuple[Remedy, ...]:
+    """Reported only, while an HMC is connected or once one has accepted the copy, or where CAA's device keeps a UUID that
+    must be changed first."""
     cluster0 = seen.standing.cluster0
-    if any(hmc.link is Link.UP for hmc in seen.hmcs) or (finding.fault is Fault.CLONED_NODE and cluster0.value):
+    if any(hmc.link is Link.UP for hmc in seen.hmcs) or accepted(finding, seen, history):
+        return ()
+    if finding.fault is Fault.CLONED_NODE and cluster0.value:
         return ()
     untold = finding.fault is Fault.CLONED_NODE and cluster0.how in (How.GAP, How.UNASKED)
     return tuple(rung for rung in rungs if not (untold and rung is Remedy.RECFGCT))
 
 
-def _tries(remedy: Remedy, finding: Finding, history: History, settings: Settings) -> int:
+def _tries(remedy: Remedy, finding: Finding, history: History, settings: Settings, now: datetime) -> int:
     """How often this remedy was judged UNCHANGED for this fault's kind in this episode.
 
     recfgct runs once an episode: there every outcome counts but INTERRUPTED, for any fault.
     """
     shadow = "shadow" in (settings.mode, settings.remedies[remedy.value].mode)
     return sum(
-        1 for attempt in of_this_episode(history)
+        1 for attempt in telling(finding, history, now)
         if attempt.remedy is remedy and attempt.shadow == shadow and attempt.by != "finish"
         and (attempt.outcome not in (None, Outcome.INTERRUPTED) if remedy is Remedy.RECFGCT
              else attempt.outcome is Outcome.UNCHANGED and _same_kind(attempt, finding))
@@ -234,7 +251,7 @@ def _stuck(finding: Finding, held: Sequence[Decision]) -> Decision:
     spoken: Tuple[Refusal, ...] = tuple(refusal for decision in held for refusal in decision.refused_by)
     return Decision(
         Kind.ESCALATE, f"every remedy for {finding.fault.value} was tried or is spent", finding, refused_by=spoken,
-        unblock=finding.advice or "find the cause by hand: rmcagent why shows what was tried", until=until,
+        unblock=finding.advice or BY_HAND, until=until,
     )
 
 

@@ -8,7 +8,7 @@ from rmcagent.config import Settings, spell
 from rmcagent.model import Fault, Finding, History, How, Link, LogGrowth, Platform, Side, Snapshot, State
 from rmcagent.reason.ladder import GRAVITY
 from rmcagent.reason.links import connected, link_faults, management_expected, shows_no_hmc
-from rmcagent.reason.nodes import node_faults
+from rmcagent.reason.nodes import accepted, node_faults
 
 # What explains what: a fault of one stage could not be seen, or is no news, behind one of an earlier stage.
 STAGES: Tuple[Tuple[Fault, ...], ...] = (
@@ -19,16 +19,20 @@ STAGES: Tuple[Tuple[Fault, ...], ...] = (
     (Fault.NO_HMC, Fault.LINK_PENDING, Fault.LINK_DOWN, Fault.LINK_FLAPPING, Fault.LINK_BLOCKED, Fault.HMC_UNREACHABLE,
      Fault.LINK_PARTIAL, Fault.STALE_HMC, Fault.LPARMGR_STUCK),
 )
+BESIDE_A_WORKING_HMC = (Fault.LINK_PARTIAL, Fault.STALE_HMC)
+NO_HMC_UP = (Fault.NO_HMC, Fault.LINK_PENDING, Fault.LINK_DOWN, Fault.HMC_UNREACHABLE)
 EXPLAIN_NOISE = (Fault.HMC_SIDE, Fault.HMC_UNREACHABLE)
 MOVING = (State.STARTING, State.STOPPING)
 # A loaded partition is not a hung RMC: lssrc must have answered within this.
 PROMPT_SECONDS = 2.0
 SOON = timedelta(days=1)
+VAR_SLACK = 0.02
 
 
 def diagnose(seen: Snapshot, history: History, settings: Settings) -> Tuple[Finding, ...]:
     """Every fault that is seen now, gravest first; what one explains, another does not repeat."""
-    findings: List[Finding] = [*_var(seen, settings), *_log(seen, settings), *_at_boot(seen), *_stages(seen, history, settings)]
+    findings: List[Finding] = [*_var(seen, history, settings), *_log(seen, settings), *_at_boot(seen)]
+    findings += _stages(seen, history, settings)
     if any(finding.fault in EXPLAIN_NOISE for finding in findings):
         findings = [finding for finding in findings if finding.fault is not Fault.LOG_STORM]
     return tuple(sorted(findings, key=lambda finding: (GRAVITY.index(finding.fault), finding.subject)))
@@ -43,7 +47,8 @@ def _stages(seen: Snapshot, history: History, settings: Settings) -> List[Findin
     if managers:
         return managers
     nodes = list(node_faults(seen, history))
-    return [*nodes, *_lparmgr(seen), *([] if nodes and not connected(seen) else link_faults(seen, history, settings))]
+    explained = not connected(seen) and any(not accepted(one, seen, history) for one in nodes)
+    return [*nodes, *_lparmgr(seen), *([] if explained else link_faults(seen, history, settings))]
 
 
 def ctrmc_runs(seen: Snapshot) -> bool:
@@ -61,6 +66,8 @@ def masked(fault: Fault, findings: Sequence[Finding]) -> bool:
     found = {finding.fault for finding in findings}
     if fault is Fault.LOG_STORM:
         return bool(found & set(EXPLAIN_NOISE))
+    if fault in BESIDE_A_WORKING_HMC and found & set(NO_HMC_UP):
+        return True
     stage = next((number for number, stage in enumerate(STAGES) if fault in stage), 0)
     return any(found & set(earlier) for earlier in STAGES[:stage])
 
@@ -79,12 +86,15 @@ def storms(growth: LogGrowth, settings: Settings) -> bool:
     return growth.noisy_bytes > settings.log.storm.bytes or (growth.var_full_in is not None and growth.var_full_in < SOON)
 
 
-def _var(seen: Snapshot, settings: Settings) -> Iterator[Finding]:
+def _var(seen: Snapshot, history: History, settings: Settings) -> Iterator[Finding]:
     space = seen.var.value
-    if space is not None and space.used_share >= settings.faults.var_warn:
+    # Once told it must fall a little further, or one that hovers about the mark would be news every hour.
+    slack = VAR_SLACK if Fault.VAR_FULL.value in history.sightings else 0.0
+    if space is not None and space.used_share >= settings.faults.var_warn - slack:
         yield Finding(
             Fault.VAR_FULL, Side.HERE, f"{space.path} is {space.used_share:.0%} full ({space.free // 1024} KiB free)", ("df",),
             advice=f"free space in {space.path}; RSCT cannot work without it, and no restart helps",
+            grave=space.used_share >= settings.faults.var_full,
         )
 
 
@@ -148,7 +158,7 @@ def _at_boot(seen: Snapshot) -> Iterator[Finding]:
     if told.value:
         how = "systemctl enable ctrmc.service" if seen.platform is Platform.LINUX else "rmcctrl -a"
         evidence = f"RMC will not start at the next boot: {told.value}"
-        yield Finding(Fault.NOT_AT_BOOT, Side.HERE, evidence, (told.source,), advice=how)
+        yield Finding(Fault.NOT_AT_BOOT, Side.HERE, evidence, (told.source,), advice=how, grave=False)
 
 
 def _log(seen: Snapshot, settings: Settings) -> Iterator[Finding]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from binascii import crc32
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Callable, List, Optional, Tuple
 
 from rmcagent.config import Budget, RemedyPolicy, Settings, spell
@@ -20,6 +20,10 @@ INSTALLERS = ("installp", "geninstall", "emgr", "lvupdate", "rpm", "dnf", "yum",
 LEAVING = ("shutdown", "reboot", "halt", "poweroff")
 # Their transitions are RSCT's or the cluster's own; others (sendmail, nfsd) do not concern us.
 TOGETHER = timedelta(hours=2)          # links lost within this were lost together; last_up is kept to the hour
+# No HMC can be up while these are wrong.
+WITHOUT_HMC = LINK_FAULTS | IDENTITY_FAULTS | {Fault.REMOTE_DISABLED, Fault.RMC_DOWN, Fault.RMC_STOPPED, Fault.RMC_HUNG}
+A_DAY = timedelta(days=1)
+LONG_AGO = datetime.min.replace(tzinfo=timezone.utc)
 OURS = ("ctrmc", "IBM.", "cth", "cl", "mcproxy", "grpsvcs", "topsvcs")
 
 
@@ -86,15 +90,17 @@ def budget_left(attempts: Tuple[Attempt, ...], budget: Budget, now: datetime) ->
     return (left, None) if left > 0 else (0, inside[len(inside) - budget.times] + budget.span if budget.times else None)
 
 
-def of_this_episode(history: History) -> Tuple[Attempt, ...]:
-    """The attempts that tell something of what is wrong now: those of the episode, since an HMC was last connected.
-
-    A fault that is only reported, or one HMC of two that is lost, may keep an episode open for months.
-    """
+def telling(finding: Finding, history: History, now: datetime) -> Tuple[Attempt, ...]:
+    """The attempts that tell something of this fault as it is now: those of its episode, but an episode may stay open for
+    months beside a fault that is only reported. Where no HMC is up, those since one was; of what may be wrong beside a working
+    HMC those of a day, and of one HMC among several all: what did not bring it back need not be tried daily."""
     episode = history.episode.id if history.episode else ""
-    last_up = max(history.last_up.values(), default=None)
-    return tuple(attempt for attempt in history.attempts
-                 if attempt.episode == episode and (last_up is None or attempt.begun_at > last_up))
+    since = now - A_DAY
+    if finding.fault in WITHOUT_HMC:
+        since = max(history.last_up.values(), default=LONG_AGO)
+    elif finding.fault is Fault.LINK_PARTIAL:
+        since = LONG_AGO
+    return tuple(attempt for attempt in history.attempts if attempt.episode == episode and attempt.begun_at > since)
 
 
 def spending(case: Case) -> Tuple[Attempt, ...]:
@@ -288,7 +294,7 @@ def order(case: Case) -> Tuple[Refusal, ...]:
     """recfgct deletes RSCT's identity: only after a recycle was seen to change nothing, or where the identity is the fault."""
     if case.remedy is not Remedy.RECFGCT or case.finding.fault in IDENTITY_FAULTS:
         return ()
-    for attempt in of_this_episode(case.history):
+    for attempt in telling(case.finding, case.history, case.now):
         if (attempt.remedy is Remedy.RECYCLE and attempt.outcome is Outcome.UNCHANGED and attempt.fault in LINK_FAULTS
                 and (case.shadow or not attempt.shadow)
                 # One whose commands failed never restarted RMC, so it proves nothing.

@@ -4,7 +4,11 @@ from __future__ import annotations
 from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from rmcagent.config import Settings, spell
-from rmcagent.model import DomainStatus, Fact, Fault, Finding, History, Hmc, How, Link, Side, Snapshot
+from rmcagent.model import DomainStatus, Fact, Fault, Finding, History, Hmc, How, Link, Side, Snapshot, State
+
+MOST_NAMED = 4
+# What only the other side can tell [documented: the HMC's diagrmc and lspartition].
+AT_THE_HMC = "on the HMC, see what lspartition -dlpar and diagrmc say of this partition"
 
 
 def link_faults(seen: Snapshot, history: History, settings: Settings) -> Iterator[Finding]:
@@ -12,11 +16,12 @@ def link_faults(seen: Snapshot, history: History, settings: Settings) -> Iterato
     if shows_no_hmc(seen):
         if history.empty_looks >= 2 and management_expected(history, settings):
             known = ", ".join(hmc.address for hmc in history.known) or ", ".join(settings.expect.hmcs) or "one"
-            yield Finding(
-                Fault.NO_HMC, Side.HERE,
-                f"no management control point is defined here, and none is connected in-band; expected: {known}",
-                (seen.status.source, seen.mcp.source),
-            )
+            evidence = f"no management control point is defined here, and none is connected in-band; expected: {known}"
+            advice = AT_THE_HMC
+            if seen.state_of("mcproxy") is State.INOPERATIVE:
+                evidence += "; mcproxy, through which an HMC connects in-band, is inoperative"
+                advice = f"startsrc -s mcproxy, where this partition is managed in-band; else {AT_THE_HMC}"
+            yield Finding(Fault.NO_HMC, Side.HERE, evidence, (seen.status.source, seen.mcp.source), advice=advice)
         return
     yield from _stale(seen, history, settings)
     if not seen.status.seen:
@@ -55,6 +60,7 @@ def _some_lost(lost: Sequence[Hmc], seen: Snapshot) -> Iterator[Finding]:
         yield Finding(
             Fault.LINK_PARTIAL, Side.HMC, f"{names} lost while {works} is connected", (seen.status.source,),
             advice=f"on that HMC: is it running, does it still manage this partition? run diagrmc there; {works} works",
+            grave=False,
         )
 
 
@@ -73,13 +79,12 @@ def _stale(seen: Snapshot, history: History, settings: Settings) -> Iterator[Fin
     for server in seen.mcp.value or ():
         if server.address and server.name:
             names.setdefault(server.address, []).append(server.name)
-    for address, found in names.items():
-        if len(set(found)) > 1:
-            yield Finding(
-                Fault.STALE_HMC, Side.CONFIG, f"IBM.MCP knows {address} as {' and as '.join(dict.fromkeys(found))}",
-                (seen.mcp.source,), subject=address,
-                advice="an HMC was replaced and its address kept: remove the resource of the old one (lsrsrc IBM.MCP shows both)",
-            )
+    twins = [f"{address} as {' and as '.join(dict.fromkeys(found))}" for address, found in names.items() if len(set(found)) > 1]
+    if twins:
+        yield Finding(
+            Fault.STALE_HMC, Side.CONFIG, f"IBM.MCP knows {', '.join(twins[:MOST_NAMED])}", (seen.mcp.source,), subject="IBM.MCP",
+            advice="an HMC was replaced and its address kept: remove the resource of the old one (lsrsrc IBM.MCP shows both)",
+        )
 
 
 def _retired(seen: Snapshot, history: History, settings: Settings) -> List[Hmc]:
@@ -105,7 +110,7 @@ def _all_lost(lost: Sequence[Hmc], status: Fact[DomainStatus]) -> Finding:
             Fault.LINK_PENDING, Side.IDENTITY,
             f"{_names(by_link[Link.PENDING])}: the handshake is not completed (i):"
             " the two sides do not accept each other's identity",
-            (status.source,),
+            (status.source,), advice=f"look for another node with this node id or address: {AT_THE_HMC}",
         )
     if by_link[Link.SUSPENDED]:
         return _blocked(by_link[Link.SUSPENDED], status)
@@ -118,7 +123,7 @@ def _all_lost(lost: Sequence[Hmc], status: Fact[DomainStatus]) -> Finding:
     answering = [hmc for hmc in lost if hmc.reachable]
     told = f"{_names(answering)} {_answers(answering)}" if answering else "whether it can be reached could not be asked"
     return Finding(Fault.LINK_DOWN, Side.HERE, f"every known HMC is down by heartbeat (O): {_names(lost)}; {told}",
-                   (status.source, "reach"))
+                   (status.source, "reach"), advice=AT_THE_HMC)
 
 
 def _blocked(hmcs: Sequence[Hmc], status: Fact[DomainStatus]) -> Finding:

@@ -1,7 +1,8 @@
 """Who this node is: node ids that disagree, and a node that is a copy of another."""
 from __future__ import annotations
 
-from typing import Dict, Iterator, Tuple
+import re
+from typing import Dict, Iterator, List, Tuple
 
 from rmcagent.model import Fault, Finding, History, Link, Side, Snapshot
 
@@ -13,6 +14,11 @@ def node_faults(seen: Snapshot, history: History) -> Iterator[Finding]:
     """Identity faults; with an HMC connected they are reported only (decide asks for that)."""
     yield from _clash(seen)
     yield from _clone(seen, history)
+
+
+def accepted(finding: Finding, seen: Snapshot, history: History) -> bool:
+    """A copy that an HMC has been connected to as it is: its node id is no reason for whatever is wrong now, unless Z says so."""
+    return finding.fault is Fault.CLONED_NODE and history.identity_accepted and not _flapping(seen)
 
 
 def moved_parts(before: str, now: str) -> Tuple[str, ...]:
@@ -27,7 +33,10 @@ def whole_identity(before: str, now: str) -> str:
 
 
 def _parts(identity: str) -> Dict[str, str]:
-    return {name: value for name, mark, value in (word.partition("=") for word in identity.split()) if mark}
+    """Of a UUID its digits, however it was spelt; one that is none was not told."""
+    parts = {name: value for name, mark, value in (word.partition("=") for word in identity.split()) if mark}
+    uuid = re.sub("[^0-9a-z]", "", parts.pop("uuid", "").lower())
+    return {**parts, "uuid": uuid} if re.fullmatch("[0-9a-f]{32}", uuid) else parts
 
 
 def _clash(seen: Snapshot) -> Iterator[Finding]:
@@ -40,9 +49,13 @@ def _clash(seen: Snapshot) -> Iterator[Finding]:
                       advice=f"{BY_HAND}; recfgct -s keeps the id of {standing.node_file.source}")
 
 
+def _flapping(seen: Snapshot) -> List[str]:
+    return [hmc.address for hmc in seen.hmcs if hmc.link is Link.FLAPPING]
+
+
 def _clone(seen: Snapshot, history: History) -> Iterator[Finding]:
     moved = moved_parts(history.identity_before, seen.vitals.identity)
-    flapping = [hmc.address for hmc in seen.hmcs if hmc.link is Link.FLAPPING]
+    flapping = _flapping(seen)
     if not moved or not ("uuid" in moved or flapping):
         return              # LPM, remote restart and Live Update move a partition, too
     because = (f", and its link to {flapping[0]} flaps (Z), as when two nodes have one id" if flapping

@@ -26,7 +26,7 @@ def outcome(attempt: Attempt, goals: Tuple[Optional[str], ...], policy: RemedyPo
         return Outcome.UNCHANGED, "it was only a shadow"
     told = [token for token in goals if token is not None]
     if told and told[-1] == "":
-        return Outcome.UNCHANGED, f"{attempt.fault.value} is still seen"
+        return Outcome.UNCHANGED, f"{MISSED.get(attempt.fault, attempt.fault.value + ' is still seen')}"
     if len(told) >= 2 and told[-1] == told[-2]:
         return Outcome.HEALED, f"{attempt.fault.value} is gone in two looks"
     if len(told) >= 3:
@@ -97,6 +97,15 @@ def _lparmgr(attempt: Attempt, seen: Snapshot, settings: Settings) -> Optional[s
     if not told.seen or told.at is None or attempt.ended_at is None or told.at <= attempt.ended_at:
         return None
     return "" if told.value else "answers"
+
+
+# What is said when the goal was not reached.
+NO_LINK = "no HMC is connected yet"
+MISSED: Mapping[Fault, str] = {
+    Fault.RMC_DOWN: "ctrmc does not run", Fault.RMC_STOPPED: "ctrmc does not run", Fault.RMC_HUNG: "RMC does not answer yet",
+    Fault.LINK_DOWN: NO_LINK, Fault.LINK_PENDING: NO_LINK, Fault.NO_HMC: NO_LINK, Fault.IDENTITY_CLASH: NO_LINK,
+    Fault.CLONED_NODE: NO_LINK, Fault.LINK_PARTIAL: "not every known HMC is connected",
+}
 
 
 def _untold(attempt: Attempt, seen: Snapshot, settings: Settings) -> Optional[str]:

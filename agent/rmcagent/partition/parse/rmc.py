@@ -11,7 +11,6 @@ from rmcagent.partition.parse.lines import (
     Attributes,
     cannot,
     clean,
-    complaint,
     lines_of,
     lines_or_none,
     quote,
@@ -73,7 +72,8 @@ def lsrsrc(answer: Answer, class_name: str) -> Tuple[ManagementServer, ...]:
     others = [line for line in said if "2612-023" not in line and not NO_SUCH_CLASS.search(line)]
     none = answer.exit_code == 6 or bool(said and not others)      # 6: no resources found [my inference, from memory]
     if not none and (others or answer.exit_code):
-        raise cannot(answer, quote(others[0]) if others else complaint(answer, answer.stderr))
+        # Any line may hold a part of a key: quoted is what RMC says under a number of its own.
+        raise cannot(answer, quote(others[0]) if others else f"exit {answer.exit_code}")
     resources = resources_of(answer, class_name, [line for line in lines if not none or line not in said], none)
     if none and resources:
         raise cannot(answer, "it shows resources and says that there are none")

@@ -173,7 +173,7 @@ class Partition(Machine):
         if state == "Online":
             self._group_services(*GROUP_SERVICES)
         elif not self.cluster_name:
-            for subsystem in ("cthags", "cthats"):
+            for subsystem in {"cthags", "cthats"} & set(self.subsystems):
                 self.end(subsystem)
         self.changed()
 

@@ -8,6 +8,7 @@ from typing import Optional, Protocol
 from rmcagent.model import Platform, State, Subsystem
 
 FOREVER = float("inf")
+HEAD = 256                               # bytes by which a log is known again
 LOG = "IBM.MgmtDomainRM.default"
 # Seconds, as an administrator's watch has them; `pace` scales all.
 STOPPING, STARTING, MANAGERS, RECONNECT, RECFGCT, RECONNECT_NEW = 8.0, 2.0, 5.0, 30.0, 20.0, 60.0
@@ -113,17 +114,19 @@ class SimPids:
 
 @dataclass
 class SimLog:
-    """A log file; of a long one only the end is kept, and a reader far behind is given that."""
+    """A log file; of a long one only its head and its end are kept, and a reader far behind is given the end."""
 
     inode: int
     dropped: int = 0
     data: bytearray = field(default_factory=bytearray)
+    head: bytes = b""
 
     @property
     def size(self) -> int:
         return self.dropped + len(self.data)
 
     def append(self, text: bytes, keep: int = 4 << 20) -> None:
+        self.head += text[:HEAD - len(self.head)]
         self.data += text
         surplus = len(self.data) - keep
         if surplus > keep:
@@ -131,5 +134,7 @@ class SimLog:
             self.dropped += surplus
 
     def read(self, offset: int, limit: int) -> bytes:
+        if offset + limit <= len(self.head):
+            return self.head[offset:offset + limit]
         start = max(0, offset - self.dropped)
         return bytes(self.data[start:start + limit])
