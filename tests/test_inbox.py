@@ -1,9 +1,11 @@
 """Requests to the daemon as files: carried out once, answered, and whatever else lies there does no harm; and its folders."""
 from __future__ import annotations
 
+import fcntl
 import io
 import json
 import os
+import shutil
 import signal
 import socket
 import stat
@@ -97,6 +99,60 @@ def test_a_stale_answer_is_never_taken_for_ours(desk: Desk) -> None:
 
     assert answers == [DONE, DONE]
     assert len(set(seen)) == 2 and all(name.startswith(f"{os.getpid()}-") for name in seen)
+
+
+def nonsense(path: Path) -> None:
+    path.write_text("[]")
+
+
+def half_an_answer(path: Path) -> None:
+    path.write_text('{"ok": true, "te')
+
+
+def a_text_that_is_none(path: Path) -> None:
+    path.write_text('{"ok": true, "text": 7, "exit": 0}')
+
+
+def endless(path: Path) -> None:
+    path.write_bytes(json.dumps({**DONE, "text": "x" * REQUEST_BYTES}).encode())
+
+
+def somebody_elses(path: Path) -> None:
+    path.write_text(json.dumps(DONE))
+    if os.geteuid() != 0:
+        pytest.skip("only root can give a file away")
+    os.chown(path, 12345, -1)
+
+
+def an_answer_elsewhere(path: Path) -> None:
+    (path.parent.parent / "elsewhere").write_text(json.dumps(DONE))
+    path.symlink_to(path.parent.parent / "elsewhere")
+
+
+@pytest.mark.parametrize("plant", [
+    os.mkfifo, lambda path: path.symlink_to("/dev/zero"), Path.mkdir, an_answer_elsewhere, nonsense, half_an_answer,
+    a_text_that_is_none, endless, somebody_elses,
+], ids=["fifo", "device", "folder", "link", "nonsense", "unfinished", "no text", "too long", "of another"])
+def test_what_is_no_whole_answer_of_the_daemons_is_none_yet(plant: Callable[[Path], None], desk: Desk) -> None:
+    def in_the_answers_place() -> None:
+        (request,) = desk.folder.glob("*.request")
+        plant(request.with_suffix(".answer"))
+
+    answer = inbox.ask(str(desk.folder), {"do": "resume"}, in_the_answers_place, SystemClock(), 0.05)
+
+    assert answer is None
+
+
+def test_an_answer_that_is_still_being_written_is_waited_for(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def begin() -> None:
+        (request,) = desk.folder.glob("*.request")
+        half_an_answer(request.with_suffix(".answer"))
+        monkeypatch.setattr(clock, "sleep", lambda seconds: request.with_suffix(".answer").write_text(json.dumps(DONE)))
+
+    clock = SystemClock()
+    answer = inbox.ask(str(desk.folder), {"do": "resume"}, begin, clock, PATIENCE)
+
+    assert answer == DONE
 
 
 def test_what_an_earlier_daemon_left_is_neither_carried_out_nor_kept(desk: Desk, tmp_path: Path) -> None:
@@ -410,6 +466,84 @@ def test_a_public_folder_that_others_may_write_is_refused_unless_sticky(mode: in
 
     assert said == ("" if trusted else f"cannot publish in {public}: others may write it (owner uid {os.geteuid()}, "
                                        f"mode {mode:04o}); run: chmod 755 {public}")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+def test_a_public_folder_of_somebody_else_is_refused_with_what_mends_it(tmp_path: Path) -> None:
+    public = tmp_path / "public"
+    public.mkdir(mode=0o755)
+    os.chown(public, 12345, -1)
+
+    with pytest.raises(PermissionError) as refused:
+        folders.trust_public(str(public))
+
+    assert str(refused.value) == (f"cannot publish in {public}: its owner is uid 12345 (mode 0755), who could replace what is "
+                                  f"published; run: chown 0 {public}; chmod 755 {public}")
+
+
+# ---- whom a request may reach
+
+@pytest.fixture
+def asked(tmp_path: Path) -> Iterator[Tuple[Daemon, Path]]:
+    """A daemon that was not begun, and its state folder with an inbox and a lock in it."""
+    one = a_daemon(tmp_path)
+    state = tmp_path / "state"
+    (state / "inbox").mkdir(parents=True, mode=0o700)
+    state.chmod(0o700)
+    (state / "lock").touch(0o600)
+    yield one, state
+    for number in (one.wake, one._poke):
+        os.close(number)
+
+
+@pytest.mark.parametrize("folder", ["state", "state/inbox"])
+def test_nothing_is_asked_through_a_folder_that_others_may_write(folder: str, asked: Tuple[Daemon, Path], tmp_path: Path) -> None:
+    (tmp_path / folder).chmod(0o1777)
+
+    with pytest.raises(PermissionError, match=rf"cannot use {tmp_path / folder}: others may write it .* run: chmod 7[01][01] "):
+        daemon.ask(asked[0].loaded.settings, {"do": "resume"})
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+@pytest.mark.parametrize("place, because", [
+    ("state", "its owner is uid 12345"), ("state/inbox", "its owner is uid 12345"), ("state/lock", "owner uid 12345"),
+])
+def test_nothing_is_asked_of_whom_somebody_else_named(place: str, because: str, asked: Tuple[Daemon, Path],
+                                                      tmp_path: Path) -> None:
+    os.chown(tmp_path / place, 12345, -1)
+
+    with pytest.raises(PermissionError, match=f"^cannot .*{tmp_path / place}: .*{because}"):
+        daemon.ask(asked[0].loaded.settings, {"do": "resume"})
+
+
+@pytest.mark.parametrize("plant", [os.mkfifo, Path.mkdir, lambda path: path.symlink_to("/dev/null")],
+                         ids=["fifo", "folder", "link"])
+def test_nothing_is_asked_by_a_lock_that_is_no_file(plant: Callable[[Path], None], asked: Tuple[Daemon, Path]) -> None:
+    (asked[1] / "lock").unlink()
+    plant(asked[1] / "lock")
+
+    with pytest.raises(PermissionError, match="lock: it is not a regular file of root's or ours .* remove it"):
+        daemon.ask(asked[0].loaded.settings, {"do": "resume"})
+
+
+@pytest.mark.parametrize("written", ["0\n", "-1\n", "", "nobody\n"])
+def test_a_lock_that_names_nobody_signals_nobody(written: str, asked: Tuple[Daemon, Path],
+                                                 monkeypatch: pytest.MonkeyPatch) -> None:
+    signalled: List[int] = []
+    (asked[1] / "lock").write_text(written)
+
+    with open(asked[1] / "lock", "rb") as held, monkeypatch.context() as patch:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        patch.setattr(os, "kill", lambda pid, number: signalled.append(pid))
+        answer = daemon.ask(asked[0].loaded.settings, {"do": "resume"})
+
+    assert (answer["exit"], signalled) == (7, [])
+
+
+def test_where_there_is_no_state_the_daemon_does_not_run(asked: Tuple[Daemon, Path]) -> None:
+    shutil.rmtree(asked[1])
+
+    assert daemon.ask(asked[0].loaded.settings, {"do": "resume"})["exit"] == 7
 
 
 def test_the_daemon_refuses_before_it_takes_the_lock(tmp_path: Path) -> None:

@@ -91,9 +91,10 @@ def _without_waits(settings: Settings) -> Settings:
 
 
 def ask(settings: Settings, request: Mapping[str, Any]) -> Dict[str, Any]:
-    """Hand a request to the running daemon and wait for its answer: {"ok", "text", "exit"}."""
+    """Hand a request to the running daemon and wait for its answer: {"ok", "text", "exit"}. Raises PermissionError."""
     here = place(SystemHost(), settings)
     state = here.paths["state"]
+    folders.trust_state(state, os.path.join(state, "inbox"), os.path.join(state, "lock"))
     pid = _holder(state)
     if pid is None:
         return {"ok": False, "text": "the daemon is not running; start it, then ask again", "exit": 7}
@@ -323,7 +324,7 @@ def _holder(state: str) -> Optional[int]:
     """The pid of the daemon that holds the lock, or None."""
     path = os.path.join(state, "lock")
     try:
-        descriptor = os.open(path, os.O_RDWR)
+        descriptor = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_NOCTTY | getattr(os, "O_NOFOLLOW", 0))
     except FileNotFoundError:
         return None
     try:
@@ -333,7 +334,7 @@ def _holder(state: str) -> Optional[int]:
         if problem.errno not in LOCKED:
             raise
         text = os.read(descriptor, 32).decode("ascii", "replace").strip()
-        return int(text) if text.isdigit() else None
+        return int(text) or None if text.isdigit() else None  # 0 would be whoever asks, and all that runs with it
     finally:
         os.close(descriptor)
 

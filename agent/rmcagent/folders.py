@@ -19,22 +19,45 @@ def trust_public(path: str) -> None:
     except FileNotFoundError:
         return                  # it is made when something is published
     mode = stat.S_IMODE(status.st_mode)
+    if status.st_uid not in (0, os.geteuid()):
+        raise PermissionError(f"cannot publish in {path}: its owner is uid {status.st_uid} (mode {mode:04o}), who could replace "
+                              f"what is published; run: chown {os.geteuid()} {path}; chmod 755 {path}")
     if mode & 0o022 and not mode & stat.S_ISVTX:
         raise PermissionError(f"cannot publish in {path}: others may write it (owner uid {status.st_uid}, mode {mode:04o}); "
                               f"run: chmod 755 {path}")
 
 
+def trust_state(state: str, inbox: str, lock: str) -> None:
+    """Raise PermissionError where somebody else could say whom we signal, or answer us; what is not there says nothing."""
+    for folder, mode in ((state, 0o711), (inbox, 0o700)):
+        try:
+            _trust_private(folder, os.stat(folder), mode)
+        except FileNotFoundError:
+            pass
+    try:
+        status = os.lstat(lock)
+    except FileNotFoundError:
+        return
+    if not stat.S_ISREG(status.st_mode) or status.st_uid not in (0, os.geteuid()):
+        raise PermissionError(f"cannot trust {lock}: it is not a regular file of root's or ours (owner uid {status.st_uid}); "
+                              f"stop the daemon, remove it and start the daemon again")
+
+
 def _make_private(path: str, mode: int) -> None:
     os.makedirs(path, mode=mode, exist_ok=True)
     status = os.stat(path)
+    if status.st_uid != os.geteuid():
+        _trust_private(path, status, mode)
+    elif stat.S_IMODE(status.st_mode) != mode:
+        os.chmod(path, mode)
+
+
+def _trust_private(path: str, status: os.stat_result, mode: int) -> None:
     found = stat.S_IMODE(status.st_mode)
-    if status.st_uid == os.geteuid():
-        if found != mode:
-            os.chmod(path, mode)
-    elif status.st_uid != 0:
+    if status.st_uid not in (0, os.geteuid()):
         raise PermissionError(f"cannot use {path}: its owner is uid {status.st_uid} (mode {found:04o}), who could change it; "
                               f"run: chown {os.geteuid()} {path}; chmod {mode:o} {path}")
-    elif found & 0o022:
+    if found & 0o022:
         raise PermissionError(f"cannot use {path}: others may write it (owner uid {status.st_uid}, mode {found:04o}); "
                               f"run: chmod {mode:o} {path}")
 

@@ -34,16 +34,25 @@ def ask(folder: str, request: Mapping[str, Any], knock: Callable[[], None], cloc
         knock()
         until = clock.monotonic() + seconds
         while clock.monotonic() < until:
-            try:
-                with open(name + ANSWER, "rb") as file:
-                    answer: Answer = json.load(file)
+            answer = _answered(name + ANSWER)
+            if answer is not None:
                 return answer
-            except FileNotFoundError:
-                clock.sleep(POLL_SECONDS)
+            clock.sleep(POLL_SECONDS)
         return None
     finally:
         for kind in (REQUEST, ANSWER):
             _remove(name + kind)
+
+
+def _answered(path: str) -> Optional[Answer]:
+    """The answer, once there is a whole one; whatever else lies there is none, for it may still become one."""
+    try:
+        answer = json.loads(_read(path))
+    except (OSError, ValueError, RecursionError):
+        return None
+    kinds = {"ok": bool, "text": str, "exit": int}
+    whole = isinstance(answer, dict) and all(type(answer.get(key)) is kind for key, kind in kinds.items())
+    return answer if whole else None
 
 
 class Inbox:
