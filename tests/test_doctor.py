@@ -491,8 +491,25 @@ def test_what_stops_rmc_is_another_healer(text: str) -> None:
     assert healers.recycling(f"# a comment\n{text}\n") == text
 
 
+@pytest.mark.parametrize("text", [
+    "if [ -x /opt/rsct/install/bin/recfgct ]; then", "x=`/usr/sbin/rsct/bin/rmcctrl -k`", "(stopsrc -s ctrmc)",
+    "systemctl stop sshd ctrmc", "systemctl restart ctrmc>/dev/null 2>&1", "true;rmcctrl -d"])
+def test_what_stops_rmc_is_known_however_it_is_written(text: str) -> None:
+    assert healers.recycling(text) == text
+
+
+@pytest.mark.parametrize("text", ["systemctl stop ", "stopsrc ", "rmcctrl ", "systemctl ", "a" * 15, "/" * 15, "; "])
+def test_no_crontab_takes_long_to_judge(text: str) -> None:
+    before = os.times().user
+
+    assert healers.recycling(text * 100_000) == healers.recycling((text + "\n") * 100_000) == ""
+
+    assert os.times().user - before < 2.0
+
+
 @pytest.mark.parametrize("text", ["", "# rmcctrl -z", "rmcctrl -p", "rmcctrl -A", "stopsrc -s inetd", "lssrc -g rsct",
-                                  "systemctl status ctrmc", "echo ctrmc"])
+                                  "systemctl status ctrmc", "echo ctrmc", "systemctl stop sshd; systemctl status ctrmc",
+                                  "stopsrc -s inetd && lssrc -s ctrmc", "systemctl start ctrmc | grep stop"])
 def test_what_only_looks_or_starts_is_none(text: str) -> None:
     assert healers.recycling(text) == ""
 
@@ -508,6 +525,56 @@ def test_cron_and_the_scripts_it_starts_are_read(tmp_path: Path, platform: Platf
     found = [complaint for complaint in scene.examine().complaints if complaint.area == "healers"]
 
     assert [complaint.what.split()[0].rstrip(",") for complaint in found] == [crontab, "/usr/local/bin/fixit"]
+
+
+class Opened(Machine):
+    """Notes what is opened."""
+
+    def read_from(self, path: str, offset: int, limit: int) -> Optional[bytes]:
+        self.partition.__dict__.setdefault("opened", []).append(path)
+        return super().read_from(path, offset, limit)
+
+
+def opened(folder: Path, crontab: str, text: bytes, listed: str = OURS) -> Tuple[str, ...]:
+    """What is opened of the paths that a crontab names."""
+    scene = Scene(folder, Platform.LINUX)
+    host = Opened(scene.partition, scene.clock, scene.files)
+    host.state_files, host.listed = scene.files, listed
+    scene.host = host
+    scene.files.update({crontab: text, "/opt/fix": b"rmcctrl -z\n"})
+    scene.examine()
+    return tuple(path for path in scene.partition.__dict__["opened"] if path.encode() in text)
+
+
+NAMING = b"0 0 1 1 * /opt/fix\n"
+
+
+@pytest.mark.parametrize("crontab, listed, follows", [
+    ("/var/spool/cron/crontabs/root", "", True), ("/var/spool/cron/root", "", True), ("/etc/crontab", OURS, True),
+    ("/var/spool/cron/crontabs/mallory", OURS, False), ("/var/spool/cron/mallory", OURS, False),
+    ("/etc/cron.d/site", "-rw-r--r-- 1 0 0 1 Mar 4 12:00 x", True), ("/etc/cron.d/site", "", False),
+    ("/etc/cron.d/site", "-rw-r--r-- 1 1001 0 1 Mar 4 12:00 x", False),
+    ("/etc/cron.d/site", "-rw-rw-r-- 1 0 0 1 Mar 4 12:00 x", False),
+    ("/etc/cron.d/site", "-rw-r--rw- 1 0 0 1 Mar 4 12:00 x", False),
+    ("/etc/cron.daily/site", OURS, False),
+])
+def test_only_what_root_alone_can_have_written_names_scripts_that_are_opened(
+    tmp_path: Path, crontab: str, listed: str, follows: bool,
+) -> None:
+    assert opened(tmp_path, crontab, NAMING, listed) == (("/opt/fix",) if follows else ())
+
+
+def test_a_users_crontab_is_judged_by_its_own_text(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, Platform.LINUX)
+    scene.files["/var/spool/cron/crontabs/mallory"] = b"5 * * * * sudo rmcctrl -z\n"
+
+    assert one(scene.examine(), "recycles RMC").mend == "crontab -e mallory"
+
+
+def test_devices_and_control_files_are_opened_for_nobody(tmp_path: Path) -> None:
+    text = b"0 0 1 1 * /dev/watchdog //dev/rmt0 /./proc/1/mem /tmp/../dev/ptmx /sys/power/state /opt/fix\n"
+
+    assert opened(tmp_path, "/var/spool/cron/root", text) == ("/opt/fix",)
 
 
 NAMES = [("rmc_watchdog.ksh", True), ("fix-rmc.sh", True), ("RMCrestart", True), ("rmcd", False), ("rmcagent", False),

@@ -195,7 +195,7 @@ def _trust(state: str, owner: int, mode: str, ourselves: Optional[int]) -> Itera
 def owner_and_mode(answer: Answer) -> Optional[Tuple[int, str]]:
     """The owner's uid and the ten letters of `ls -ldn`; None: it could not tell."""
     words = answer.stdout.split()
-    if answer.exit_code != 0 or len(words) < 4 or not re.fullmatch(r"d[rwxsStTlL-]{9}[.+@]?", words[0]):
+    if answer.exit_code != 0 or len(words) < 4 or not re.fullmatch(r"[d-][rwxsStTlL-]{9}[.+@]?", words[0]):
         return None
     owner = _number(words[2])
     return None if owner is None else (owner, words[0][:10])
