@@ -454,6 +454,8 @@ def test_an_answer_beyond_its_bound_is_cut_and_so_a_gap(tmp_path: Path) -> None:
     ("status.json", '{"known_hmcs": {"a": 1}}'),
     ("df.txt", "/var\t0\t0\n/var\t-1\t2\n"),
     ("INDEX.tsv", "\t".join(names.COLUMNS) + "\nlspv.txt\t\t\u0665\t\t\t\n\n"),
+    ("INDEX.tsv", "\t".join(names.COLUMNS) + "\nlspv.txt\t\t\u00b2\t\t\t\n\n"),
+    ("vitals.txt", "up_for=\u00b2\n"),
     ("ct_node_id.txt", "\0\0"),
     ("logs/x", "\0" * 100_000),
     ("errors/lspv.txt", "\x1b"),
@@ -549,7 +551,7 @@ def many(archive: tarfile.TarFile) -> None:
 def long_name(archive: tarfile.TarFile) -> None:
     info = tarfile.TarInfo("././@LongLink")
     info.type, info.size = tarfile.GNUTYPE_LONGNAME, 1 << 33
-    archive.fileobj.write(info.tobuf())                 # type: ignore[union-attr]
+    archive.fileobj.write(info.tobuf(tarfile.GNU_FORMAT))                 # type: ignore[union-attr]
     archive.fileobj.write(b"\0" * (1 << 20))            # type: ignore[union-attr]
 
 
@@ -570,9 +572,25 @@ def nested(archive: tarfile.TarFile) -> None:
         archive.fileobj.write(info.tobuf() + b"x".ljust(512, b"\0"))    # type: ignore[union-attr]
 
 
+def pax_of_digits(archive: tarfile.TarFile) -> None:
+    info = tarfile.TarInfo("././@PaxHeader")
+    info.type, info.size = tarfile.XHDTYPE, 200_000
+    archive.fileobj.write(info.tobuf(tarfile.USTAR_FORMAT) + b"1" * 200_000 + b"\0" * 192)     # type: ignore[union-attr]
+    healthy()(archive)
+
+
+def pax_of_all(archive: tarfile.TarFile) -> None:
+    info = tarfile.TarInfo("pax_global_header")
+    info.type, info.size = tarfile.XGLTYPE, 0
+    archive.fileobj.write(info.tobuf(tarfile.USTAR_FORMAT))     # type: ignore[union-attr]
+    healthy()(archive)
+
+
 @pytest.mark.parametrize("add, because", [
     (zeros, "larger than 64 MiB"),
-    (sparse, "larger than 64 MiB"),
+    (sparse, "lssrc-a.txt in it is of type S, which collect does not write"),
+    (pax_of_digits, "of type x, which collect does not write; pack it with GNU tar, or give the folder"),
+    (pax_of_all, "of type g"),
     (many, "more than 4096 members"),
     (long_name, "damaged"),
     (negative, "has no size"),
@@ -582,7 +600,10 @@ def nested(archive: tarfile.TarFile) -> None:
 def test_a_hostile_archive_ends_in_one_sentence(
     add: Callable[[tarfile.TarFile], None], because: str, anywhere: str, tmp_path: Path, capsys: Capture,
 ) -> None:
-    assert because in told(packed(tmp_path / "b.tar", add, "w"), anywhere, capsys)
+    path, before = packed(tmp_path / "b.tar", add, "w"), os.times().user
+
+    assert because in told(path, anywhere, capsys)
+    assert os.times().user - before < 2.0
 
 
 def test_an_archive_that_unpacks_without_end_is_refused(
@@ -602,6 +623,36 @@ def test_what_is_no_archive_ends_in_one_sentence(content: bytes, anywhere: str, 
     (tmp_path / "b.tar.gz").write_bytes(content)
 
     told(tmp_path / "b.tar.gz", anywhere, capsys)
+
+
+@pytest.mark.parametrize("form", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT])
+def test_names_of_any_length_are_read_as_tar_writes_them(form: int, tmp_path: Path) -> None:
+    path, top = tmp_path / "b.tar", "a-long-name-of-a-folder/" * 5
+    with tarfile.open(path, "w", format=form) as archive:
+        healthy(top)(archive)
+
+    host = read._archive(str(path), [])
+
+    assert {name.rpartition("/")[2]: one.content.decode() for name, one in host.items()} == HEALTHY
+    assert {one.modified for one in host.values()} == {1_700_000_000.0}
+    assert all(name.count("/") == 4 for name in host)
+
+
+@pytest.mark.parametrize("at", [100, 700, 5000])
+def test_an_archive_that_ends_too_early_is_told_and_not_half_read(
+    at: int, anywhere: str, tmp_path: Path, capsys: Capture,
+) -> None:
+    whole = packed(tmp_path / "b.tar", healthy(), "w").read_bytes()
+    (tmp_path / "b.tar").write_bytes(whole[:at])
+
+    assert "damaged one (it ends too early)" in told(tmp_path / "b.tar", anywhere, capsys)
+
+
+def test_what_follows_the_end_of_an_archive_is_not_read(tmp_path: Path) -> None:
+    path = packed(tmp_path / "b.tar", healthy(), "w")
+    path.write_bytes(path.read_bytes() + b"rubbish" * 999)
+
+    assert planned(path)["verdict"] == "healthy"
 
 
 @settings(max_examples=60)

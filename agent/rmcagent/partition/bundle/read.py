@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
@@ -9,7 +10,7 @@ from fnmatch import fnmatch
 from typing import IO, Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from rmcagent.model import Answer, Deed, Fact, Gap, How, KnownHmc, Platform, Progress, Space, View, Vitals
-from rmcagent.partition.bundle import names
+from rmcagent.partition.bundle import archive, names
 from rmcagent.partition.host import FileStat
 from rmcagent.partition.logs.census import census
 from rmcagent.partition.parse.lines import clean
@@ -142,7 +143,7 @@ class BundleHost:
         refusal = names.refused(command, text)
         if refusal == 127 and asked in names.OPTIONAL:
             return Answer(asked, missing=True)
-        number = int(exit_code) if exit_code.isdigit() and len(exit_code) < 4 else None
+        number = int(exit_code) if re.fullmatch("[0-9]{1,3}", exit_code) else None
         stderr = self._text(f"{names.ERRORS}{name}.txt")
         return Answer(asked, number if refusal is None else refusal, text, stderr, timed_out=names.TIMED_OUT in note,
                       cut=said.cut or len(said.content) > keep or note == names.CUT)
@@ -191,7 +192,7 @@ class BundleHost:
         """May act: what holds the reader of a bundle does not hold the agent there."""
         seconds = self._vitals.get("up_for", "")
         return Vitals(self._vitals.get("boot", ""), self._vitals.get("identity", ""),
-                      timedelta(seconds=int(seconds)) if seconds.isdecimal() and len(seconds) < 11 else None,
+                      timedelta(seconds=int(seconds)) if re.fullmatch("[0-9]{1,10}", seconds) else None,
                       may_act=True, in_wpar=self._vitals.get("in_wpar") == "yes")
 
     def processes(self) -> Optional[Tuple[str, ...]]:
@@ -324,7 +325,6 @@ def _archive(path: str, notes: List[str]) -> Dict[str, Captured]:
     """The plain files of a tar archive, by their cleaned names; nothing is written anywhere."""
     import gzip
     import struct
-    import tarfile
     import zlib
 
     try:
@@ -332,42 +332,32 @@ def _archive(path: str, notes: List[str]) -> Dict[str, Captured]:
             zipped = packed.read(2) == b"\x1f\x8b"
             packed.seek(0)
             stream: Any = gzip.GzipFile(fileobj=packed) if zipped else packed
-            bounded: Any = _Bounded(path, stream)
-            with tarfile.open(fileobj=bounded, mode="r|") as archive:
-                return _without_top(dict(_members(path, archive, notes)))
+            return _without_top(dict(_members(path, _Bounded(path, stream), notes)))
+    except archive.Refused as reason:
+        raise CannotRead(f"cannot read {path}: {reason}") from None
     except CannotRead:
         raise
-    # Whatever the standard library makes of a damaged archive is one of these.
-    except (tarfile.TarError, zlib.error, struct.error, EOFError, OSError, ValueError, LookupError, ArithmeticError, TypeError,
-            AttributeError, RecursionError, AssertionError) as problem:
+    # Whatever is made of a damaged archive, here and by what unpacks it, is one of these.
+    except (zlib.error, struct.error, EOFError, OSError, ValueError) as problem:
         raise CannotRead(f"cannot read {path}: it is no tar archive, or a damaged one "
                          f"({clean(str(problem))[:80] or type(problem).__name__})") from None
 
 
-def _members(path: str, archive: Any, notes: List[str]) -> Iterator[Tuple[str, Captured]]:
+def _members(path: str, stream: _Bounded, notes: List[str]) -> Iterator[Tuple[str, Captured]]:
     seen = set()
     skipped = 0
-    for number, member in enumerate(archive):
+    for number, member in enumerate(archive.members(stream.read, LARGEST_FILE + 1, LARGEST_WHOLE)):
         if number >= MOST_FILES:
             raise CannotRead(f"cannot read {path}: it has more than {MOST_FILES} members")
-        if member.size < 0:
-            raise CannotRead(f"cannot read {path}: it is damaged, {clean(member.name)} in it has no size")
-        if member.size > LARGEST_WHOLE and member.isreg():
-            raise CannotRead(f"cannot read {path}: {clean(member.name)} in it is larger than {LARGEST_WHOLE >> 20} MiB")
+        if member.is_folder:
+            continue
         parts = [part for part in member.name.split("/") if part not in ("", ".")]
-        if member.isdir():
-            continue
-        if not member.isreg() or member.issparse() or member.name.startswith("/") or ".." in parts:
-            skipped += 1
-            continue
         name = "/".join(parts)
-        opened = archive.extractfile(member)
-        if opened is None or name in seen:
+        if not member.is_file or member.name.startswith("/") or ".." in parts or name in seen:
             skipped += 1
             continue
         seen.add(name)
-        content = opened.read(LARGEST_FILE + 1)
-        yield name, Captured(content[:LARGEST_FILE], float(member.mtime), cut=len(content) > LARGEST_FILE)
+        yield name, Captured(member.content[:LARGEST_FILE], member.modified, cut=len(member.content) > LARGEST_FILE)
     if skipped:
         notes.append(f"{skipped} of its members were not read: no plain files, twice there, or named to lie outside it")
 
