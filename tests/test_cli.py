@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any, Dict, List, Optional
+from typing import Any, Callable, Dict, Iterator, List, Optional
 
 import pytest
 
@@ -126,7 +126,93 @@ def test_a_document_that_is_a_folder_gets_a_sentence(public: Path, capsys: Captu
 
     assert main(["status"]) == 4
 
-    assert "Is a directory" in capsys.readouterr().err
+    assert "not a regular file" in capsys.readouterr().err
+
+
+AGE = f'"boot": "{published._boot()}", "monotonic"'
+
+
+@pytest.mark.parametrize("facts", [
+    f"{AGE}: 1{'0' * 400}", f"{AGE}: NaN", f"{AGE}: -1e999", '"look_seconds": null', '"look_seconds": "x"',
+    '"timeout_seconds": []', '"why": 5', '"why": {}', f'"look_seconds": 1{"0" * 400}',
+    '"budgets": {"start": [{"times": "x", "spent": 1, "span_seconds": 1}]}',
+    '"budgets": {"start": [{"times": 1, "spent": 1, "span_seconds": Infinity}]}', f'"hmcs": {"[" * 500}{"]" * 500}',
+], ids=lambda facts: facts[:60])
+@pytest.mark.parametrize("argv", [["status"], ["status", "--json"], ["why"]], ids=" ".join)
+def test_a_document_of_the_wrong_shape_is_damaged_and_no_mistake_of_ours(
+    argv: List[str], facts: str, public: Path, capsys: Capture,
+) -> None:
+    (public / "status.json").write_text(json.dumps(document())[:-1] + f", {facts}}}")
+
+    assert main(argv) == 4
+
+    told = capsys.readouterr()
+    assert (told.out, told.err) == ("", f"rmcagent: cannot read {public / 'status.json'}: damaged, or of another version; "
+                                        f"a running agent replaces it at its next look\n")
+
+
+DECISION: Dict[str, Any] = {
+    "fault": "rmc-down", "kind": "refuse", "remedy": "recycle", "because": "a", "until": "2026-05-04T13:00:00+00:00",
+    "refusals": [{"guard": "cluster", "because": "b", "unblock": "c", "until": None}],
+}
+WHOLE: Dict[str, Any] = {
+    "mode": "act", "next_look": "2026-05-04T12:01:28+00:00", "pause": {"until": "2026-05-04T13:00:00+00:00", "reason": "x"},
+    "subsystems": {"ctrmc": {"state": "active", "pid": 5}}, "hmcs": [{"address": "192.0.2.9", "link": "up", "reachable": True}],
+    "cluster": {"state": "absent", "recycle": "allowed", "evidence": "none"}, "gaps": [{"about": "x", "because": "y"}],
+    "findings": [{"fault": "rmc-down", "since": "2026-05-04T12:00:00+00:00", "evidence": "it is so", "advice": "z"}],
+    "decisions": [DECISION, {"kind": "escalate", "unblock": ["d"]}],
+    "budgets": {"start": [{"times": 2, "spent": 1, "span_seconds": 3600.0}]},
+    "why": [{"episode": "E-1", "because": ["e"], "refused_by": [{"guard": "cluster", "because": "f", "unblock": "g"}]}],
+}
+
+
+def test_whatever_stands_in_the_document_nothing_is_called_a_mistake_of_ours(public: Path, capsys: Capture) -> None:
+    for facts in (copy for odd in (None, [5, "x"], {"x": {}}) for copy in spoilt(document(**WHOLE), odd)):
+        (public / "status.json").write_text(json.dumps(facts))
+
+        codes = (main(["status"]), main(["why"]))
+
+        assert not {2, 5, 6, 7}.intersection(codes) and "please report" not in capsys.readouterr().err, facts
+
+
+def spoilt(value: Any, odd: Any) -> Iterator[Any]:
+    """The value with `odd` in the place of each of its parts, at any depth."""
+    for key, part in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+        for other in (odd, *spoilt(part, odd)):
+            copy = value.copy()
+            copy[key] = other
+            yield copy
+
+
+# ---- whose document it is
+
+@pytest.mark.parametrize("plant", [
+    os.mkfifo, lambda path: path.symlink_to("/dev/zero"), lambda path: path.symlink_to("other.json"),
+], ids=["fifo", "device", "link"])
+def test_what_is_no_regular_file_is_not_read_and_nothing_waits_for_it(
+    plant: Callable[[Path], None], public: Path, capsys: Capture,
+) -> None:
+    (public / "other.json").write_text(json.dumps(document()))
+    plant(public / "status.json")
+
+    assert main(["status"]) == 4
+
+    assert capsys.readouterr().err == (f"rmcagent: cannot read {public / 'status.json'}: not a regular file; remove it, a "
+                                       f"running agent replaces it at its next look\n")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_a_document_that_somebody_else_made_is_not_believed(public: Path, capsys: Capture) -> None:
+    publish(public)
+    os.chown(public / "status.json", 12345, -1)
+    public.chmod(0o1777)
+
+    forged, told = main(["status"]), capsys.readouterr().err
+    os.chown(public, 12345, -1)
+
+    assert (forged, told) == (4, f"rmcagent: cannot read {public / 'status.json'}: its owner is uid 12345, neither root nor its "
+                                 f"folder's owner: it may be made up; remove it\n")
+    assert main(["status"]) == 0            # the daemon of another user, who publishes in a folder of his own
 
 
 @pytest.mark.parametrize("argv", [["--config", "F", "status"], ["status", "--config", "F"], ["status", "--config=F"]])

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import os
 import time
+from pathlib import Path
 from typing import Any, List
 
 import pytest
@@ -10,6 +11,26 @@ import pytest
 from rmcagent import published
 
 Patch = pytest.MonkeyPatch
+
+
+def test_a_link_that_came_in_between_is_not_followed(tmp_path: Path, monkeypatch: Patch) -> None:
+    (tmp_path / "other.json").write_text('{"schema": 1, "verdict": "healthy"}')
+    (tmp_path / "status.json").symlink_to("other.json")
+    regular = os.lstat(tmp_path / "other.json")
+    monkeypatch.setattr(os, "lstat", lambda path: regular)
+
+    with pytest.raises(ValueError, match="cannot read .*/status.json: "):
+        published.read(str(tmp_path / "status.json"))
+
+
+def test_what_came_in_between_is_judged_by_what_was_opened(tmp_path: Path, monkeypatch: Patch) -> None:
+    (tmp_path / "other.json").touch()
+    os.mkfifo(tmp_path / "status.json")
+    regular = os.lstat(tmp_path / "other.json")
+    monkeypatch.setattr(os, "lstat", lambda path: regular)
+
+    with pytest.raises(ValueError, match="status.json: not a regular file; remove it"):
+        published.read(str(tmp_path / "status.json"))
 
 
 def test_somebody_elses_process_is_alive() -> None:

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import os
+import stat
 
 TYPE_CHECKING = False                     # typing's own would be an import that `status` pays for
 if TYPE_CHECKING:
@@ -10,6 +11,8 @@ if TYPE_CHECKING:
     Document = Dict[str, Any]
 
 LONGEST_DOCUMENT = 4 << 20                # bytes
+DEEPEST = 16                              # of tables and lists in each other; a look's are five deep
+LARGEST_NUMBER = 1e18
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
 
@@ -18,17 +21,53 @@ def read(path: str) -> Optional[Document]:
     import json
 
     try:
-        with open(path, "rb") as file:
-            document = json.loads(file.read(LONGEST_DOCUMENT))
+        document = json.loads(_content(path))
     except FileNotFoundError:
         return None
     except OSError as reason:
-        raise ValueError(f"cannot read {path}: {reason.strerror}") from None
+        raise ValueError(f"cannot read {path}: {reason.strerror or reason}") from None
     except (ValueError, RecursionError):
         document = None
-    if not isinstance(document, dict) or document.get("schema") != 1 or not isinstance(document.get("verdict"), str):
+    if not isinstance(document, dict) or not _sound(document):
         raise ValueError(f"cannot read {path}: damaged, or of another version; a running agent replaces it at its next look")
     return document
+
+
+def _content(path: str) -> bytes:
+    """What stands in the file, which must be the daemon's. Raises OSError."""
+    # Before it is opened: a FIFO or a device of that name must neither hold us nor notice us.
+    _trust(path, os.lstat(path))
+    number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | getattr(os, "O_NOFOLLOW", 0))
+    with open(number, "rb") as file:
+        _trust(path, os.fstat(number))
+        return file.read(LONGEST_DOCUMENT)
+
+
+def _trust(path: str, status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError("not a regular file; remove it, a running agent replaces it at its next look")
+    # The daemon need not run as root: it only publishes in a folder that is root's or its own.
+    if status.st_uid not in (0, os.geteuid()) and status.st_uid != os.stat(os.path.dirname(path) or ".").st_uid:
+        raise OSError(f"its owner is uid {status.st_uid}, neither root nor its folder's owner: it may be made up; remove it")
+
+
+def _sound(document: Document) -> bool:
+    """Whether it can be shown: what is counted with is a number, what is gone through a list."""
+    counted = [document.get("look_seconds", 0), document.get("timeout_seconds", 0)]
+    budgets = document.get("budgets")
+    for rows in budgets.values() if isinstance(budgets, dict) else ():
+        for row in rows if isinstance(rows, list) else ():
+            counted += [row.get(key, 0) for key in ("times", "spent", "span_seconds")] if isinstance(row, dict) else ()
+    return (document.get("schema") == 1 and isinstance(document.get("verdict"), str) and _plain(document, DEEPEST)
+            and isinstance(document.get("why", []), list) and all(type(number) in (int, float) for number in counted))
+
+
+def _plain(value: Any, deepest: int) -> bool:
+    """Whether no number is endless, or longer than any clock's or disk's, and nothing is nested deeper than what is published."""
+    if isinstance(value, (dict, list)):
+        items = value.values() if isinstance(value, dict) else value
+        return deepest > 0 and all(_plain(item, deepest - 1) for item in items)
+    return not isinstance(value, (int, float)) or abs(value) < LARGEST_NUMBER
 
 
 def alive(document: Document) -> Optional[bool]:
