@@ -1,0 +1,532 @@
+"""The ledger against a model of it, on a disk that tears, forgets what was not synced, and fills up, at any call.
+
+The model knows of everything told which values it had, in their order, and which of them was promised to survive. Whatever
+happens, what a new ledger reads is the promised value or a later one; of an attempt's intent that is the attempt itself.
+"""
+from __future__ import annotations
+
+import errno
+import io
+import os
+import stat
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta, timezone
+from typing import Any, Callable, Dict, List, Mapping, Optional, Set, Tuple
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+
+from rmcagent import ledger as ledger_module
+from rmcagent import records
+from rmcagent.ledger import KEPT_DECISIONS, Ledger
+from rmcagent.model import Attempt, Fault, KnownHmc, Outcome, Pause, Remedy
+from rmcagent.sim.clock import VirtualClock
+
+NOON = datetime(2026, 3, 4, 12, 0, tzinfo=timezone.utc)
+DAY = timedelta(days=1)
+PATH = "/state/ledger.jsonl"
+
+
+# -- the disk
+
+
+class Died(BaseException):
+    """The process, or the machine, ends in the middle of a call."""
+
+
+@dataclass(frozen=True)
+class Mishap:
+    """What goes wrong at the `at`th changing call from now, after `share` of what it would have written."""
+
+    how: str            # dies | power | full
+    at: int
+    share: float
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What a power failure leaves of what was not synced: how many of the changes, how much of the next, zeros after it."""
+
+    changes: float
+    part: float
+    zeros: bool
+    names: float
+
+
+class Inode:
+    def __init__(self, content: bytes = b"") -> None:
+        self.versions = [content]       # the first is on the disk for certain
+
+    @property
+    def content(self) -> bytes:
+        return self.versions[-1]
+
+    def becomes(self, content: bytes) -> None:
+        self.versions.append(content)
+
+    def synced(self) -> None:
+        self.versions = self.versions[-1:]
+
+    def left(self, loss: Loss) -> bytes:
+        number = round(loss.changes * (len(self.versions) - 1))
+        kept = self.versions[number]
+        grown = next((later for later in self.versions[number + 1:] if later.startswith(kept)), kept)
+        part = grown[:len(kept) + round(loss.part * (len(grown) - len(kept)))]
+        return part + bytes(len(grown) - len(part)) if loss.zeros else part
+
+
+class Disk:
+    """`os` as records.py knows it, over one folder; what it does not have is the real one's."""
+
+    def __init__(self) -> None:
+        self.names: List[Dict[str, Inode]] = [{}]       # the first is on the disk for certain
+        self.open_files: Dict[int, Optional[Inode]] = {}
+        self.mishap: Optional[Mishap] = None
+        self.calls = 0
+        self.dead = False
+        self.met = False                                # a mishap came to pass
+        self.path = self
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(os, name)
+
+    @property
+    def here(self) -> Dict[str, Inode]:
+        return self.names[-1]
+
+    def arm(self, mishap: Optional[Mishap]) -> None:
+        self.mishap, self.calls, self.dead, self.met = mishap, 0, False, False
+
+    def power_failed(self, loss: Loss) -> None:
+        kept = self.names[round(loss.names * (len(self.names) - 1))]
+        left = {inode: Inode(inode.left(loss)) for inode in kept.values()}
+        self.names, self.open_files = [{name: left[inode] for name, inode in kept.items()}], {}
+
+    def _call(self, may_be_refused: bool = True) -> Optional[float]:
+        """None: all of it; else the share that is done before it ends badly."""
+        if self.dead:
+            raise Died
+        self.calls += 1
+        mishap = self.mishap
+        if mishap is None or self.calls < mishap.at or (mishap.how == "full" and not may_be_refused):
+            return None
+        self.met = True
+        return mishap.share if self.calls == mishap.at else 0.0
+
+    def _end(self) -> None:
+        assert self.mishap is not None
+        if self.mishap.how == "full":
+            raise OSError(errno.ENOSPC, "No space left on device", PATH)
+        self.dead = True
+        raise Died
+
+    def _change(self, change: Callable[[], None], may_be_refused: bool = True) -> None:
+        if self._call(may_be_refused) is not None:
+            self._end()
+        change()
+
+    def _renamed(self, **names: Optional[Inode]) -> Callable[[], None]:
+        return lambda: self.names.append({name: inode for name, inode in {**self.here, **names}.items() if inode is not None})
+
+    # what records.py and ledger.py call
+
+    def open(self, path: str, flags: int, mode: int = 0o777) -> int:
+        number = max(self.open_files, default=2) + 1
+        if path == "/state":
+            self.open_files[number] = None
+            return number
+        if flags & os.O_CREAT:
+            assert path not in self.here and flags & os.O_EXCL
+            self._change(self._renamed(**{path: Inode()}))
+        if path not in self.here:
+            raise FileNotFoundError(errno.ENOENT, "No such file or directory", path)
+        self.open_files[number] = self.here[path]
+        return number
+
+    def opened(self, number: int, mode: str) -> io.BytesIO:
+        inode = self.open_files.pop(number)
+        assert inode is not None and mode == "rb"
+        return io.BytesIO(inode.content)
+
+    def close(self, number: int) -> None:
+        self.open_files.pop(number, None)
+
+    def write(self, number: int, content: bytes) -> int:
+        inode = self.open_files[number]
+        assert inode is not None
+        share = self._call()
+        done = content if share is None else content[:int(share * len(content))]
+        if done:
+            inode.becomes(inode.content + bytes(done))
+        if share is not None:
+            self._end()
+        return len(done)
+
+    def fsync(self, number: int) -> None:
+        inode = self.open_files[number]
+        self._change(inode.synced if inode is not None else lambda: self.names.__setitem__(slice(None), self.names[-1:]))
+
+    def ftruncate(self, number: int, size: int) -> None:
+        inode = self.open_files[number]
+        assert inode is not None
+        self._change(lambda: inode.becomes(inode.content[:size]), may_be_refused=False)
+
+    def truncate(self, path: str, size: int) -> None:
+        inode = self.here[path]
+        self._change(lambda: inode.becomes(inode.content[:size]), may_be_refused=False)
+
+    def replace(self, path: str, other: str) -> None:
+        self._change(self._renamed(**{other: self.here[path], path: None}))
+
+    def link(self, path: str, other: str) -> None:
+        self._change(self._renamed(**{other: self.here[path]}))
+
+    def unlink(self, path: str) -> None:
+        if path not in self.here:
+            raise FileNotFoundError(errno.ENOENT, "No such file or directory", path)
+        self._change(self._renamed(**{path: None}), may_be_refused=False)
+
+    def stat(self, path: str) -> os.stat_result:
+        if path not in self.here:
+            raise FileNotFoundError(errno.ENOENT, "No such file or directory", path)
+        return os.stat_result((stat.S_IFREG | 0o600, 1, 1, 1, 0, 0, len(self.here[path].content), 0, 0, 0))
+
+    def exists(self, path: str) -> bool:
+        return path in self.here
+
+    def samefile(self, path: str, other: str) -> bool:
+        return self.here[path] is self.here[other]
+
+    def dirname(self, path: str) -> str:
+        return os.path.dirname(path)
+
+    def makedirs(self, path: str, mode: int = 0o777, exist_ok: bool = False) -> None:
+        assert path == "/state"
+
+
+# -- the model
+
+
+class Told:
+    """The values that something had, in their order; one before `floor` must never be read again."""
+
+    def __init__(self) -> None:
+        self.values: List[Any] = [None]
+        self.floor = 0
+
+    def promise(self) -> None:
+        self.floor = len(self.values) - 1
+
+    def read(self, value: Any, boot: str) -> bool:
+        """False where that value cannot be. It is the newest from now on."""
+        for number in range(len(self.values) - 1, self.floor - 1, -1):
+            if same(self.values[number], value, boot):
+                self.values = self.values[:number + 1]
+                return True
+        return False
+
+
+def as_read(ledger: Ledger) -> Dict[str, Any]:
+    """Everything that a ledger remembers, by name."""
+    return {
+        **{f"attempt {number}": attempt for number, attempt in ledger.attempts.items()},
+        **{f"hmc {address}": hmc for address, hmc in ledger.known.items()},
+        **{f"fact {name}": value for name, value in ledger.facts.items()},
+        "episode": (ledger.last_episode, ledger.episode) if ledger.last_episode else None,
+        "pause": ledger.pause,
+        "decisions": list(ledger.decisions) or None,
+    }
+
+
+def same(told: Any, read: Any, boot: str) -> bool:
+    """What another boot dated in the future may have become younger, for its clock was wrong."""
+    if isinstance(told, Attempt) and isinstance(read, Attempt) and read.boot != boot:
+        younger = read.begun_at <= told.begun_at and (read.ended_at or told.begun_at) <= (told.ended_at or told.begun_at)
+        return younger and replace(told, begun_at=read.begun_at, ended_at=read.ended_at) == read
+    return bool(told == read)
+
+
+MISHAPS = st.one_of(
+    st.none(), st.none(),
+    st.builds(Mishap, st.sampled_from(["dies", "power", "full"]), st.integers(1, 9), st.sampled_from([0.0, 0.3, 0.99, 1.0])),
+)
+SHARES = st.sampled_from([0.0, 0.3, 0.5, 0.8, 1.0])
+LOSSES = st.builds(Loss, SHARES, SHARES, st.booleans(), SHARES)
+NAMES = st.sampled_from(["remote_enabled", "in_band_seen"])
+MOMENTS = st.sampled_from(["domains_allowed_at", "seen_at"])
+ADDRESSES = st.sampled_from(["192.0.2.31", "192.0.2.32", "2001:db8::31"])
+
+
+class LedgerOnABadDisk(RuleBasedStateMachine):
+    """One state folder through many lives, boots and clocks."""
+
+    entry_bytes = 700
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.disk = Disk()
+        self.patch = pytest.MonkeyPatch()
+        self.patch.setattr(records, "os", self.disk)
+        self.patch.setattr(ledger_module, "os", self.disk)
+        self.patch.setattr(records, "open", self.disk.opened, raising=False)
+        self.patch.setattr(records, "REPLACE_AT", 4096)
+        self.clock = VirtualClock(NOON, monotonic=1000.0)
+        self.boots = 1
+        self.told: Dict[str, Told] = {}
+        self.returned: Set[int] = set()         # by begin, since the last damage
+        self.spent = False
+        self.anchored: Optional[Tuple[datetime, float]] = None
+        self.owed = False                       # something could not be written, and no durable write has succeeded since
+        self.entries = 0
+        self.ledger = self.opened()
+
+    def teardown(self) -> None:
+        self.patch.undo()
+
+    # -- lives
+
+    @property
+    def boot(self) -> str:
+        return f"boot-{self.boots}"
+
+    def opened(self) -> Ledger:
+        return Ledger(PATH, self.clock, self.boot)
+
+    def during(self, mishap: Optional[Mishap], loss: Loss, deed: Callable[[], Any]) -> Any:
+        """What the deed returns; None where somebody died meanwhile, and a new life has begun since."""
+        self.disk.arm(mishap)
+        try:
+            done = deed()
+        except Died:
+            assert mishap is not None
+            self.live_again(mishap.how, loss)
+            return None
+        finally:
+            self.owed = self.owed or self.disk.met
+            self.disk.arm(None)
+        return done
+
+    def live_again(self, how: str, loss: Loss, mishap: Optional[Mishap] = None) -> None:
+        """A new process after a death; after a power failure it is a new boot, and the disk has lost something."""
+        if how == "power":
+            self.disk.power_failed(loss)
+            self.clock.rebooted()
+            self.clock.sleep(30)
+            self.boots += 1
+            self.anchored = None
+        self.disk.open_files = {}
+        self.disk.arm(mishap)
+        try:
+            torn = self.torn()
+            self.ledger = self.opened()
+        except Died:
+            assert mishap is not None
+            self.disk.arm(None)
+            self.live_again(mishap.how, loss)
+            return
+        met, self.owed = self.disk.met, self.disk.met
+        self.disk.arm(None)
+        self.check_what_was_read()
+        if not met:
+            assert self.ledger.torn == torn, "half a line is told"
+            assert not self.opened().torn, "and told once"
+        if how == "power":
+            self.settle()
+
+    def torn(self) -> bool:
+        there = self.disk.here.get(PATH)
+        return there is not None and bool(there.content) and not there.content.endswith(b"\n")
+
+    def settle(self) -> None:
+        """What was read after a power failure is on the disk."""
+        for told in self.told.values():
+            told.values, told.floor = told.values[-1:], 0
+
+    # -- what must hold
+
+    def check_what_was_read(self) -> None:
+        assert bool(self.ledger.spent_at) == self.spent, self.ledger.damage
+        read = as_read(self.ledger)
+        for name in {*self.told, *read}:
+            known = self.told.setdefault(name, Told())
+            assert known.read(read.get(name), self.boot), f"{name}: {read.get(name)} of {known.values}, from {known.floor}"
+
+    @invariant()
+    def a_moment_of_another_boot_is_none(self) -> None:
+        for name, value in self.ledger.facts.items():
+            if name.endswith("_at"):
+                assert (self.ledger.moment(name) is not None) == (value["boot"] == self.boot)
+
+    @invariant()
+    def no_file_is_larger_than_it_may_get(self) -> None:
+        assert all(len(inode.content) <= records.LARGEST for inode in self.disk.here.values())
+
+    @invariant()
+    def no_wall_clock_moves_the_steady_one(self) -> None:
+        steady = self.ledger.steady
+        if self.anchored is not None and not self.owed:
+            assert (steady.anchor_wall, steady.anchor_monotonic) == self.anchored
+        self.anchored = (steady.anchor_wall, steady.anchor_monotonic)
+
+    @invariant()
+    def memory_is_what_was_told_last(self) -> None:
+        read = as_read(self.ledger)
+        for name, told in self.told.items():
+            assert same(told.values[-1], read.get(name), self.boot), name
+
+    # -- telling
+
+    def tell(self, name: str, value: Any, *then: Any) -> None:
+        self.told.setdefault(name, Told()).values += [value, *then]
+
+    def promised(self, name: str) -> None:
+        """A durable write has succeeded: that, and all that was told before it where nothing had failed, is on the disk."""
+        self.told[name].promise()
+        if not self.owed:
+            for told in self.told.values():
+                told.promise()
+
+    @rule(remedy=st.sampled_from(Remedy), fault=st.sampled_from(Fault), shadow=st.booleans(), mishap=MISHAPS, loss=LOSSES)
+    def begin(self, remedy: Remedy, fault: Fault, shadow: bool, mishap: Optional[Mishap], loss: Loss) -> None:
+        number = max(self.ledger.attempts, default=0) + 1
+        name = f"attempt {number}"
+        wanted = Attempt(number, remedy, fault, "", "E-1", self.ledger.steady.now(), self.boot, "machine-1", shadow)
+        self.tell(name, wanted)
+
+        try:
+            attempt = self.during(mishap, loss, lambda: self.ledger.begin(remedy, fault, "", "E-1", "machine-1", shadow))
+        except OSError:
+            self.tell(name, None)       # its line may be read later all the same: that spends, and does nothing
+            return
+        if attempt is not None:
+            assert attempt == wanted and attempt.id not in self.returned
+            self.returned.add(attempt.id)
+            self.promised(name)
+
+    @precondition(lambda self: self.ledger.attempts)
+    @rule(which=st.integers(0, 9), outcome=st.sampled_from([None, *Outcome]), mishap=MISHAPS, loss=LOSSES)
+    def update(self, which: int, outcome: Optional[Outcome], mishap: Optional[Mishap], loss: Loss) -> None:
+        numbers = sorted(self.ledger.attempts)
+        attempt = self.ledger.attempts[numbers[which % len(numbers)]]
+        changed = replace(attempt, outcome=outcome, ended_at=self.ledger.steady.now(), because=f"look {which}")
+        self.tell(f"attempt {attempt.id}", changed)
+
+        self.during(mishap, loss, lambda: self.ledger.update(changed))
+
+    @rule(hours=st.one_of(st.none(), st.integers(1, 9)), mishap=MISHAPS, loss=LOSSES)
+    def pause(self, hours: Optional[int], mishap: Optional[Mishap], loss: Loss) -> None:
+        pause = Pause(self.ledger.steady.now() + timedelta(hours=hours), "SAN work", "root") if hours else None
+        before = self.ledger.pause
+        self.tell("pause", pause)
+
+        def acknowledged() -> bool:
+            self.ledger.set_pause(pause)
+            return True
+
+        try:
+            done = self.during(mishap, loss, acknowledged)
+        except OSError:
+            self.tell("pause", before)
+            return
+        if done:
+            self.promised("pause")
+
+    @rule(opens=st.booleans(), mishap=MISHAPS, loss=LOSSES)
+    def episode(self, opens: bool, mishap: Optional[Mishap], loss: Loss) -> None:
+        number = self.ledger.last_episode + opens
+        opened = ledger_module.Episode(f"E-{number}", self.ledger.steady.now()) if opens else None
+        self.tell("episode", (number, opened) if number else None)
+
+        self.during(mishap, loss, self.ledger.open_episode if opens else self.ledger.close_episode)
+
+    @rule(address=ADDRESSES, name=st.sampled_from(["", "hmc1"]), mishap=MISHAPS, loss=LOSSES)
+    def saw(self, address: str, name: str, mishap: Optional[Mishap], loss: Loss) -> None:
+        hmc = KnownHmc(address, name, "", self.ledger.steady.now(), None)
+        self.tell(f"hmc {address}", hmc)
+
+        self.during(mishap, loss, lambda: self.ledger.saw(hmc))
+
+    @rule(name=NAMES, value=st.sampled_from([True, False, None]), mishap=MISHAPS, loss=LOSSES)
+    def remember(self, name: str, value: Optional[bool], mishap: Optional[Mishap], loss: Loss) -> None:
+        self.tell(f"fact {name}", value)
+
+        self.during(mishap, loss, lambda: self.ledger.remember(name, value))
+
+    @rule(name=MOMENTS, forget=st.booleans(), mishap=MISHAPS, loss=LOSSES)
+    def remember_moment(self, name: str, forget: bool, mishap: Optional[Mishap], loss: Loss) -> None:
+        at = None if forget else self.ledger.steady.now()
+        self.tell(f"fact {name}", {"at": at.isoformat(), "boot": self.boot} if at else None)
+
+        self.during(mishap, loss, lambda: self.ledger.remember_moment(name, at))
+
+    @rule(share=st.floats(0.0, 1.0), mishap=MISHAPS, loss=LOSSES)
+    def decided(self, share: float, mishap: Optional[Mishap], loss: Loss) -> None:
+        self.entries += 1
+        entry: Mapping[str, Any] = {"n": self.entries, "because": "x" * int(share * self.entry_bytes)}
+        self.tell("decisions", [*self.ledger.decisions, entry][-KEPT_DECISIONS:])
+
+        self.during(mishap, loss, lambda: self.ledger.decided(entry))
+
+    # -- what happens to it
+
+    @rule(seconds=st.sampled_from([1.0, 61.0, 7200.0]))
+    def time_passes(self, seconds: float) -> None:
+        self.clock.sleep(seconds)
+
+    @rule(mishap=MISHAPS, loss=LOSSES)
+    def catches_up(self, mishap: Optional[Mishap], loss: Loss) -> None:
+        self.during(mishap, loss, self.ledger.catch_up)
+
+    @rule(days=st.sampled_from([-1, 1]))
+    def wall_clock_is_set(self, days: int) -> None:
+        self.clock.jump(days * DAY)
+
+    @rule(how=st.sampled_from(["dies", "power"]), loss=LOSSES, mishap=MISHAPS)
+    def life_ends(self, how: str, loss: Loss, mishap: Optional[Mishap]) -> None:
+        self.live_again(how, loss, mishap)
+
+    @rule()
+    def somebody_looks(self) -> None:
+        before = self.disk.here[PATH].content if PATH in self.disk.here else None
+
+        seen = Ledger(PATH, self.clock, self.boot, read_only=True)
+
+        assert self.owed or as_read(seen) == as_read(self.ledger)
+        assert (self.disk.here[PATH].content if PATH in self.disk.here else None) == before
+
+    @precondition(lambda self: self.disk.here.get(PATH) is not None and self.disk.here[PATH].content.count(b"\n") > 2)
+    @rule(where=st.floats(0.0, 0.99), mishap=MISHAPS, loss=LOSSES)
+    def a_byte_in_the_middle_goes_bad(self, where: float, mishap: Optional[Mishap], loss: Loss) -> None:
+        inode = self.disk.here[PATH]
+        content = bytearray(inode.content)
+        end = content.rstrip(b"\n").rfind(b"\n")
+        content[int(where * end)] ^= 0x04
+        inode.becomes(bytes(content))
+        inode.synced()
+        self.told, self.spent, self.returned, self.anchored = {}, True, set(), None
+
+        self.live_again("dies", loss, mishap)
+
+        assert any(found.content == content for found in self.disk.here.values()), "it is kept for a human"
+
+
+FAST = settings(max_examples=60, stateful_step_count=40, deadline=None, report_multiple_bugs=False,
+                suppress_health_check=list(HealthCheck))
+LONG = settings(max_examples=1500, stateful_step_count=120, deadline=None, report_multiple_bugs=False,
+                suppress_health_check=list(HealthCheck))
+
+
+def test_what_was_promised_survives_every_crash() -> None:
+    run_state_machine_as_test(LedgerOnABadDisk, settings=FAST)  # type: ignore[no-untyped-call]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("entry_bytes", [700, 60_000])
+def test_it_survives_them_through_a_long_life_too(entry_bytes: int) -> None:
+    class Long(LedgerOnABadDisk):
+        pass
+
+    Long.entry_bytes = entry_bytes
+    run_state_machine_as_test(Long, settings=LONG)  # type: ignore[no-untyped-call]
