@@ -229,7 +229,7 @@ def attempt(
 
 
 def sighted(*found: Finding, since: timedelta = 2 * HOUR) -> Mapping[str, Sighting]:
-    return {one.key: Sighting(one.key, NOON - since, 99) for one in found}
+    return {one.key: Sighting(one.key, NOON - since) for one in found}
 
 
 def history(*attempts: Attempt, found: Tuple[Finding, ...] = (), since: timedelta = 2 * HOUR, **changes: Any) -> History:

@@ -322,6 +322,7 @@ def test_a_value_that_cannot_be_read_is_not_judged_a_second_time():
     ("remedies: {recfgct: {budget: 1/24h}}", "remedies.recfgct.budget allows 30 in 30d, the default 3"),
     ("remedies: {recfgct: {budget: 4/30d}}", "remedies.recfgct.budget allows 4 in 1d, the default 1"),
     ("cadence: {look: 20s}", "timeout is not shorter than cadence.look (20s)"),
+    ("report: {metrics: /tmp/rmcagent.prom}", "report.metrics /tmp/rmcagent.prom: this version writes no metrics yet"),
 ])
 def test_what_is_unwise_is_a_warning(text, expected):
     assert len(warnings_in(text)) == 1 and warnings_in(text)[0].startswith(f"F:1: {expected}")
@@ -425,10 +426,20 @@ def test_what_is_shown_of_a_file_is_escaped_and_cut():
     assert r'cannot use mode "\x1b[2J\u202exx' in told and len(told) < 300
 
 
-def test_long_and_strange_keys_are_escaped_and_cut():
-    (told,) = mistakes_in('"\\r\\n' + "k" * 900 + '": 1')
+@pytest.mark.parametrize("key", ["root:$6$salt", "k" * 41, "\\r\\n", "\u0663\u0664", "a b", ""])
+def test_a_key_that_is_no_word_is_not_repeated(key):
+    told = mistakes_in(f'"{key}": 1\ncadence:\n  "{key}": 1\n  "{key}": 2\nexpect: {{subsystems: {{"{key}/": required}}}}')
 
-    assert told.startswith(r"F:1: cannot use \r\nkkk") and len(told) < 300
+    assert [line[:62] for line in told] == [
+        "F:1: cannot use a key that is no word: unknown key, known are ",
+        "F:3: cannot use a key that is no word under cadence: unknown k",
+        "F:4: cannot use a key that is no word under cadence twice: lin",
+        "F:5: cannot use a key that is no word under expect.subsystems:"]
+    assert not key or not any(key in line for line in told)
+
+
+def test_a_key_that_is_a_word_is_repeated():
+    assert mistakes_in("k.e-y_" + "9" * 34 + ": 1")[0].startswith("F:1: cannot use k.e-y_" + "9" * 34 + ": unknown key")
 
 
 def test_beyond_fifty_mistakes_are_only_counted():
@@ -557,6 +568,109 @@ def test_behind_a_symbolic_link_the_file_and_its_folder_are_judged(folder, tmp_p
 
     assert trusted.settings.mode == "observe"
     assert told == [f"{elsewhere}: cannot trust it: others may write it (mode 0777); run: chmod go-w {elsewhere}"]
+
+
+# ---- files that others could choose
+
+SECRET = "x9f3c17e"
+
+
+@pytest.fixture
+def secret(tmp_path_factory) -> Path:
+    """A file of ours that is no configuration, where nobody else can write."""
+    return put(tmp_path_factory.mktemp("private") / "secret", f"mode: {SECRET}\ncadence: {{pulse: 3{SECRET}}}\n", 0o600)
+
+
+LINK = "cannot trust it: a symbolic link that somebody else may have made; put the file itself there"
+HARD_LINK = "cannot trust it: a hard link that somebody else may have made; put a copy there"
+
+
+@pytest.mark.parametrize("mode", [0o1777, 0o1775])
+def test_in_a_folder_that_others_may_write_no_link_is_followed(mode, folder, secret):
+    (folder / "conf.d").chmod(mode)
+    (folder / "conf.d/a.yaml").symlink_to(secret)
+    os.link(secret, folder / "conf.d/b.yaml")
+
+    assert refused(folder) == [f"DIR/conf.d/a.yaml: {LINK}", f"DIR/conf.d/b.yaml: {HARD_LINK}"]
+
+
+def test_where_only_we_may_write_links_are_followed_and_quoted(folder, secret):
+    (folder / "conf.d/a.yaml").symlink_to(secret)
+    os.link(secret, folder / "conf.d/b.yaml")
+
+    assert [SECRET in line for line in refused(folder)] == [True] * 4
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_a_link_of_somebody_else_is_not_followed_wherever_it_lies(folder, secret):
+    (folder / "conf.d/a.yaml").symlink_to(secret)
+    os.chown(folder / "conf.d/a.yaml", 4711, -1, follow_symlinks=False)
+
+    assert refused(folder) == [f"DIR/conf.d/a.yaml: {LINK}"]
+
+
+def test_a_hard_link_behind_a_link_is_not_followed(folder, secret, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    elsewhere.chmod(0o1777)
+    os.link(secret, elsewhere / "policy.yaml")
+    (folder / "conf.d/a.yaml").symlink_to(elsewhere / "policy.yaml")
+
+    assert refused(folder) == [f"DIR/conf.d/a.yaml: {HARD_LINK}"]
+
+
+def test_a_folder_that_is_a_link_of_somebody_else_is_not_listed(folder, secret):
+    put(secret.parent / "a.yaml", f"mode: {SECRET}\n")
+    (folder / "conf.d").rmdir()
+    (folder / "conf.d").symlink_to(secret.parent)
+    secret.parent.chmod(0o755)
+    folder.chmod(0o1777)
+
+    assert refused(folder) == [f"DIR/conf.d: {LINK}"]
+
+
+def test_a_link_that_came_in_between_is_not_followed(folder, secret, monkeypatch):
+    (folder / "conf.d/a.yaml").symlink_to(secret)
+    regular = os.lstat(secret)
+    real = os.lstat
+    monkeypatch.setattr(os, "lstat", lambda path, **named: regular if str(path).endswith("a.yaml") else real(path, **named))
+
+    (told,) = refused(folder)
+
+    assert told.startswith("DIR/conf.d/a.yaml: cannot read DIR/conf.d/a.yaml: ")
+
+
+def test_of_a_file_that_others_could_change_no_value_is_repeated(folder):
+    text = f"mode: {SECRET}\ncadence: {{pulse: 41, look: 40s, {SECRET}: 5}}\ntimeout: [{SECRET}]\nguards: {{evidence: 10h}}\n"
+    put(folder / "rmcagent.yaml", text, 0o646)
+    put(folder / "conf.d/a.yaml", f"a: &{SECRET} [\n", 0o646)
+    put(folder / "conf.d/b.yaml", "network: {ports: [x]}\n")
+
+    told = [line for line in refused(folder) if "cannot trust it" not in line]
+
+    assert told == [
+        "DIR/rmcagent.yaml:1: cannot use mode: write act, shadow or observe",
+        "DIR/rmcagent.yaml:2: cannot use cadence.pulse: write a duration such as 90s",
+        f"DIR/rmcagent.yaml:2: cannot use cadence.{SECRET}: unknown key, known are pulse, look",
+        "DIR/rmcagent.yaml:3: cannot use timeout: write a duration such as 90s",
+        "DIR/rmcagent.yaml:4: cannot use guards.evidence: write a duration such as 90s",
+        "DIR/conf.d/a.yaml:2: cannot read it as YAML",
+        'DIR/conf.d/b.yaml:1: cannot use network.ports "x": write a whole number from 1 to 65535']
+
+
+@pytest.mark.parametrize("where", ["", "conf.d"])
+def test_of_a_file_in_a_folder_that_others_may_write_no_value_is_repeated(where, folder):
+    put(folder / where / "rmcagent.yaml" if not where else folder / where / "a.yaml", f"mode: {SECRET}\n")
+    (folder / where).chmod(0o777)
+
+    assert [line for line in refused(folder) if "cannot trust it" not in line] == [
+        f"DIR/{where}/a.yaml:1: cannot use mode: write act, shadow or observe" if where
+        else "DIR/rmcagent.yaml:1: cannot use mode: write act, shadow or observe"]
+
+
+def test_no_rule_repeats_a_value_of_a_file_that_others_could_change(folder):
+    put(folder / "rmcagent.yaml", "cadence: {pulse: 41s, look: 40s}\n", 0o646)
+
+    assert not any("41s" in line for line in refused(folder))
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any, Optional, Tuple
+from typing import Any, Callable, Mapping, Optional, Tuple
 
 import pytest
 from hypothesis import given
@@ -24,7 +24,7 @@ from rmcagent.model import (
     State,
     Stop,
 )
-from rmcagent.reason.diagnose import BESIDE_A_WORKING_HMC, NO_HMC_UP, STAGES, diagnose, looks_hung, masked, untold_links
+from rmcagent.reason.diagnose import diagnose, looks_hung, masked, untold_links
 from rmcagent.reason.ladder import GRAVITY, LADDER
 from seen import (
     DEFAULTS,
@@ -340,28 +340,52 @@ def test_an_hmc_that_is_away_silences_the_storm_its_absence_makes() -> None:
 def test_a_fault_that_is_not_found_may_stand_behind_a_graver_one() -> None:
     down, manager, unreachable = finding(Fault.RMC_DOWN), finding(Fault.MANAGER_DOWN, "IBM.DRM"), finding(Fault.HMC_UNREACHABLE)
 
-    assert masked(Fault.LINK_DOWN, (down,)) and masked(Fault.NO_HMC, (manager,)) and masked(Fault.MANAGER_DOWN, (down,))
-    assert masked(Fault.LOG_STORM, (unreachable,)) and not masked(Fault.LOG_STORM, (down,))
-    assert (
-        not masked(Fault.LINK_DOWN, ())
-        and not masked(Fault.LINK_DOWN, (unreachable,))
-        and not masked(Fault.MANAGER_DOWN, (manager,))
-    )
-    assert not masked(Fault.RMC_DOWN, (down,)) and not masked(Fault.VAR_FULL, (down, manager))
-
-
-def test_each_stage_hides_all_that_come_behind_it() -> None:
-    for number, stage in enumerate(STAGES):
-        for fault in stage:
-            hidden = {other for other in Fault if other is not Fault.LOG_STORM and masked(other, (finding(fault),))}
-            beside = set(BESIDE_A_WORKING_HMC) if fault in NO_HMC_UP else set()
-            assert hidden == {other for later in STAGES[number + 1:] for other in later} | beside, fault
+    lost = plain(link=Link.DOWN)
+    assert masked(Fault.LINK_DOWN, (down,), lost) and masked(Fault.NO_HMC, (manager,), lost)
+    assert masked(Fault.MANAGER_DOWN, (down,), lost) and masked(Fault.LOG_STORM, (unreachable,), lost)
+    assert not masked(Fault.LOG_STORM, (down,), lost) and not masked(Fault.LINK_DOWN, (), lost)
+    assert not masked(Fault.LINK_DOWN, (unreachable,), lost) and not masked(Fault.MANAGER_DOWN, (manager,), lost)
+    assert not masked(Fault.RMC_DOWN, (down,), lost) and not masked(Fault.VAR_FULL, (down, manager), lost)
 
 
 @pytest.mark.parametrize("fault", [Fault.LINK_PARTIAL, Fault.STALE_HMC])
 def test_what_is_wrong_beside_a_working_hmc_is_not_gone_when_that_one_is_lost_too(fault: Fault) -> None:
-    assert masked(fault, (finding(Fault.LINK_DOWN),)) and masked(fault, (finding(Fault.HMC_UNREACHABLE),))
-    assert not masked(fault, (finding(Fault.LINK_FLAPPING),)) and not masked(fault, ())
+    lost = plain(link=Link.DOWN)
+
+    assert masked(fault, (finding(Fault.LINK_DOWN),), lost) and masked(fault, (finding(Fault.HMC_UNREACHABLE),), lost)
+    assert not masked(fault, (finding(Fault.LINK_FLAPPING),), lost) and not masked(fault, (), lost)
+
+
+CLASHING = replace(TROUBLED, at_boot=told(""), lparmgr=told(""))
+WRONG: Mapping[str, Snapshot] = {
+    "down": plain(link=Link.DOWN), "pending": plain(link=Link.PENDING), "flapping": plain(link=Link.FLAPPING),
+    "blocked": plain(link=Link.SUSPENDED), "unreachable": with_hmcs(plain(), hmc(Link.DOWN, reachable=False)),
+    "none": plain(**EMPTY), "partial": with_hmcs(plain(), hmc(Link.UP), hmc(Link.DOWN, HMC2)),
+    "partial-flapping": with_hmcs(plain(), hmc(Link.UP), hmc(Link.FLAPPING, HMC2)),
+    "clash": plain(link=Link.DOWN, standing=CLASHING),
+    "clash-beside": with_hmcs(plain(standing=CLASHING), hmc(Link.UP), hmc(Link.DOWN, HMC2)),
+    "lparmgr": plain(link=Link.DOWN, standing=replace(TROUBLED, at_boot=told(""), node_copy=TROUBLED.node_file)),
+    "manager": with_state(plain(link=Link.DOWN), "IBM.DRM", State.INOPERATIVE),
+    "remote": plain(link=Link.DOWN, remote=told(False)),
+}
+PLANTED: Mapping[str, Callable[[Snapshot], Snapshot]] = {
+    "rmc": lambda seen: replace(with_state(seen, "ctrmc", State.INOPERATIVE), ctrmc_alive=None, stop=CRASHED),
+    "manager": lambda seen: with_state(seen, "IBM.MgmtDomainRM", State.INOPERATIVE),
+    "remote": lambda seen: replace(seen, remote=told(False)),
+    "clash": lambda seen: replace(seen, standing=replace(seen.standing, node_file=told("1" * 16), node_copy=told("2" * 16))),
+    "lparmgr": lambda seen: with_fact(seen, "standing.lparmgr", told("lsivm exits 1")),
+    "nothing": lambda seen: seen,
+}
+
+
+@pytest.mark.parametrize("planted", list(PLANTED))
+@pytest.mark.parametrize("wrong", list(WRONG))
+def test_what_a_graver_fault_silences_is_masked_by_it_and_what_is_still_told_is_not(wrong: str, planted: str) -> None:
+    before, seen = WRONG[wrong], PLANTED[planted](WRONG[wrong])
+    told_now = found(seen, empty_looks=2)
+
+    for fault in faults(before, empty_looks=2):
+        assert masked(fault, told_now, seen) is (fault not in {one.fault for one in told_now}), fault
 
 
 def test_links_are_untold_where_an_hmc_is_expected_and_nothing_says_whether_it_is_connected() -> None:
@@ -423,7 +447,7 @@ LOOKS = st.builds(
 def test_to_be_told_less_never_adds_a_fault_but_a_hung_rmc(
     seen: Snapshot, untold: Any, timed_out: bool, hung_looks: int, empty_looks: int
 ) -> None:
-    before = found(seen, hung_looks=hung_looks, empty_looks=empty_looks)
+    complete, before = seen, found(seen, hung_looks=hung_looks, empty_looks=empty_looks)
     for where in untold:
         seen = with_fact(seen, where, gap(timed_out=timed_out))
 
@@ -431,7 +455,7 @@ def test_to_be_told_less_never_adds_a_fault_but_a_hung_rmc(
 
     # What a graver fault explained may come to light; only silence itself can be a fault, and only as rmc-hung.
     new = {one.fault for one in after} - {one.fault for one in before}
-    assert {fault for fault in new if not masked(fault, before)} <= ({Fault.RMC_HUNG} if timed_out else set())
+    assert {fault for fault in new if not masked(fault, before, complete)} <= ({Fault.RMC_HUNG} if timed_out else set())
 
 
 @given(seen=LOOKS, hung_looks=st.integers(0, 9), empty_looks=st.integers(0, 9))

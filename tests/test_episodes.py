@@ -24,6 +24,8 @@ from rmcagent.model import (
     Remedy,
     Side,
     Snapshot,
+    State,
+    Subsystem,
 )
 from rmcagent.report import Event, line
 from rmcagent.sim.clock import VirtualClock
@@ -409,6 +411,17 @@ def test_nobody_is_woken_for_what_is_not_grave_and_is_when_it_becomes_so(fault: 
     assert story.decide(escalation(mild)) == [ELSEWHERE]
     assert story.decide(escalation(mild)) == []
     assert story.decide(escalation(replace(mild, grave=True))) == [HUMAN]
+
+
+def test_nothing_is_gone_while_rmc_starts_or_stops(story: Story) -> None:
+    told_story(story, LINK)
+    seen = Snapshot(story.now, Platform.AIX, subsystems=Fact(How.SEEN, {"ctrmc": Subsystem("ctrmc", State.STOPPING)}),
+                    status=Fact(), mcp=Fact())
+
+    for _ in range(5):
+        story.episodes.follow((), seen, settling=True)
+
+    assert GONE not in [event.code for event in story.events] and story.episode
 
 
 def test_a_wait_that_was_over_in_between_is_not_told_as_a_long_one(story: Story) -> None:

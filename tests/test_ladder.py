@@ -82,8 +82,7 @@ def test_the_mind_and_the_hands_know_the_same_remedies() -> None:
 def test_the_policy_can_let_recfgct_treat_only_what_the_ladder_knows() -> None:
     on_the_ladder = {fault for fault, rungs in LADDER.items() if Remedy.RECFGCT in rungs}
 
-    # link-flapping needs clone evidence, and is then called cloned-node.
-    assert {fault for fault in Fault if accepted(fault)} == {*on_the_ladder, Fault.LINK_FLAPPING}
+    assert {fault for fault in Fault if accepted(fault)} == on_the_ladder
 
 
 def accepted(fault: Fault) -> bool:

@@ -106,8 +106,6 @@ def _run(argv: List[str]) -> int:
     if "--version" in argv[:1]:
         print(f"rmcagent {__version__}")
         return DONE
-    if argv[:1] == ["demo"]:
-        return _demo(Asked("demo", argv[1:], {}))         # its options are its own
     asked = _parsed(argv)
     if asked is None:
         print(_help(argv), end="")
@@ -308,7 +306,7 @@ def _doctor(asked: Asked) -> int:
 def _demo(asked: Asked) -> int:
     from rmcagent.sim import demo
 
-    return demo.main(asked.words)
+    return demo.main()
 
 
 VERBS: Dict[str, Verb] = {

@@ -131,7 +131,7 @@ class Cycle:
             return
         self.findings = self.memory.sighted(diagnose(seen, self.memory.history(), self.settings), seen)
         self._judge(seen)
-        self.episodes.follow(self.findings, seen, self._settling(), self.settings.log.storm.within)
+        self.episodes.follow(self.findings, seen, self.memory.settling(), self.settings.log.storm.within)
         decisions = self._decided(seen)
         self._tell_blind()
         self.view = self._view(self.findings, decisions)
@@ -176,7 +176,7 @@ class Cycle:
         if due is not None and due.remedy in DISRUPTIVE:
             # Danger is proved again at the moment of use.
             seen = self._noted(self.observer.evidence(tuple(self.ledger.known.values())), again=True)
-            self.findings = self.memory.sighted(diagnose(seen, self.memory.history(), self.settings), seen, again=True)
+            self.findings = self.memory.sighted(diagnose(seen, self.memory.history(), self.settings), seen)
             decisions = self._would(seen)
             due = _due(decisions)
         self._tell(decisions, seen)
@@ -249,7 +249,10 @@ class Cycle:
                 self._tell_outcome(attempt, how, because)
 
     def _tell_outcome(self, attempt: Attempt, how: Outcome, because: str) -> None:
-        code, word = ("RMCA3002N", "remedy healed it") if how is Outcome.HEALED else ("RMCA3003W", "remedy changed nothing")
+        code, word = {
+            Outcome.HEALED: ("RMCA3002N", "remedy healed it"),
+            Outcome.UNKNOWN: ("RMCA3003W", "remedy could not be judged"),
+        }.get(how, ("RMCA3003W", "remedy changed nothing"))
         failed = (("failed", attempt.failed),) if attempt.failed else ()
         self.emit(
             Event(
@@ -266,9 +269,6 @@ class Cycle:
                 ),
             )
         )
-
-    def _settling(self) -> bool:
-        return any(attempt.outcome is None and not attempt.shadow for attempt in self.ledger.attempts.values())
 
     def _suspicious(self) -> bool:
         return any(set(LADDER[finding.fault]) & DISRUPTIVE for finding in self.findings)

@@ -60,7 +60,7 @@ class Episodes:
         for key in [key for key in self.problems if key not in found and seen.complete]:
             problem = self.problems[key]
             unwatched = problem.finding.fault in NOISE and seen.logs.value is not None and seen.logs.value.covers < within
-            if unwatched or masked(problem.finding.fault, findings):
+            if unwatched or masked(problem.finding.fault, findings, seen):
                 continue        # a link cannot be called healed while RMC is down, nor a log quiet that was just opened
             problem.clean += 1
             if problem.clean >= 2 or not problem.told:

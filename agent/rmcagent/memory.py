@@ -51,7 +51,7 @@ class Memory:
             self.hung_looks = self.hung_looks + 1 if looks_hung(seen) else 0
             self.empty_looks = self.empty_looks + 1 if shows_no_hmc(seen) else 0 if seen.complete else self.empty_looks
         self._note_hmcs(seen, now)
-        self._note_links(seen, settings.faults.flapping.span, counts=not (under_way or self._settling()))
+        self._note_links(seen, settings.faults.flapping.span, counts=not (under_way or self.settling()))
         self._note_node(seen)
         self._note_cluster(seen)
         if ctrmc_runs(seen) and not under_way:
@@ -64,15 +64,14 @@ class Memory:
         )
         self.blind_since = (self.blind_since or now) if untold else None
 
-    def sighted(self, findings: Sequence[Finding], seen: Snapshot, again: bool = False) -> Tuple[Finding, ...]:
-        """Count unbroken looks; only a complete look may forget one, for a hung command must not reset the grace for ever."""
+    def sighted(self, findings: Sequence[Finding], seen: Snapshot) -> Tuple[Finding, ...]:
+        """The findings with since when each is seen without a break; only a complete look may forget one, for a hung command
+        must not reset the grace for ever."""
         reach = reachability(seen)
         for finding in findings:
             before = self.sightings.get(finding.key)
             if before is None or before.reachability != reach:
-                self.sightings[finding.key] = Sighting(finding.key, self.steady.now(), 1, reach)
-            elif not again:
-                self.sightings[finding.key] = replace(before, looks=before.looks + 1)
+                self.sightings[finding.key] = Sighting(finding.key, self.steady.now(), reach)
         if seen.complete:
             keys = {finding.key for finding in findings}
             self.sightings = {key: sighting for key, sighting in self.sightings.items() if key in keys}
@@ -108,7 +107,6 @@ class Memory:
             empty_looks=self.empty_looks,
             caavg_absent_at=self.caavg_absent_at,
             domains_allowed_at=ledger.moment("domains_allowed_at"),
-            goals=tuple(self.goals),
             blind_since=self.blind_since,
             spent_at=ledger.spent_at,
             crash_loop=self.crash_loop,
@@ -148,7 +146,8 @@ class Memory:
         if any(hmc.link is Link.UP for hmc in seen.hmcs):
             self.splay = ("", None)     # whatever comes next is another fault, and a fleet may meet it together
 
-    def _settling(self) -> bool:
+    def settling(self) -> bool:
+        """A remedy is under way or not judged yet: what it does to RMC is no finding."""
         return any(attempt.outcome is None and not attempt.shadow for attempt in self.ledger.attempts.values())
 
     def _note_node(self, seen: Snapshot) -> None:

@@ -324,10 +324,12 @@ class Snapshot:
 
     @property
     def complete(self) -> bool:
-        """Everything that diagnosis reads was told; a gap about the cluster concerns only the guards."""
+        """Everything that diagnosis reads was told, and RMC stands still; a gap about the cluster concerns only the guards."""
         needed = (self.subsystems, self.status, self.mcp)
         standing = (self.standing.node_file, self.standing.node_copy, self.standing.lparmgr)
         told = (self.servers, self.in_band, self.logs, self.var, self.remote, *standing)
+        if self.state_of("ctrmc") in (State.STARTING, State.STOPPING):
+            return False    # nothing is diagnosed meanwhile, and so nothing is gone
         return self.subsystems.seen and not any(
             [fact.how in (How.GAP, How.MISSING) for fact in needed] + [fact.how is How.GAP for fact in told]
         )
@@ -368,7 +370,6 @@ class Sighting:
 
     key: str
     since: datetime                       # grace counts from here
-    looks: int
     reachability: str = ""
 
 
@@ -440,7 +441,6 @@ class History:
     empty_looks: int = 0                  # looks in a row that showed no HMC anywhere
     caavg_absent_at: Optional[datetime] = None      # lspv last showed no caavg_private, this boot
     domains_allowed_at: Optional[datetime] = None   # lsrpdomain last showed no objection, this boot, no cthags since
-    goals: Tuple[Optional[str], ...] = ()           # what the looks since its settle say of the attempt being judged
     blind_since: Optional[datetime] = None
     spent_at: Optional[datetime] = None   # a ledger was lost then: every budget counts as spent at that moment
     crash_loop: bool = False
@@ -525,7 +525,7 @@ class View:
     taken_at: datetime
     snapshot: Optional[Snapshot]
     findings: Tuple[Finding, ...]
-    decisions: Tuple[Decision, ...]       # the gravest finding's first; never empty
+    decisions: Tuple[Decision, ...]       # of an open attempt, else the gravest finding's, first; never empty
     history: History
     cluster: ClusterVerdict = ClusterVerdict()
     next_look: Optional[datetime] = None

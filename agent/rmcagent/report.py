@@ -46,12 +46,12 @@ EVENTS: Mapping[str, Meaning] = {
     "RMCA2002N": Meaning("N", "problem gone", "A problem is over, healed by the agent or by itself."),
     "RMCA3001N": Meaning("N", "remedy begun", "A remedy was begun; it is judged after its settle time."),
     "RMCA3002N": Meaning("N", "remedy healed it", "A later look showed that the remedy healed the fault."),
-    "RMCA3003W": Meaning("W", "remedy changed nothing", "A later look showed the fault still there."),
+    "RMCA3003W": Meaning("W", "remedy changed nothing", "The fault is still there or untold, or the remedy was cut short."),
     "RMCA3004W": Meaning("W", "remedy refused", "A guard forbids the remedy; the line says why, and what would unblock it."),
     "RMCA3005N": Meaning("N", "shadow: would have", "In shadow mode: what the agent would have done now."),
     "RMCA3006W": Meaning("W", "interrupted remedy finished", "A remedy cut short earlier was brought to its end."),
     "RMCA3007W": Meaning("W", "node id changed", "This partition's RSCT node id is not what it was."),
-    "RMCA4001E": Meaning("E", "needs a human", "Every remedy that may be tried was tried; the line says what is left."),
+    "RMCA4001E": Meaning("E", "needs a human", "What may be done here was done, or helps nothing: what a human does."),
     "RMCA4002W": Meaning("W", "cause is elsewhere", "The cause is not on this partition; the line says what to do where."),
 }
 

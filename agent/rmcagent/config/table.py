@@ -192,7 +192,12 @@ def _generous(budgets: Sequence[Budget]) -> Optional[str]:
     return None
 
 
+def _unwritten(path: str) -> Optional[str]:
+    return f"{path}: this version writes no metrics yet" if path != "off" else None
+
+
 RULES = (
+    Rule(("report.metrics",), _unwritten, warning=True),
     Rule(("cadence.pulse", "cadence.look"), _pulse),
     Rule(("faults.var_warn", "faults.var_full"), _shares),
     Rule(("timeout", "cadence.look"), _timeout, warning=True),

@@ -9,7 +9,7 @@ from typing import Any, Callable, FrozenSet, List, Optional, Tuple
 from rmcagent.config.nouns import Budget, Window
 from rmcagent.config.words import DAYS, LONGEST, UNITS, duration, either, near, spell
 
-TREATABLE = ("link-down", "link-pending", "no-hmc", "identity-clash", "cloned-node", "link-flapping")     # by recfgct
+TREATABLE = ("link-down", "link-pending", "no-hmc", "identity-clash", "cloned-node")     # by recfgct
 SIZES = {"": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 
 

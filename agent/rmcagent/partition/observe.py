@@ -143,7 +143,7 @@ class Observer:
         lost = running and not any(hmc.link is Link.UP for hmc in hmcs)
         stop: Fact[Stop] = Fact()
         if rows.seen and not running and _state(rows, "ctrmc") in (State.INOPERATIVE, State.ACTIVE):
-            stop = self._stop(local)
+            stop = self._stop()
         vitals = self.host.vitals(self.place.commands["rmcctrl"])
         seen = Snapshot(
             taken_at=self.steady.now(), platform=self.place.platform, subsystems=rows, lssrc_took=took, expected=wanted,
@@ -248,7 +248,7 @@ class Observer:
             return Fact(How.GAP, because=f"whether {OURSELVES} answers could not be asked", source="reach")
         return Fact(How.SEEN, answer, source="reach", at=self.steady.now())
 
-    def _stop(self, local: datetime) -> Fact[Stop]:
+    def _stop(self) -> Fact[Stop]:
         """Why ctrmc does not run: from errpt on AIX and VIOS, from its unit on Linux."""
         if self.place.platform is Platform.LINUX:
             properties = "LoadState,ActiveState,Result,UnitFileState"

@@ -39,7 +39,6 @@ class Vote(Enum):
 
 @dataclass(frozen=True)
 class Ballot:
-    probe: str
     vote: Vote
     because: str = ""
 
@@ -56,7 +55,7 @@ def refusals(remedy: Remedy, seen: Snapshot, history: History, settings: Setting
 def _objections(remedy: Remedy, seen: Snapshot, history: History, settings: Settings, now: datetime) -> Tuple[Refusal, ...]:
     ballots = list(_ballots(remedy, seen, history, settings, now))
     spoken = [
-        Refusal("cluster", ballot.because, _unblock(remedy, ballot, seen) if ballot.vote is Vote.OBJECTS else PROVE, lasting=True)
+        Refusal("cluster", ballot.because, _unblock(remedy, seen) if ballot.vote is Vote.OBJECTS else PROVE, lasting=True)
         for ballot in ballots if ballot.vote in (Vote.OBJECTS, Vote.BLOCKS)
     ]
     if seen.fresh and not spoken:
@@ -64,7 +63,7 @@ def _objections(remedy: Remedy, seen: Snapshot, history: History, settings: Sett
     return tuple(spoken)
 
 
-def _unblock(remedy: Remedy, ballot: Ballot, seen: Snapshot) -> str:
+def _unblock(remedy: Remedy, seen: Snapshot) -> str:
     """The procedure for the kind of cluster there is: CAA's where CAA or PowerHA shows, else the pool's or the domain's."""
     facts = seen.cluster
     if facts.ssp.value:
@@ -157,17 +156,17 @@ def _judge(probe: str, fact: Fact[Any], objects: Callable[[Any], Optional[str]],
            seen: Snapshot, settings: Settings, now: datetime) -> Ballot:
     if fact.seen:
         if seen.fresh and not _recent(fact.at, settings.guards.evidence, now):
-            return Ballot(probe, unreadable, f"{probe}: its answer is older than {spell(settings.guards.evidence)}")
+            return Ballot(unreadable, f"{probe}: its answer is older than {spell(settings.guards.evidence)}")
         objection = objects(fact.value)
-        return Ballot(probe, Vote.OBJECTS, objection) if objection else Ballot(probe, Vote.ABSENT)
+        return Ballot(Vote.OBJECTS, objection) if objection else Ballot(Vote.ABSENT)
     if fact.how is How.INAPPLICABLE:
-        return Ballot(probe, Vote.ABSENT)
+        return Ballot(Vote.ABSENT)
     if fact.how is How.MISSING:
-        return Ballot(probe, missing, f"{probe}: {fact.because or 'not installed'}" if missing is Vote.BLOCKS else "")
+        return Ballot(missing, f"{probe}: {fact.because or 'not installed'}" if missing is Vote.BLOCKS else "")
     if fact.how is How.UNASKED and not seen.fresh:
-        return Ballot(probe, Vote.SILENT)
+        return Ballot(Vote.SILENT)
     untold = f"{probe} could not tell: {fact.because or 'not asked'}"
-    return Ballot(probe, unreadable, untold if unreadable is Vote.BLOCKS else "")
+    return Ballot(unreadable, untold if unreadable is Vote.BLOCKS else "")
 
 
 def _proven_absent(remedy: Remedy, seen: Snapshot, history: History, settings: Settings, now: datetime) -> List[Refusal]:

@@ -6,7 +6,7 @@ from typing import Iterator, List, Sequence, Tuple
 
 from rmcagent.config import Settings, spell
 from rmcagent.model import Fault, Finding, History, How, Link, LogGrowth, Platform, Side, Snapshot, State
-from rmcagent.reason.ladder import GRAVITY
+from rmcagent.reason.ladder import GRAVITY, IDENTITY_FAULTS
 from rmcagent.reason.links import connected, link_faults, management_expected, shows_no_hmc
 from rmcagent.reason.nodes import accepted, node_faults
 
@@ -15,10 +15,11 @@ STAGES: Tuple[Tuple[Fault, ...], ...] = (
     (Fault.RMC_DOWN, Fault.RMC_STOPPED, Fault.RMC_HUNG),
     (Fault.MANAGER_DOWN,),
     (Fault.REMOTE_DISABLED,),
-    (Fault.IDENTITY_CLASH, Fault.CLONED_NODE),
+    (Fault.LPARMGR_STUCK, Fault.IDENTITY_CLASH, Fault.CLONED_NODE),
     (Fault.NO_HMC, Fault.LINK_PENDING, Fault.LINK_DOWN, Fault.LINK_FLAPPING, Fault.LINK_BLOCKED, Fault.HMC_UNREACHABLE,
-     Fault.LINK_PARTIAL, Fault.STALE_HMC, Fault.LPARMGR_STUCK),
+     Fault.LINK_PARTIAL, Fault.STALE_HMC),
 )
+HIDES_NO_LINK = (Fault.LPARMGR_STUCK,)
 BESIDE_A_WORKING_HMC = (Fault.LINK_PARTIAL, Fault.STALE_HMC)
 NO_HMC_UP = (Fault.NO_HMC, Fault.LINK_PENDING, Fault.LINK_DOWN, Fault.HMC_UNREACHABLE)
 EXPLAIN_NOISE = (Fault.HMC_SIDE, Fault.HMC_UNREACHABLE)
@@ -61,9 +62,11 @@ def untold_links(seen: Snapshot, history: History, settings: Settings) -> bool:
     return ctrmc_runs(seen) and not told and management_expected(history, settings)
 
 
-def masked(fault: Fault, findings: Sequence[Finding]) -> bool:
-    """Whether a fault that is not found could not have been: a graver one stands before it."""
-    found = {finding.fault for finding in findings}
+def masked(fault: Fault, findings: Sequence[Finding], seen: Snapshot) -> bool:
+    """Whether a fault that is not found in this look could not have been: a graver one stands before it."""
+    found = {finding.fault for finding in findings} - set(HIDES_NO_LINK)
+    if connected(seen):
+        found -= set(IDENTITY_FAULTS)      # told beside what is wrong with the links, not instead
     if fault is Fault.LOG_STORM:
         return bool(found & set(EXPLAIN_NOISE))
     if fault in BESIDE_A_WORKING_HMC and found & set(NO_HMC_UP):
@@ -168,6 +171,8 @@ def _log(seen: Snapshot, settings: Settings) -> Iterator[Finding]:
     top = sorted(growth.messages.items(), key=lambda pair: -pair[1])[:3]
     census = ", ".join(f"{number} x{count}" for number, count in top) or "no message number"
     evidence = f"the IBM.MgmtDomainRM log grew {growth.noisy_bytes // 1024} KiB in {spell(settings.log.storm.within)} ({census})"
+    if growth.skipped_bytes:
+        evidence += f"; {growth.skipped_bytes // 1024} KiB of it came too fast to be read"
     if growth.var_full_in is not None:
         evidence += f"; /var is full in {_about(growth.var_full_in)} at this rate"
     if growth.side == "hmc":

@@ -18,12 +18,12 @@ from rmcagent.reason.ladder import DISRUPTIVE, IDENTITY_FAULTS, LINK_FAULTS
 OTHERS_AT_WORK = ("rmcctrl", "recfgct", "forcerpoffline", "startrpdomain", "stoprpdomain", "clmgr")
 INSTALLERS = ("installp", "geninstall", "emgr", "lvupdate", "rpm", "dnf", "yum", "zypper", "dpkg", "apt-get")
 LEAVING = ("shutdown", "reboot", "halt", "poweroff")
-# Their transitions are RSCT's or the cluster's own; others (sendmail, nfsd) do not concern us.
 TOGETHER = timedelta(hours=2)          # links lost within this were lost together; last_up is kept to the hour
 # No HMC can be up while these are wrong.
 WITHOUT_HMC = LINK_FAULTS | IDENTITY_FAULTS | {Fault.REMOTE_DISABLED, Fault.RMC_DOWN, Fault.RMC_STOPPED, Fault.RMC_HUNG}
 A_DAY = timedelta(days=1)
 LONG_AGO = datetime.min.replace(tzinfo=timezone.utc)
+# Their transitions are RSCT's or the cluster's own; others (sendmail, nfsd) do not concern us.
 OURS = ("ctrmc", "IBM.", "cth", "cl", "mcproxy", "grpsvcs", "topsvcs")
 
 

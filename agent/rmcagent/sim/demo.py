@@ -9,7 +9,7 @@ import tempfile
 import textwrap
 import time
 from pathlib import Path
-from typing import Callable, List, NamedTuple, Sequence, Tuple
+from typing import Callable, List, NamedTuple, Tuple
 
 from rmcagent.show import status_text
 from rmcagent.sim.live.stage import Stage, Told
@@ -82,8 +82,10 @@ ACTS = (
 )
 
 
-def main(argv: Sequence[str] = ()) -> int:
+def main() -> int:
     """Play the four acts; 0 when all four ended as they should, else 1."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _end)
     with tempfile.TemporaryDirectory(prefix="rmcagent-demo-") as folder, Stage(Path(folder)) as stage:
         began = time.monotonic()
         narrate = _Narrator(began)
@@ -104,6 +106,11 @@ def main(argv: Sequence[str] = ()) -> int:
         return 1
     print(f"All four ended as they should, in {seconds:.0f} s.")
     return 0
+
+
+def _end(number: int, frame: object) -> None:
+    """Whoever ends the demo ends what it started: the partition, the daemon on it, the folder."""
+    raise SystemExit(128 + number)
 
 
 def _play(number: int, act: Act, stage: Stage, narrate: _Narrator) -> bool:
