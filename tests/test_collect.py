@@ -20,11 +20,12 @@ import pytest
 from day import HOUR, Day
 from rmcagent import collect, config, daemon
 from rmcagent.cli import main
+from rmcagent.clock import SystemClock
 from rmcagent.model import Answer, Platform
 from rmcagent.partition.act import SPELLINGS
 from rmcagent.partition.bundle import names
-from rmcagent.partition.bundle.redact import redacted, secrets_of, survives
-from rmcagent.partition.host import FileStat
+from rmcagent.partition.bundle.redact import LONGEST_VALUE, hide, redacted, secrets_of, survives, without
+from rmcagent.partition.host import FileStat, SystemHost
 from rmcagent.partition.platform import place
 from rmcagent.show import document
 from rmcagent.sim.live.stage import Stage
@@ -141,7 +142,7 @@ def test_only_reading_commands_are_run(platform: Platform, tmp_path: Path) -> No
     here = place(one.host, one.settings)
     changing = {step.argv for remedy, spell in SPELLINGS.items() if remedy.value != "lparmgr"
                 for step in spell({name: name for name in here.commands}, here.paths, "IBM.DRM")}
-    assert one.did() == [] and asked <= set(collect.READING)
+    assert one.did() == [] and asked <= set(names.READING)
     assert not {" ".join(argv) for argv in changing} & set(one.host.asked)
     assert not asked & {"rmcctrl", "recfgct", "startsrc", "refrsrc", "rmcrefreshMD", "clmgr", "lparmgr"}
     assert {"lssrc", "lsrsrc", "rmcdomainstatus", "ctsthl", "ctsvhbal", "lsnodeid", "uname"} <= asked
@@ -221,14 +222,60 @@ def test_of_very_many_logs_some_are_enough(tmp_path: Path) -> None:
     assert len(held.files) == collect.MOST_LOGS == 32 and held.left_out == ["8 more logs: 32 are enough"]
 
 
+# ---- links
+
+@pytest.fixture
+def real(tmp_path: Path) -> Callable[[], collect.Gathered]:
+    """What collect keeps of the files of this machine, below a folder of our own."""
+    for folder in ("ct/IW/log/mc", "ct/cfg", "public", "elsewhere"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "elsewhere" / "shadow").write_text("root:secret\n")
+    (tmp_path / "ct/IW/log/mc/IBM.MgmtDomainRM.default").write_text("an entry\n")
+    paths = {"var_ct": str(tmp_path / "ct"), "public": str(tmp_path / "public"), "node_id": str(tmp_path / "ct_node_id")}
+    commands = {name: f"{tmp_path}/bin/{name}" for name in (*names.READING, "rmcctrl")}
+    loaded = config.parse(json.dumps({"commands": commands, "paths": paths}))
+    return lambda: collect.gather(SystemHost(), place(SystemHost(), loaded.settings), loaded, SystemClock())
+
+
+@pytest.mark.parametrize("name", ["ct/IW/log/mc/IBM.MgmtDomainRM.x", "public/status.json", "ct_node_id", "ct/cfg/ct_node_id"])
+def test_a_link_is_not_followed_and_told(name: str, real: Callable[[], collect.Gathered], tmp_path: Path) -> None:
+    (tmp_path / name).symlink_to(tmp_path / "elsewhere" / "shadow")
+
+    held = real()
+
+    assert "root:secret" not in "".join(held.files.values()) and "an entry\n" in held.files.values()
+    assert f"{tmp_path / name}: is a link, not followed" in held.left_out
+
+
+def test_a_folder_that_leads_out_is_not_followed_either(real: Callable[[], collect.Gathered], tmp_path: Path) -> None:
+    (tmp_path / "elsewhere" / "log" / "mc").mkdir(parents=True)
+    (tmp_path / "elsewhere/log/mc/IBM.MgmtDomainRM.x").write_text("root:secret\n")
+    (tmp_path / "ct" / "IX").symlink_to(tmp_path / "elsewhere")
+
+    held = real()
+
+    assert [text for name, text in held.files.items() if name.startswith("logs/")] == ["an entry\n"]
+    assert f"{tmp_path}/ct/IX/log/mc/IBM.MgmtDomainRM.x: is a link, not followed" in held.left_out
+
+
+def test_links_within_rscts_folder_and_to_it_are_its_own(real: Callable[[], collect.Gathered], tmp_path: Path) -> None:
+    (tmp_path / "ct").rename(tmp_path / "moved")
+    (tmp_path / "ct").symlink_to(tmp_path / "moved")
+    (tmp_path / "ct" / "IX").symlink_to(tmp_path / "ct" / "IW")
+
+    held = real()
+
+    assert list(held.files.values()).count("an entry\n") == 2 and not any(collect.LINK in line for line in held.left_out)
+
+
 # ---- secrets
 
 def test_a_key_is_taken_out_over_all_its_lines() -> None:
-    shown = redacted(MCP_WITH_KEY)
+    shown, hidden = hide(MCP_WITH_KEY, "lsrsrc-IBM.MCP")
 
     assert not any(part in shown for part in (KEY, HALF, WORD))
     assert '\tRMCKey = "redacted"\n\tNodeID            = 0x00000000000000a1\n' in shown
-    assert secrets_of(MCP_WITH_KEY) == {"0x" + KEY, HALF, WORD}
+    assert hidden == 3 and secrets_of(MCP_WITH_KEY) == {KEY, HALF, WORD.lower(), KEY + HALF + WORD.lower()}
 
 
 @pytest.mark.parametrize("text, left", [
@@ -239,8 +286,59 @@ def test_a_key_is_taken_out_over_all_its_lines() -> None:
     (f"key 0x{'ab' * 20} in the log\n", "abab"),
 ])
 def test_keys_are_taken_out_however_they_stand(text: str, left: str) -> None:
-    assert left not in redacted(text) and redacted(redacted(text)) == redacted(text)
+    shown = redacted(text, "lsrsrc-IBM.MCP")
 
+    assert left not in shown and redacted(shown, "lsrsrc-IBM.MCP") == shown
+
+
+def listing(value: str) -> str:
+    return f"Resource Persistent Attributes for IBM.MCP\nresource 1:\n\tRMCKey            = {value}\n\tNodeID            = 0x1\n"
+
+
+@pytest.mark.parametrize("value", ['"c2VjcmV0\n\nLWtleS0xMjM0\n\n"', "{1,\n\n,c2VjcmV0}", '\n"c2VjcmV0\n\nLWtleS0xMjM0"'])
+def test_an_empty_line_within_a_value_does_not_end_it(value: str) -> None:
+    shown = redacted(listing(value), "lsrsrc-IBM.MCP")
+
+    assert shown == listing("x").replace("            = x", ' = "redacted"')
+
+
+def test_a_value_without_a_closing_quote_hides_no_more_than_its_bound_and_the_next_attribute_ends_it() -> None:
+    lines = "".join(f"\tName{number:07} = 1\n" for number in range(LONGEST_VALUE // 8))
+
+    shown = redacted(listing('"c2VjcmV0') + lines, "lsrsrc-IBM.MCP")
+
+    assert "c2VjcmV0" not in shown and shown.endswith(lines[-LONGEST_VALUE // 2:]) and len(shown) < len(lines)
+
+
+HEX = "9f3a77c1" * 4
+
+
+@pytest.mark.parametrize("told", [HEX, "0x" + HEX, HEX.upper(), f"0X{HEX.upper()}", f"{HEX[:16]} {HEX[16:]}",
+                                  f"{HEX[:9]}\n{HEX[9:]}", ":".join(HEX[at:at + 2] for at in range(0, 32, 2))])
+@pytest.mark.parametrize("value", ["0x" + HEX, HEX.upper(), ":".join(HEX[at:at + 2] for at in range(0, 32, 2)),
+                                   " ".join(HEX[at:at + 4] for at in range(0, 32, 4)), f"{HEX[:16]}\n{HEX[16:]}"])
+def test_a_key_is_found_elsewhere_however_it_is_spelled_and_grouped(value: str, told: str) -> None:
+    secrets = secrets_of(listing(f'"{value}"'))
+
+    shown = without(f"before {told}, after {told}\n", secrets)
+
+    assert survives(told, secrets) and not survives(shown, secrets)
+    assert re.fullmatch(r"before (0[xX])?(\(redacted\)\s?)+, after (0[xX])?(\(redacted\)\s?)+\n", shown)
+
+
+def test_a_word_of_letters_is_no_secret_and_what_is_without_one_stays_as_it_is() -> None:
+    secrets = secrets_of(f'\tRMCKey = "0x{HEX}"\nlsrsrc: warning, a subsystem is inoperative\n')
+
+    assert secrets == {HEX} and without(" ctrmc rsct inoperative\n", secrets) == " ctrmc rsct inoperative\n"
+
+
+def test_a_log_loses_the_line_that_names_a_key_and_none_that_follows_it() -> None:
+    log = "06/01 12:00:00 RMCKey mismatch\n" + "Tue Mar 4 10:00:00 2025 MCP_cfg.c 2613-021 MDC received\n" * 1000
+
+    shown, hidden = hide(log)
+
+    assert shown == log.replace("06/01 12:00:00 RMCKey mismatch", 'RMCKey = "redacted"') and hidden == 1
+    assert "c2VjcmV0" not in redacted("0xc2VjcmV0 is the RMCKey\n")
 
 def test_a_disks_identifier_is_no_secret_and_a_short_one_nowhere() -> None:
     row = f"hdisk0 {'0123456789abcdef' * 4} rootvg active\n"
@@ -250,7 +348,7 @@ def test_a_disks_identifier_is_no_secret_and_a_short_one_nowhere() -> None:
 
 def test_what_survives_is_seen() -> None:
     assert survives("x RMCKey = 5\n", set()) and survives("a secretword b", {"secretword"})
-    assert not survives(redacted(MCP_WITH_KEY), secrets_of(MCP_WITH_KEY))
+    assert not survives(redacted(MCP_WITH_KEY, "lsrsrc-IBM.MCP"), secrets_of(MCP_WITH_KEY))
 
 
 class Leaky:
@@ -282,13 +380,51 @@ def test_no_key_is_in_any_file_of_the_bundle_nor_on_the_terminal(tmp_path: Path)
     assert not any(part in whole for part in (KEY, HALF, WORD)) and "RMCKey" in whole
     assert {"lsrsrc-IBM.MCP.txt", "ctsvhbal.txt", "errors/ctsvhbal.txt"} <= set(held.files)
     assert held.files["ctsvhbal.txt"] == "Identity: (redacted)\n"
-    assert 'ctsvhbal: not permitted: permission denied: RMCKey = "redacted"' in held.left_out
+    assert 'ctsvhbal: not permitted: RMCKey = "redacted"' in held.left_out
+    assert "lsrsrc-IBM.MCP.txt: 3 lines, which may tell of a key" in held.left_out
+    assert "errors/ctsvhbal.txt: 1 line, which may tell of a key" in held.left_out
+
+
+def test_a_process_that_is_called_like_a_key_costs_its_own_line_only(tmp_path: Path) -> None:
+    one = day(tmp_path)
+    one.partition.busy += ["rmckeyd", "rpm"]
+
+    held = gathered(one)
+
+    assert "rpm" in held.files["ps.txt"].split() and "rmckeyd" not in held.files["ps.txt"]
+    assert "ps.txt: 1 line, which may tell of a key" in held.left_out
+
+
+class Talking(Leaky):
+    """Its complaint begins where its answer, which has no end, ends."""
+
+    def run(self, argv: Sequence[str], timeout: float, keep: int = 1 << 20) -> Answer:
+        answer = self.host.run(argv, timeout, keep)
+        mine = answer.id == "lsrsrc-IBM.MCP"
+        return replace(answer, stdout=f'RMCKey = "0x{KEY}"\n', stderr="/var/ct/IW1234567\n") if mine else answer
+
+
+def test_what_lsrsrc_complains_of_is_no_part_of_a_key_that_it_told(tmp_path: Path) -> None:
+    one = day(tmp_path)
+    listener = collect.Listener(Talking(one), place(one.host, one.settings), collect.Progress(one.clock))   # type: ignore[arg-type]
+
+    listener.run((one.host.commands()["lsrsrc"], "IBM.MCP"), 1.0)
+
+    assert listener.secrets() == {KEY}
+
+
+def test_a_line_of_what_was_left_out_that_tells_a_key_is_counted() -> None:
+    held = collect.Gathered({}, ["/var/rmckey: gone", f"/var/{HEX}: gone", "else"], {HEX})
+
+    collect._keep_bounds_and_secrets(held)
+
+    assert held.left_out == ["else", "LEFT-OUT.txt: 2 lines, which may tell of a key"]
 
 
 def test_a_file_in_which_a_key_survived_is_left_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     one = day(tmp_path)
     leaky: Any = Leaky(one)
-    monkeypatch.setattr(collect, "redacted", lambda text, answer="": text)
+    monkeypatch.setattr(collect, "hide", lambda text, answer="": (text, 0))
 
     held = collect.gather(leaky, place(one.host, one.settings), config.Loaded(one.settings, (), (), "p"), one.clock)
 
@@ -337,7 +473,7 @@ def policy(tmp_path: Path) -> str:
     """Nothing of this machine's own is asked."""
     path = tmp_path / "etc" / "rmcagent.yaml"
     path.parent.mkdir(mode=0o700)
-    commands = {name: f"{tmp_path}/bin/{name}" for name in (*collect.READING, "rmcctrl")}
+    commands = {name: f"{tmp_path}/bin/{name}" for name in (*names.READING, "rmcctrl")}
     path.write_text(json.dumps({"commands": commands, "paths": {"public": str(tmp_path), "var_ct": str(tmp_path / "ct")}}))
     path.chmod(0o600)
     return str(path)

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 import sys
 from dataclasses import dataclass, replace
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Set, Tuple
@@ -11,7 +12,8 @@ from rmcagent import config
 from rmcagent.clock import Clock, Steady, SystemClock
 from rmcagent.model import Answer, Platform
 from rmcagent.partition.bundle import names
-from rmcagent.partition.bundle.redact import redacted, secrets_of, survives
+from rmcagent.partition.bundle.archive import packed
+from rmcagent.partition.bundle.redact import KEY, hide, redacted, secrets_of, survives, without
 from rmcagent.partition.host import Host, SystemHost
 from rmcagent.partition.observe import KEEP_ERRPT, Observer
 from rmcagent.partition.platform import PATHS, Place, place
@@ -28,24 +30,9 @@ LEFT_OUT = "LEFT-OUT.txt"
 BAR_AFTER = 1.0              # seconds
 BAR = 24
 
-# What the agent itself may ask, by command; nothing else is run here, whoever asks for it.
-READING = ("lssrc", "lsrsrc", "rmcdomainstatus", "ct_clusterinfo", "lsrpdomain", "ctsvhbal", "ctsthl", "lsnodeid", "lscluster",
-           "lspv", "errpt", "lsitab", "oslevel", "lsattr", "odmget", "ioscli", "lsivm", "systemctl", "uname")
-# Beyond what a look asks: command, arguments.
-FURTHER: Tuple[Tuple[str, Tuple[str, ...]], ...] = (
-    ("lsrsrc", ("IBM.ManagementServer",)),
-    ("lsnodeid", ()),
-    ("ctsvhbal", ()),
-    ("ctsthl", ("-l",)),
-    ("errpt", ()),
-    ("lsitab", ("ctrmc",)),
-    ("systemctl", ("show", "ctrmc.service", "-p", "LoadState,ActiveState,Result,UnitFileState")),
-    ("oslevel", ("-s",)),
-    ("uname", ("-a",)),
-)
-NEEDS_RMC = ("lsrsrc",)
 DENIED = re.compile(r"not permitted|permission|not authori[sz]ed|must be root|denied", re.IGNORECASE)
 LONGEST_REFUSAL = 500
+LINK = "is a link, not followed"
 
 
 @dataclass
@@ -76,13 +63,13 @@ def collect(config_path: str, out: str) -> str:
         raise OSError(f"cannot write {path}: its folder is not there, or not yours to write; give another --out")
     gathered = gather(host, here, loaded, clock, Progress(clock))
     gathered.left_out += [problem] if problem else []
-    packed = pack(gathered, name, taken_at.timestamp())
+    bundle = pack(gathered, name, taken_at.timestamp())
     if path == "-":
-        sys.stdout.buffer.write(packed)
+        sys.stdout.buffer.write(bundle)
         sys.stdout.buffer.flush()
     else:
-        _write(path, packed)
-    return _told(path, len(packed), gathered)
+        _write(path, bundle)
+    return _told(path, len(bundle), gathered)
 
 
 def gather(host: Host, here: Place, loaded: config.Loaded, clock: Clock, progress: Optional[Progress] = None) -> Gathered:
@@ -93,10 +80,10 @@ def gather(host: Host, here: Place, loaded: config.Loaded, clock: Clock, progres
     # A look asks what the agent would ask, whatever that is.
     seen = Observer(anyone, here, settings, Steady(clock, clock.now(), clock.monotonic())).evidence()
     running = seen.state_of("ctrmc") is None or seen.ctrmc_alive is not False
-    for command, arguments in FURTHER:
+    for command, arguments in names.FURTHER:
         path = here.commands.get(command) if command != "systemctl" or here.platform is Platform.LINUX else None
         argv = (path or command, *arguments)
-        if path and answer_id((command, *arguments)) not in listener.asked and (running or command not in NEEDS_RMC):
+        if path and answer_id((command, *arguments)) not in listener.asked and (running or command not in names.NEEDS_RMC):
             keep = KEEP_ERRPT if command == "errpt" else LARGEST_ANSWER
             listener.run(argv, settings.timeouts.get(command, settings.timeout).total_seconds(), keep)
     listener.progress.end()
@@ -118,13 +105,14 @@ class Listener:
         self.plain: Dict[str, bytes] = {}       # small files, by where they stand where nothing was configured otherwise
         self.absent: List[str] = []
         self.reached: Dict[str, Optional[bool]] = {}
+        self.links: List[str] = []
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.host, name)
 
     def run(self, argv: Sequence[str], timeout: float, keep: int = 1 << 20) -> Answer:
         command = next((name for name, path in self.here.commands.items() if path == argv[0]), "")
-        if command not in READING:
+        if command not in names.READING:
             return Answer(answer_id(argv), 126, stderr=f"cannot run {argv[0]}: it is no reading command\n", timed_out=True)
         self.progress.tell(" ".join((command, *argv[1:])), len(self.asked))
         answer = self.host.run(argv, timeout, keep)
@@ -132,8 +120,13 @@ class Listener:
         return answer
 
     def read_from(self, path: str, offset: int, limit: int) -> Optional[bytes]:
+        """A file that goes into the bundle is not read through a link."""
+        is_packed = self._standard(path) in names.FILES
+        if is_packed and is_link(self.host, path, os.path.dirname(path)):
+            self.links += [path] if path not in self.links else []
+            return None
         said = self.host.read_from(path, offset, limit)
-        if said is not None and self._standard(path) in names.FILES:
+        if said is not None and is_packed:
             self.plain[self._standard(path)] = said
         return said
 
@@ -159,8 +152,8 @@ class Listener:
         return path
 
     def secrets(self) -> Set[str]:
-        heard = [answer.stdout + answer.stderr for name, (_, answer) in self.asked.items() if name.startswith("lsrsrc")]
-        return {secret for said in heard for secret in secrets_of(said)}
+        heard = [answer for name, (_, answer) in self.asked.items() if name.startswith("lsrsrc")]
+        return {secret for answer in heard for said in (answer.stdout, answer.stderr) for secret in secrets_of(said)}
 
 
 class Progress:
@@ -195,9 +188,9 @@ def _add_answers(gathered: Gathered, listener: Listener) -> None:
             text = text.encode()[:LARGEST_ANSWER].decode("utf-8", "ignore").rpartition("\n")[0] + "\n"
             note = note or (f"its first {LARGEST_ANSWER >> 20} MiB" if argv[-1].endswith("errpt") else names.CUT)
         if not answer.missing:
-            gathered.files[f"{name}.txt"] = redacted(text, name)
+            _keep(gathered, f"{name}.txt", text, name)
             if answer.stderr:
-                gathered.files[f"{names.ERRORS}{name}.txt"] = redacted(answer.stderr, name)
+                _keep(gathered, f"{names.ERRORS}{name}.txt", answer.stderr, name)
         code = "-" if answer.exit_code is None or answer.missing else str(answer.exit_code)
         rows.append("\t".join((f"{name}.txt", clean(" ".join(argv)), code, f"{answer.took:.2f}", str(len(text.encode())), note)))
         refused = DENIED.search(answer.stdout[:LONGEST_REFUSAL] + answer.stderr[:LONGEST_REFUSAL])
@@ -205,6 +198,16 @@ def _add_answers(gathered: Gathered, listener: Listener) -> None:
             asked = " ".join((os.path.basename(argv[0]), *argv[1:]))
             gathered.left_out.append(f"{asked}: {note or 'not permitted'}{_first_words(answer)}")
     gathered.files[names.INDEX] = "\n".join(rows) + "\n"
+
+
+def _keep(gathered: Gathered, file: str, text: str, answer: str = "") -> None:
+    gathered.files[file], hidden = hide(text, answer)
+    _tell_hidden(gathered, file, hidden)
+
+
+def _tell_hidden(gathered: Gathered, file: str, hidden: int) -> None:
+    if hidden:
+        gathered.left_out.append(f"{file}: {hidden} line{'s' if hidden > 1 else ''}, which may tell of a key")
 
 
 def _note(answer: Answer) -> str:
@@ -248,31 +251,40 @@ def _add_machine(gathered: Gathered, listener: Listener, here: Place, loaded: co
     if running is None:
         gathered.left_out.append("the process list: could not be read")
     else:
-        plain = (name for name in running if len(name.split()) == 1)
-        gathered.files[names.PROCESSES] = "".join(f"{clean(name, 64)}\n" for name in plain)
+        plain = [name for name in running if len(name.split()) == 1]
+        shown = [name for name in plain if not KEY.search(name)]
+        gathered.files[names.PROCESSES] = "".join(f"{clean(name, 64)}\n" for name in shown)
+        _tell_hidden(gathered, names.PROCESSES, len(plain) - len(shown))
     answers = {True: "answers", False: "does not answer", None: "could not be asked"}
     if listener.reached:
         gathered.files["reach.txt"] = "".join(f"{clean(at)} {answers[how]}\n" for at, how in sorted(listener.reached.items()))
     for path, said in listener.plain.items():
-        gathered.files[names.FILES[path]] = redacted(said.decode("utf-8", "replace"))
+        _keep(gathered, names.FILES[path], said.decode("utf-8", "replace"))
+    gathered.left_out += [f"{path}: {LINK}" for path in listener.links]
 
 
 def _add_status(gathered: Gathered, host: Host, here: Place) -> None:
     path = os.path.join(here.paths["public"], names.STATUS)
+    if is_link(host, path, here.paths["public"]):
+        gathered.left_out.append(f"{path}: {LINK}")
+        return
     said = host.read_from(path, 0, LARGEST_STATUS)
     if said is None:
         gathered.left_out.append(f"{path}: the agent has published nothing here, or it may not be read")
     else:
-        gathered.files[names.STATUS] = redacted(said.decode("utf-8", "replace"))
+        _keep(gathered, names.STATUS, said.decode("utf-8", "replace"))
 
 
 def _add_logs(gathered: Gathered, host: Host, here: Place, settings: config.Settings) -> None:
     patterns = [pattern.replace("{var_ct}", here.paths["var_ct"]) for pattern in settings.log.files]
-    found = {log.path: log for pattern in patterns for log in host.files(pattern)}
-    for number, (path, log) in enumerate(sorted(found.items())):
+    found = {log.path: (log, _fixed(pattern)) for pattern in patterns for log in host.files(pattern)}
+    for number, (path, (log, below)) in enumerate(sorted(found.items())):
         if number == MOST_LOGS:
             gathered.left_out.append(f"{len(found) - MOST_LOGS} more logs: {MOST_LOGS} are enough")
             break
+        if is_link(host, path, below):
+            gathered.left_out.append(f"{path}: {LINK}")
+            continue
         tail = host.read_from(path, max(0, log.size - LOG_TAIL), LOG_TAIL)
         if tail is None or b"\0" in tail:
             gathered.left_out.append(f"{path}: {'it may not be read' if tail is None else 'it is no text'}")
@@ -281,15 +293,33 @@ def _add_logs(gathered: Gathered, host: Host, here: Place, settings: config.Sett
             tail = tail.partition(b"\n")[2]
             gathered.left_out.append(f"{path}: all but its last {LOG_TAIL >> 10} KiB")
         name = names.LOGS + re.sub(r"[^A-Za-z0-9._-]", "_", path.lstrip("/"))[-LONGEST_NAME:]
-        gathered.files[f"{name}.{number}" if name in gathered.files else name] = redacted(tail.decode("utf-8", "replace"))
+        _keep(gathered, f"{name}.{number}" if name in gathered.files else name, tail.decode("utf-8", "replace"))
+
+
+def _fixed(pattern: str) -> str:
+    """The folder that a pattern names before its first wildcard."""
+    return os.path.dirname(re.split(r"[*?[]", pattern)[0]) or "/"
+
+
+def is_link(host: Host, path: str, below: str) -> bool:
+    """Whether a file of the machine's is a link, or links lead to it out of the folder it belongs to; as root, whoever made one
+    would have read what is not theirs."""
+    if not isinstance(host, SystemHost):     # what is simulated has no links
+        return False
+    try:
+        if stat.S_ISLNK(os.lstat(path).st_mode):
+            return True
+        real, folder = os.path.realpath(path), os.path.realpath(below)
+    except (OSError, ValueError):
+        return False                         # not there, and so not read
+    return os.path.commonpath((real, folder)) != folder
 
 
 def _keep_bounds_and_secrets(gathered: Gathered) -> None:
     """Refuse every file in which a key survived, and what is beyond the bundle's size."""
     size = 0
     for name, text in list(gathered.files.items()):
-        for secret in gathered.secrets:
-            text = text.replace(secret, "(redacted)")
+        text = without(text, gathered.secrets)
         size += len(text.encode())
         if survives(text, gathered.secrets) or size > LARGEST_BUNDLE:
             full = f"the bundle would be over {LARGEST_BUNDLE >> 20} MiB"
@@ -299,27 +329,16 @@ def _keep_bounds_and_secrets(gathered: Gathered) -> None:
         else:
             gathered.files[name] = text
     safe = [line for line in gathered.left_out if not survives(line, gathered.secrets)]
+    unsafe = len(gathered.left_out) - len(safe)
     gathered.left_out = list(dict.fromkeys(clean(line, 300) for line in safe))
+    _tell_hidden(gathered, LEFT_OUT, unsafe)
 
 
 # ---- writing -----------------------------------------------------------------------------------------------------------
 
 def pack(gathered: Gathered, name: str, at: float) -> bytes:
     """The archive's bytes: one folder, plain files, ours alone."""
-    import gzip
-    import io
-    import tarfile
-
-    files = {**gathered.files, LEFT_OUT: "".join(f"{line}\n" for line in gathered.left_out)}
-    packed = io.BytesIO()
-    zipped: Any = gzip.GzipFile("", "wb", 6, packed, at)
-    with zipped, tarfile.open(fileobj=zipped, mode="w|", format=tarfile.GNU_FORMAT) as archive:
-        for file, text in sorted(files.items()):
-            content = text.encode("utf-8", "replace")
-            member = tarfile.TarInfo(f"{name}/{file}")
-            member.size, member.mtime, member.mode = len(content), int(at), 0o600
-            archive.addfile(member, io.BytesIO(content))
-    return packed.getvalue()
+    return packed({**gathered.files, LEFT_OUT: "".join(f"{line}\n" for line in gathered.left_out)}, name, at)
 
 
 def _write(path: str, content: bytes) -> None:

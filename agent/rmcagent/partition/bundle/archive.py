@@ -1,12 +1,12 @@
-"""A tar archive from a stream, header by header: plain files in the forms that `collect` and old tars write, and no other; pure.
+"""A tar archive, packed for `collect` and read from a stream: plain files as `collect` and old tars write them, no other; pure.
 
-The standard library's reader obeys headers that take it minutes to read; who packs a bundle need not be a friend.
+The standard library writes it. Its reader obeys headers that take it minutes to read; who packs a bundle need not be a friend.
 """
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Callable, Iterator
+from typing import Any, Callable, Iterator, Mapping
 
 from rmcagent.partition.parse.lines import clean
 
@@ -33,6 +33,23 @@ class Member:
     size: int
     modified: float
     content: bytes                           # its beginning
+
+
+def packed(files: Mapping[str, str], folder: str, at: float) -> bytes:
+    """The archive's bytes: one folder, plain files, ours alone."""
+    import gzip
+    import io
+    import tarfile
+
+    whole = io.BytesIO()
+    zipped: Any = gzip.GzipFile("", "wb", 6, whole, at)
+    with zipped, tarfile.open(fileobj=zipped, mode="w|", format=tarfile.GNU_FORMAT) as archive:
+        for file, text in sorted(files.items()):
+            content = text.encode("utf-8", "replace")
+            member = tarfile.TarInfo(f"{folder}/{file}")
+            member.size, member.mtime, member.mode = len(content), int(at), 0o600
+            archive.addfile(member, io.BytesIO(content))
+    return whole.getvalue()
 
 
 def members(read: Read, keep: int, largest: int) -> Iterator[Member]:

@@ -27,6 +27,23 @@ SHORTER: Mapping[str, Tuple[str, ...]] = {
 }
 UNIT = "systemctl-show-ctrmc"
 
+# What the agent itself may ask, by command; nothing else is run here, whoever asks for it.
+READING = ("lssrc", "lsrsrc", "rmcdomainstatus", "ct_clusterinfo", "lsrpdomain", "ctsvhbal", "ctsthl", "lsnodeid", "lscluster",
+           "lspv", "errpt", "lsitab", "oslevel", "lsattr", "odmget", "ioscli", "lsivm", "systemctl", "uname")
+# Beyond what a look asks: command, arguments.
+FURTHER: Tuple[Tuple[str, Tuple[str, ...]], ...] = (
+    ("lsrsrc", ("IBM.ManagementServer",)),
+    ("lsnodeid", ()),
+    ("ctsvhbal", ()),
+    ("ctsthl", ("-l",)),
+    ("errpt", ()),
+    ("lsitab", ("ctrmc",)),
+    ("systemctl", ("show", "ctrmc.service", "-p", "LoadState,ActiveState,Result,UnitFileState")),
+    ("oslevel", ("-s",)),
+    ("uname", ("-a",)),
+)
+NEEDS_RMC = ("lsrsrc",)
+
 
 def answered_by(name: str) -> Optional[str]:
     """The answer that a file holds, by its name: COMMAND-ARGUMENTS, or with --ANYTHING behind it, and the ending .txt."""
