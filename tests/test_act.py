@@ -237,3 +237,15 @@ def test_a_needed_step_after_a_touch_skips_to_what_always_runs() -> None:
 
 def test_a_deed_without_steps_is_done_at_once() -> None:
     assert perform(()) == ([], ())
+
+
+def test_a_remedy_without_steps_says_what_a_human_does_instead() -> None:
+    with pytest.raises(CannotSpell) as lparmgr:
+        act.deed(1, Remedy.LPARMGR, "", {}, {})
+    with pytest.raises(CannotSpell) as manager:
+        act.deed(1, Remedy.MANAGER, "IBM.ERRM", {"startsrc": "/usr/bin/startsrc"}, {})
+    with pytest.raises(CannotSpell) as start:
+        act.deed(1, Remedy.START, "", {}, {})
+
+    assert "lparmgr all start" in lparmgr.value.unblock and "expect.subsystems" in manager.value.unblock
+    assert start.value.unblock == "install the command"

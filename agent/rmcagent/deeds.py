@@ -176,7 +176,7 @@ class Deeds:
         try:
             return act.deed(0, remedy, subject, self.place.installed(self.host), self.place.paths, enable_remote)
         except act.CannotSpell as problem:
-            raise CannotBegin(str(problem), "install the command") from None
+            raise CannotBegin(str(problem), problem.unblock) from None
 
     def _intend(self, remedy: Remedy, fault: Fault, subject: str, episode: str, identity: str, shadow: bool = False) -> Attempt:
         try:

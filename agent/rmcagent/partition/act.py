@@ -25,7 +25,11 @@ RECORD = "@record"      # @record WHEN NODE_ID_FILE: the node id into the progre
 
 
 class CannotSpell(ValueError):
-    """A remedy has no steps here: a command it cannot do without is not installed."""
+    """A remedy has no steps here; the text says why, `unblock` what would help."""
+
+    def __init__(self, because: str, unblock: str = "install the command") -> None:
+        super().__init__(because)
+        self.unblock = unblock
 
 
 def deed(attempt: int, remedy: Remedy, subject: str, commands: Mapping[str, str], paths: Mapping[str, str],
@@ -35,7 +39,8 @@ def deed(attempt: int, remedy: Remedy, subject: str, commands: Mapping[str, str]
     if not enable_remote:
         steps = tuple(step for step in steps if step.argv[1:] != ("-p",))
     if not steps:
-        raise CannotSpell(f"cannot {remedy.value}: remote clients were disabled on purpose, and no other step is installed here")
+        raise CannotSpell(f"cannot {remedy.value}: remote clients were disabled on purpose, and no other step is installed here",
+                          "rmcctrl -p, where remote clients are wanted after all")
     return Deed(attempt, remedy, steps)
 
 
@@ -84,12 +89,14 @@ def _start(commands: Mapping[str, str], paths: Mapping[str, str], subject: str) 
 
 def _manager(commands: Mapping[str, str], paths: Mapping[str, str], subject: str) -> Tuple[Step, ...]:
     if subject not in MANAGERS:
-        raise CannotSpell(f"cannot start {subject or 'a manager without a name'}: only {', '.join(MANAGERS)} are started by hand")
+        raise CannotSpell(f"cannot start {subject or 'a manager without a name'}: only {', '.join(MANAGERS)} are started by hand",
+                          f"see what should start {subject}, or take it out of expect.subsystems")
     return (Step(f"startsrc {subject}", (_path(commands, "startsrc"), "-s", subject), OTHER_SECONDS),)
 
 
 def _lparmgr(commands: Mapping[str, str], paths: Mapping[str, str], subject: str) -> Tuple[Step, ...]:
-    raise CannotSpell("cannot restart lparmgr: this version does not know how")
+    raise CannotSpell("cannot restart lparmgr: this version does not know how",
+                      "by hand, as root: end accessprocess and lparmgr, then /usr/ios/lpm/sbin/lparmgr all start")
 
 
 def _recycle(commands: Mapping[str, str], paths: Mapping[str, str], subject: str) -> Tuple[Step, ...]:
