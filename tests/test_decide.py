@@ -32,6 +32,7 @@ from rmcagent.model import (
     State,
 )
 from rmcagent.reason.decide import alternatives, decide, verdict
+from rmcagent.reason.guards import telling
 from rmcagent.reason.ladder import LADDER
 from seen import (
     ANYTHING,
@@ -827,3 +828,38 @@ def test_a_copy_whose_cluster_device_could_not_be_asked_gets_no_recfgct(untold: 
 
     assert short(decided(CLONE, tried, seen=of_this_node(untold))) == apply(RECYCLE)
     assert short(decided(CLONE, tried, seen=of_this_node(missing()))) == apply(RECFGCT)
+
+
+# -- what only the removal of a rule showed to be missing
+
+
+def test_what_three_refreshes_did_not_mend_is_a_humans() -> None:
+    disabled = finding(Fault.REMOTE_DISABLED)
+    unchanged = [attempt(REFRESH, hours * HOUR, fault=Fault.REMOTE_DISABLED, id=hours) for hours in (4, 3, 2)]
+
+    assert short(decided(disabled, *unchanged[:2])) == apply(REFRESH)
+    assert decided(disabled, *unchanged).kind is Kind.ESCALATE
+
+
+def test_what_has_no_remedy_here_is_told_though_another_fault_is_treated() -> None:
+    full = finding(Fault.VAR_FULL, advice="free space in /var")
+    under_way = attempt(START, MINUTE, None, Fault.RMC_DOWN, ended_at=None)
+
+    first, second = decide(plain(), (full, DOWN), history(under_way, found=(full, DOWN)), ANYTHING, NOON)
+
+    assert {(one.kind, one.finding) for one in (first, second)} == {(Kind.WAIT, DOWN), (Kind.ESCALATE, full)}
+
+
+def test_an_attempt_tells_of_its_own_episode_since_an_hmc_was_up_or_of_a_day_beside_one() -> None:
+    manager = finding(Fault.MANAGER_DOWN, "IBM.DRM")
+    lost = attempt(REFRESH, 2 * DAY)
+    of_a_manager = attempt(MANAGER, 23 * HOUR, fault=Fault.MANAGER_DOWN, subject="IBM.DRM")
+    long_ago = attempt(REFRESH, 40 * DAY, fault=Fault.LINK_PARTIAL)
+
+    def tell(found: Finding, one: Attempt, **past: Any) -> bool:
+        return telling(found, history(one, **past), NOON) == (one,)
+
+    assert tell(LINK, lost, last_up={HMC2: NOON - 3 * DAY}) and not tell(LINK, lost, last_up={HMC2: NOON - DAY})
+    assert not tell(LINK, attempt(REFRESH, HOUR, episode="E-0"))
+    assert tell(manager, of_a_manager) and not tell(manager, replace(of_a_manager, begun_at=NOON - 25 * HOUR))
+    assert tell(finding(Fault.LINK_PARTIAL), long_ago)
