@@ -609,6 +609,15 @@ def test_a_link_of_somebody_else_is_not_followed_wherever_it_lies(folder, secret
     assert refused(folder) == [f"DIR/conf.d/a.yaml: {LINK}"]
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_in_a_folder_of_somebody_else_no_link_is_followed_whoever_made_it(folder, secret):
+    (folder / "conf.d/a.yaml").symlink_to(secret)
+    os.link(secret, folder / "conf.d/b.yaml")
+    os.chown(folder / "conf.d", 4711, -1)
+
+    assert refused(folder)[1:] == [f"DIR/conf.d/a.yaml: {LINK}", f"DIR/conf.d/b.yaml: {HARD_LINK}"]
+
+
 def test_a_hard_link_behind_a_link_is_not_followed(folder, secret, tmp_path_factory):
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     elsewhere.chmod(0o1777)
@@ -652,19 +661,22 @@ def test_of_a_file_that_others_could_change_no_value_is_repeated(folder):
         "DIR/rmcagent.yaml:2: cannot use cadence.pulse: write a duration such as 90s",
         f"DIR/rmcagent.yaml:2: cannot use cadence.{SECRET}: unknown key, known are pulse, look",
         "DIR/rmcagent.yaml:3: cannot use timeout: write a duration such as 90s",
-        "DIR/rmcagent.yaml:4: cannot use guards.evidence: write a duration such as 90s",
+        "DIR/rmcagent.yaml:4: cannot use guards.evidence: write a duration from 1s to 10m",
         "DIR/conf.d/a.yaml:2: cannot read it as YAML",
         'DIR/conf.d/b.yaml:1: cannot use network.ports "x": write a whole number from 1 to 65535']
 
 
-@pytest.mark.parametrize("where", ["", "conf.d"])
+@pytest.mark.parametrize("where", ["conf.d", "behind"])
 def test_of_a_file_in_a_folder_that_others_may_write_no_value_is_repeated(where, folder):
-    put(folder / where / "rmcagent.yaml" if not where else folder / where / "a.yaml", f"mode: {SECRET}\n")
+    (folder / "behind").mkdir()
+    put(folder / where / "b.yaml", f"mode: {SECRET}\n")
+    if where == "behind":
+        (folder / "conf.d/a.yaml").symlink_to("../behind/b.yaml")
     (folder / where).chmod(0o777)
 
-    assert [line for line in refused(folder) if "cannot trust it" not in line] == [
-        f"DIR/{where}/a.yaml:1: cannot use mode: write act, shadow or observe" if where
-        else "DIR/rmcagent.yaml:1: cannot use mode: write act, shadow or observe"]
+    (told,) = [line for line in refused(folder) if "cannot trust it" not in line]
+
+    assert told.endswith(".yaml:1: cannot use mode: write act, shadow or observe")
 
 
 def test_no_rule_repeats_a_value_of_a_file_that_others_could_change(folder):

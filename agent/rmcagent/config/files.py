@@ -17,7 +17,11 @@ def files_of(reading: Reading, path: str) -> Tuple[str, ...]:
     conf_d = os.path.join(os.path.dirname(path), "conf.d")
     names: List[str] = []
     try:
-        names = sorted(name for name in os.listdir(conf_d) if not name.startswith("."))
+        planted = _planted(conf_d, os.lstat(conf_d))
+        if planted:
+            reading.wrong(0, planted, conf_d)
+        else:
+            names = sorted(name for name in os.listdir(conf_d) if not name.startswith("."))
     except FileNotFoundError:
         pass        # it need not exist
     except OSError as why:
@@ -41,19 +45,12 @@ def files_of(reading: Reading, path: str) -> Tuple[str, ...]:
 def text_of(reading: Reading, file: str) -> Optional[str]:
     """The text of a file; None where it cannot be read, which is then reported."""
     import os
-    import stat
     try:
-        # Not blocking: a FIFO in its place must not hang us.
-        with open(os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY), "rb", buffering=0) as stream:
-            status = os.fstat(stream.fileno())
-            _distrust(reading, file, status)
-            data = stream.read(LARGEST + 1) if stat.S_ISREG(status.st_mode) else None
-        if data is None:
-            reading.wrong(0, "cannot read it: not a regular file")
-        elif len(data) > LARGEST:
-            reading.wrong(0, f"cannot read it: larger than {spell_size(LARGEST)}")
-        else:
+        data, wrong = _content(reading, file)
+        if not wrong:
+            reading.quoting = reading.distrusted.isdisjoint((file, os.path.dirname(os.path.realpath(file))))
             return data.decode("utf-8")
+        reading.wrong(0, wrong)
     except UnicodeDecodeError as why:
         line = why.object.count(b"\n", 0, why.start) + 1
         reading.wrong(line, f"cannot read it: byte 0x{why.object[why.start]:02x} is not UTF-8, save it as UTF-8")
@@ -64,13 +61,49 @@ def text_of(reading: Reading, file: str) -> Optional[str]:
     return None
 
 
+def _content(reading: Reading, file: str) -> Tuple[bytes, str]:
+    """What stands in the file, and what is wrong with it."""
+    import os
+    import stat
+    entry = os.lstat(file)
+    wrong = _planted(file, entry)
+    if wrong:
+        return b"", wrong
+    # Not blocking: a FIFO in its place must not hang us. What was no link a moment ago must not have become one.
+    follow = 0 if stat.S_ISLNK(entry.st_mode) else getattr(os, "O_NOFOLLOW", 0)
+    with open(os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | follow), "rb", buffering=0) as stream:
+        status = os.fstat(stream.fileno())
+        _distrust(reading, file, status)
+        wrong = _planted(os.path.realpath(file), status)
+        if wrong or not stat.S_ISREG(status.st_mode):
+            return b"", wrong or "cannot read it: not a regular file"
+        data = stream.read(LARGEST + 1)
+    return data, f"cannot read it: larger than {spell_size(LARGEST)}" if len(data) > LARGEST else ""
+
+
+def _planted(path: str, status: Any) -> str:
+    """Why somebody else may have chosen which file this name leads to, whoever owns that file; empty where nobody could."""
+    import os
+    import stat
+    folder, trusted = os.stat(os.path.dirname(path)), (0, os.geteuid())
+    shared = folder.st_mode & (stat.S_IWGRP | stat.S_IWOTH) or folder.st_uid not in trusted
+    if stat.S_ISLNK(status.st_mode) and (shared or status.st_uid not in trusted):
+        return "cannot trust it: a symbolic link that somebody else may have made; put the file itself there"
+    if stat.S_ISREG(status.st_mode) and status.st_nlink > 1 and shared:
+        return "cannot trust it: a hard link that somebody else may have made; put a copy there"
+    return ""
+
+
 def _distrust(reading: Reading, path: str, status: Any) -> None:
     """Report a file or folder that somebody else could change."""
     import os
     import stat
     mode = stat.S_IMODE(status.st_mode)
     sticky = stat.S_ISDIR(status.st_mode) and mode & stat.S_ISVTX
-    if status.st_uid not in (0, os.geteuid()):
+    strange, open_to_others = status.st_uid not in (0, os.geteuid()), mode & (stat.S_IWGRP | stat.S_IWOTH) and not sticky
+    if strange:
         reading.wrong(0, f"cannot trust it: its owner is uid {status.st_uid}; run: chown root {path}", path)
-    if mode & (stat.S_IWGRP | stat.S_IWOTH) and not sticky:
+    if open_to_others:
         reading.wrong(0, f"cannot trust it: others may write it (mode {mode:04o}); run: chmod go-w {path}", path)
+    if strange or open_to_others:
+        reading.distrusted.add(path)

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Set, Tuple, Union
 
 from rmcagent.config.nouns import ConfigError, Loaded, Mistake, Settings
 from rmcagent.config.table import RULES, SPEC, Got, Key, Names, Rule, Section, default_values, dump, each_key, settings_of
@@ -22,6 +22,8 @@ class Reading:
     file: str = ""
     values: Dict[str, Got] = field(default_factory=default_values)
     partial: bool = False                     # some of it could not be read: what is missing is unknown, not the default
+    distrusted: Set[str] = field(default_factory=set)     # files and folders that somebody else could change
+    quoting: bool = True                      # whether messages may tell what stands in the file: it could be a secret
     mistakes: List[Mistake] = field(default_factory=list)
     warnings: List[Mistake] = field(default_factory=list)
     more: int = 0
@@ -39,11 +41,12 @@ class Reading:
 
 def read(reading: Reading, text: str) -> None:
     """Take in the text of a whole file; what is wrong with it is noted."""
+    reading.partial = reading.partial or not reading.quoting      # the rules quote what they judge
     try:
         root = _compose(text)
     except CannotCompose as wrong:
         reading.partial = True
-        reading.wrong(wrong.line, f"cannot read it as YAML: {wrong}")
+        reading.wrong(wrong.line, "cannot read it as YAML" + (f": {wrong}" if reading.quoting else ""))
     else:
         if root is not None:
             _read_keys(reading, SPEC, root, "")
@@ -99,7 +102,7 @@ def _read_keys(reading: Reading, holder: Union[Section, Names], node: Any, where
         here = f"{where}.{name}" if where else name
         entry = _entry(holder, name)
         if entry is None:
-            reading.wrong(line, f"cannot use {plain(here, 90)}: {_unknown(holder, name)}")
+            reading.wrong(line, f"cannot use {_named(where, name)}: {_unknown(holder, name)}")
         elif isinstance(entry, Key):
             _read_value(reading, entry.kind, child, here, line)
         else:
@@ -125,14 +128,20 @@ def _pairs(reading: Reading, node: Any, where: str) -> Iterator[Tuple[str, int, 
     seen: Dict[str, int] = {}
     for key, child in node.value:
         line, name = key.start_mark.line + 1, key.value
-        here = plain(f"{where}.{name}" if where else str(name), 90)
         if key.id != "scalar":
             reading.wrong(line, f"cannot use {_what(key)} as a key{' of ' + where if where else ''}: write a name")
         elif name in seen:
-            reading.wrong(line, f"cannot use {here} twice: lines {seen[name]} and {line} have it, keep one of them")
+            reading.wrong(line, f"cannot use {_named(where, name)} twice: lines {seen[name]} and {line} have it, keep one")
         else:
             seen[name] = line
             yield name, line, child
+
+
+def _named(where: str, name: str) -> str:
+    """A key as messages name it; what is no word may be a line of another file than a configuration, and is not told."""
+    if not re.fullmatch(r"[\w.-]{1,40}", name, re.ASCII):
+        return f"a key that is no word{f' under {where}' if where else ''}"
+    return f"{where}.{name}" if where else name
 
 
 def _read_value(reading: Reading, kind: Kind, node: Any, where: str, line: int) -> None:
@@ -147,7 +156,8 @@ def _read_value(reading: Reading, kind: Kind, node: Any, where: str, line: int) 
             values.append(kind.parse(_scalar(item, kind)))
         except ValueError as why:
             shown = f' "{plain(item.value, 60)}"' if item.id == "scalar" and item.value else ""
-            reading.wrong(item.start_mark.line + 1, f"cannot use {where}{shown}: {why}")
+            told = f"{shown}: {why}" if reading.quoting else f": write {kind.says}"
+            reading.wrong(item.start_mark.line + 1, f"cannot use {where}{told}")
     if listed and len(node.value) < kind.least:
         reading.wrong(line, f"cannot use {where}: an empty list, write {kind.says}")
     elif len(values) == (len(node.value) if listed else 1):
