@@ -586,6 +586,16 @@ def pax_of_all(archive: tarfile.TarFile) -> None:
     healthy()(archive)
 
 
+def half_a_name(archive: tarfile.TarFile) -> None:
+    archive.fileobj.write(tarfile.TarInfo("x" * 200).tobuf(tarfile.GNU_FORMAT)[:1024])     # type: ignore[union-attr]
+
+
+def another_sum(archive: tarfile.TarFile) -> None:
+    header = bytearray(tarfile.TarInfo("lssrc-a.txt").tobuf(tarfile.GNU_FORMAT))
+    header[0] ^= 1
+    archive.fileobj.write(bytes(header))                # type: ignore[union-attr]
+
+
 @pytest.mark.parametrize("add, because", [
     (zeros, "larger than 64 MiB"),
     (sparse, "lssrc-a.txt in it is of type S, which collect does not write"),
@@ -595,6 +605,8 @@ def pax_of_all(archive: tarfile.TarFile) -> None:
     (long_name, "damaged"),
     (negative, "has no size"),
     (nested, "damaged"),
+    (half_a_name, "damaged"),
+    (another_sum, "damaged"),
     (lambda archive: None, "no file in it is an answer"),
 ])
 def test_a_hostile_archive_ends_in_one_sentence(

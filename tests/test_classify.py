@@ -188,6 +188,58 @@ def test_a_key_is_never_shown() -> None:
     assert "c2VjcmV0" not in json.dumps(resource) and "120200d1" not in json.dumps(trusted)
 
 
+SECRET = "5f5fSECRETKEY9c81d2e3"
+WITH_KEY = {
+    "a unit's environment": "LoadState=loaded\nEnvironment=RMCKey=0x{}\n",
+    "a unit's description": "LoadState=loaded\nId=RMCKey=0x{}\n",
+    "a property": "Id=ctrmc\nRMCKey=0x{}\nX=1\n",
+    "arguments": "#subsysname:synonym:cmdargs:path:uid:grpname:action:\nctrmc:: -r RMCKey=0x{}:/rmcd:0:rsct:-O:\n",
+    "a name": 'Resource Persistent Attributes for IBM.MCP\nresource 1:\n\tHMCName = "a" RMCKey = "0x{}"\n',
+    "an address": 'Resource Persistent Attributes for IBM.MCP\nresource 1:\n\tHMCIPAddr = "RMCKey,0x{}"\n',
+    "another class": 'Resource Persistent Attributes for IBM.Foo\nresource 1:\n\tRMCKey = "0x{}"\n',
+    "the error log": "IDENTIFIER TIMESTAMP  T C RESOURCE_NAME  DESCRIPTION\n69350832   0601120025 T S SRC  RMCKey 0x{}\n",
+    "an HMC's partition": "<#0> Partition:<1*9009-42A*1234567, RMCKey0x{}, 192.0.2.1>\n Active:<1>, OS:<AIX>, DCaps:<0x1>\n",
+    "an HMC's list": "name=RMCKey=0x{},rmc_state=active\n",
+    "a lost command": "RMCKey/0x{}: not found\n",
+    "a lost command's folder": "/opt/RMCKey/0x{}: not found\n",
+    "SRC's message": "0513-059 The RMCKey{} Subsystem has been started.\n",
+    "a pool": "CLUSTER_NAME: RMCKey{}\n",
+    "inittab": "ctrmc:2:once:/x RMCKey=0x{}\n",
+    "subsystems": " RMCKey{} rsct 7 active\n ctrmc rsct 7 active\n",
+    "nothing known": "RMCKey 0x{}\n",
+}
+
+
+@pytest.mark.parametrize("name", WITH_KEY)
+@pytest.mark.parametrize("file", ["", "ct_clusterinfo-c.txt", "lspv.txt"])
+def test_no_key_is_shown_wherever_it_was_told(name: str, file: str) -> None:
+    made = told(WITH_KEY[name].format(SECRET), file)
+
+    shown = (classify.text(made, 40), classify.text(made, 200), json.dumps(classify.document(made)), classify.complaint(made))
+    assert not any("SECRETKEY" in said.replace("\n", "") for said in shown)
+
+
+def test_what_stands_in_the_place_of_a_key_says_so() -> None:
+    made = told(WITH_KEY["SRC's message"].format(SECRET))
+
+    assert classify.document(made)["because"] == "a line with a key"
+    assert list(classify.document(made)["subsystems"]) == ["a line with a key"]
+    assert classify.text(made).startswith("* startsrc: a line with a key\n")
+
+
+def test_what_only_names_a_key_is_kept_back_too() -> None:
+    made = told("0513-059 The RMCKeys Subsystem has been started.\n")
+
+    shown = classify.text(made) + json.dumps(classify.document(made))
+    assert made.secrets == frozenset() and "rmckey" not in shown.lower()
+
+
+def test_of_a_unit_only_its_states_are_shown() -> None:
+    made = told("Id=ctrmc.service\nActiveState=active\nEnvironment=A=b\nExecStart=/x -p secret\n")
+
+    assert made.nouns["unit"] == {"Id": "ctrmc.service", "ActiveState": "active"}
+
+
 @pytest.mark.parametrize("text, reachable, means", [
     ("Connection to 192.0.2.1 657 port [tcp/rmc] succeeded!\n", True, ""),
     ("nc: connect to 192.0.2.1 port 657 (tcp) failed: Connection refused\n", False, "nothing listens on port 657 there"),
@@ -338,7 +390,8 @@ def test_what_may_be_cut_or_left_out_is_noted() -> None:
 
 
 @pytest.mark.parametrize("text", ["\n" * 2000000, " " * 2000000, "active " * 300000, "<#1> Partition:" * 130000, "a:" * 1000000,
-                                  "mcproxy Hostname " * 120000], ids=lambda text: text[:8])
+                                  "mcproxy Hostname " * 120000, "RMCKey 12345678\n" * 60000,
+                                  "Attributes for IBM.MCP\nresource 1:\n" + "\trmckey = \"\n" * 80000], ids=lambda text: text[:8])
 def test_no_text_takes_long(text: str) -> None:
     before = os.times().user
 

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import Any, Dict, List, Mapping
 
 from rmcagent import show
-from rmcagent.classify.told import Told, count
+from rmcagent.classify.told import KEY, Told, count
 from rmcagent.model import Answer
 from rmcagent.partition import parse
 from rmcagent.partition.parse.lines import cannot, lines_of
@@ -96,16 +96,22 @@ def of_lsitab(answer: Answer) -> Told:
                 means=(f"{entry.identifier} does not start at boot",) if off else ())
 
 
+# What is shown of a unit. Its environment and its command lines may hold what is nobody's business.
+UNIT_STATES = ("LoadState", "ActiveState", "SubState", "UnitFileState", "Result", "MainPID")
+UNIT_PROPERTIES = (*UNIT_STATES, "Id", "Type", "Restart", "NRestarts", "ExecMainCode", "ExecMainStatus", "NeedDaemonReload",
+                   "StateChangeTimestamp", "ActiveEnterTimestamp", "InactiveEnterTimestamp")
+
+
 def of_unit(answer: Answer) -> Told:
-    shown: Dict[str, Any] = dict(parse.systemctl_show(answer))
-    states = ("LoadState", "ActiveState", "SubState", "UnitFileState", "Result", "MainPID")
-    told = [f"{name} {shown[name]}" for name in states if name in shown]
+    properties = parse.systemctl_show(answer)
+    shown: Dict[str, Any] = {name: value for name, value in properties.items() if name in UNIT_PROPERTIES}
+    told = [f"{name} {shown[name]}" for name in UNIT_STATES if name in shown]
     means = []
     if shown.get("UnitFileState") in ("disabled", "masked"):
         means.append(f"the unit is {shown['UnitFileState']}: it does not start at boot")
     if shown.get("ActiveState", "active") not in ("active", "activating", "reloading"):
         means.append(f"the unit is {shown['ActiveState']}: it does not run")
-    said = ", ".join(told) or count(len(shown), "property")
+    said = ", ".join(told) or count(len(properties), "property")
     return Told(f"a unit of systemd: {said}", {"unit": shown}, means=tuple(means))
 
 
@@ -127,7 +133,7 @@ def of_not_found(answer: Answer) -> Told:
     """A shell's complaint; in the C locale, or by exit code 127 in a test log's frame."""
     text = "\n".join(lines_of(answer, echoes=True))
     found = [name for pair in NOT_FOUND.findall(text) for name in pair if name]
-    names = list(dict.fromkeys(name.rsplit("/", 1)[-1] for name in found))
+    names = list(dict.fromkeys(name if KEY in name.lower() else name.rsplit("/", 1)[-1] for name in found))
     if not names:
         raise cannot(answer, "it does not name the command")
     ours = any(name in RSCT_COMMANDS for name in names)

@@ -2,12 +2,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Callable, Mapping
+from typing import Callable, FrozenSet, Mapping
 
 from rmcagent.classify import cluster, hmc, kinds, machine, rmc, subsystems
-from rmcagent.classify.told import Told
+from rmcagent.classify.told import KEY, Told
 from rmcagent.model import Answer
 from rmcagent.partition import parse
+from rmcagent.partition.bundle.redact import LISTING, secrets_of
 
 LONGEST_TEXT = 4 << 20                    # bytes of anything but a log
 BACKUP = "a backup in AIX's own format, as installp's packages are; restore -Tqf FILE lists what it holds"
@@ -46,7 +47,8 @@ def tell(read: rmc.Read, name: str = "") -> Told:
     data = head + (read(LONGEST_TEXT + 1 - len(head)) if len(head) == rmc.PIECE else b"")
     if len(data) > LONGEST_TEXT:
         return _not_told(kind, f"it has more than {LONGEST_TEXT >> 20} MiB, and is no log of RSCT's")
-    return _of_answer(kind, told_by, _text(data))
+    text = _text(data)
+    return replace(_of_answer(kind, told_by, text), secrets=_secrets(kind, text))
 
 
 def _of_answer(kind: str, told_by: str, text: str) -> Told:
@@ -68,6 +70,14 @@ def _of_answer(kind: str, told_by: str, text: str) -> Told:
             return _not_told(kind, because)
         return _not_told(kinds.UNKNOWN, f"its name says {kind}, but it does not read as that: {because}")
     return replace(told, kind=kind, notes=("its last line has no end, and may be cut",) if is_cut else ())
+
+
+def _secrets(kind: str, text: str) -> FrozenSet[str]:
+    """Of the keys that the text tells; only in a listing of attributes they go on behind their line."""
+    if KEY not in text.lower():
+        return frozenset()
+    named = text if kind.startswith(LISTING) else "\n".join(line for line in text.split("\n") if KEY in line.lower())
+    return frozenset(secrets_of(named))
 
 
 def _not_told(kind: str, because: str) -> Told:

@@ -56,8 +56,10 @@ def members(read: Read, keep: int, largest: int) -> Iterator[Member]:
     """Every member with at most `keep` bytes of it. Raises Damaged or Refused, and whatever `read` raises."""
     long_name = b""
     while True:
-        header = _exactly(read, BLOCK, may_end=not long_name)
+        header = _exactly(read, BLOCK, may_end=True)
         if header.count(0) == len(header):   # an archive ends with empty blocks, or just ends
+            if long_name:
+                raise Damaged("a name in it is nobody's")
             return
         if not _is_header(header):
             raise Damaged("what should be a header is none")

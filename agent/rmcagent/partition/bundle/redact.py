@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import re
 from array import array
+from itertools import chain
 from typing import Iterable, Iterator, List, Optional, Set, Tuple
 
 KEY = re.compile(r"rmckey", re.IGNORECASE)
@@ -86,7 +87,7 @@ def secrets_of(text: str) -> Set[str]:
     """The words of every RMCKey's value in what lsrsrc said, and the whole value; they must be found nowhere else either."""
     found: Set[str] = set()
     parts: List[str] = []
-    for line, value in (*_lines(text), ("", None)):
+    for line, value in chain(_lines(text), (("", None),)):
         if parts and (value is None or KEY.search(line)):
             said = "\n".join(parts)
             quoted = re.search(r'"([^"]*)', said)
