@@ -1,7 +1,6 @@
 """Who this node is, and whom it trusts: node id, cluster0's UUID, host-based identities, the trusted host list."""
 from __future__ import annotations
 
-import hashlib
 import re
 from dataclasses import dataclass
 from typing import Tuple, Union
@@ -84,4 +83,6 @@ def _trusted_host(answer: Answer, number: int, entry: str) -> TrustedHost:
     is_odd = not re.fullmatch(r"[\w.:%-]{1,255}", identity) or any(word.strip("-=*") for word in others)
     if not method or len(digits) < 8 or is_odd:
         raise cannot(answer, f"its entry {number} is not an identity, a method and a hexadecimal value")
+    import hashlib                          # loads OpenSSL, 4 MB that the daemon never needs
+
     return TrustedHost(clean(identity), clean(method.group(1)), hashlib.sha256(digits.encode()).hexdigest()[:16])
