@@ -498,6 +498,11 @@ def test_what_stops_rmc_is_known_however_it_is_written(text: str) -> None:
     assert healers.recycling(text) == text
 
 
+def test_of_a_line_its_first_kib_is_judged_and_of_a_name_its_first_256_letters() -> None:
+    assert healers.recycling("x " * 500 + "; recfgct") and not healers.recycling("x " * 600 + "; recfgct")
+    assert healers.watching("x" * 200 + "rmc_watch") and not healers.watching("x" * 300 + "rmc_watch")
+
+
 @pytest.mark.parametrize("text", ["systemctl stop ", "stopsrc ", "rmcctrl ", "systemctl ", "a" * 15, "/" * 15, "; "])
 def test_no_crontab_takes_long_to_judge(text: str) -> None:
     before = os.times().user
