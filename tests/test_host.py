@@ -346,6 +346,32 @@ def test_what_is_no_regular_file_is_not_read(host: SystemHost, tmp_path: Path) -
     assert host.read_from(str(tmp_path / "none"), 0, 4) is None
 
 
+def test_what_is_no_regular_file_is_not_even_opened(host: SystemHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fifo, opened, real = tmp_path / "fifo", [], os.open
+    os.mkfifo(fifo)
+    (tmp_path / "link").symlink_to(fifo)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", lambda path, *rest: opened.append(path) or real(path, *rest))
+        for path in (str(fifo), str(tmp_path / "link"), str(tmp_path), "/dev/null"):
+            host.read_from(path, 0, 4)
+
+    assert opened == []
+
+
+def test_what_came_in_between_holds_nobody_and_is_not_read(host: SystemHost, tmp_path: Path,
+                                                           monkeypatch: pytest.MonkeyPatch) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "file").touch()
+    regular = os.stat(tmp_path / "file")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "stat", lambda path: regular)
+        read = [host.read_from(path, 0, 4) for path in (str(tmp_path / "fifo"), "/dev/zero")]
+
+    assert read == [None, None]
+
+
 def test_files_are_listed_regular_sorted_and_bounded(host: SystemHost, tmp_path: Path) -> None:
     for number in range(300):
         (tmp_path / f"IBM.MgmtDomainRM.{number:03}").write_text("x" * number)

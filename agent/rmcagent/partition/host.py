@@ -110,7 +110,10 @@ class SystemHost:
 
     def read_from(self, path: str, offset: int, limit: int) -> Optional[bytes]:
         try:
-            number = os.open(path, os.O_RDONLY | os.O_NONBLOCK)    # a FIFO of that name must not hold us
+            # Before it is opened: that alone arms a watchdog, rewinds a tape, or lets the writer of a FIFO go on.
+            if not stat.S_ISREG(os.stat(path).st_mode):
+                return None
+            number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
             try:
                 if not stat.S_ISREG(os.fstat(number).st_mode):
                     return None
