@@ -14,7 +14,7 @@ from day import HOUR, MINUTE, Day
 from rmcagent import lives, records
 from rmcagent.ledger import Ledger
 from rmcagent.lives import CRASH_SPAN, QUIET_SPAN, Lives, crashed, looping
-from rmcagent.model import Deed, Outcome
+from rmcagent.model import Deed, Fault, Outcome, Remedy
 from rmcagent.sim.clock import VirtualClock
 
 START = ["rmcctrl -A", "rmcctrl -p"]
@@ -409,6 +409,7 @@ def test_a_helper_without_files_that_dies_is_begun_again_politely_and_three_time
     day.run(HOUR)
 
     assert len(at) == 3 and min(later - sooner for sooner, later in zip(at, at[1:])) >= 2 * MINUTE
+    assert len([event for event in day.told("RMCA4001E") if "all the same" in day.field(event, "because")]) == 1
     assert not day.told("RMCA3006W") and "start" not in [day.field(event, "remedy") for event in day.told("RMCA3003W")]
 
 
@@ -436,6 +437,17 @@ def test_an_agent_that_dies_beside_a_helper_without_files_comes_back_to_no_harm(
 
     assert day.partition.active("ctrmc") and day.partition.disasters == []
     assert day.did().count("rmcctrl -z") == 1 and day.verdict == "healthy"
+
+
+@pytest.mark.parametrize("code", [errno.EBUSY, errno.EIO])
+def test_a_helper_that_cannot_begin_for_another_reason_is_not_begun_without_files(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    day, disk = half_way(tmp_path, monkeypatch, code)
+
+    day.restart()
+    day.run(10 * MINUTE)
+
+    assert disk.bare == [] and day.did()[-1] == "rmcctrl -z"
 
 
 def test_a_remedy_is_never_begun_without_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -498,3 +510,29 @@ def test_a_remedy_called_finished_that_was_never_written_finishes_no_later_one(b
     ledger.remember("finished", 7)
 
     assert box.open().facts["finished"] == 0
+
+
+def test_the_ledger_of_a_newer_agent_is_not_written_over_by_what_found_no_way_into_it(box: Box) -> None:
+    box.open()
+    box.path.write_bytes(records._line({"k": "ledger", "v": 2}))
+    newer = box.path.read_bytes()
+    ledger = box.open()
+
+    ledger.remember("remote_enabled", True)
+    box.clock.sleep(2 * MINUTE)
+    ledger.catch_up()
+
+    assert box.path.read_bytes() == newer
+
+
+def test_what_finishes_is_on_disk_before_it_is_begun_where_there_is_room(
+        box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    ledger = box.open()
+    left = ledger.begin(Remedy.RECYCLE, Fault.LINK_DOWN, "", "E-1", "machine-1")
+    synced: List[int] = []
+    monkeypatch.setattr(os, "fsync", synced.append)
+
+    finishing = ledger.begin_finishing(left, Remedy.START, Fault.RMC_DOWN)
+
+    assert box.open(read_only=True).attempts == {1: left, 2: finishing} and synced
+    assert (finishing.by, finishing.episode, finishing.identity) == ("finish", "E-1", "machine-1")

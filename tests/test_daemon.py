@@ -219,8 +219,11 @@ def killed_over_and_over(stage: Stage) -> None:
         pid = stage.start().pid
         assert stage.wait_until(lambda: stage.status().get("pid") == pid, PATIENCE), stage.complaints()
 
+    live()
+    assert stage.stop() == 0
     for _ in range(3):
         live()
+        stage.hear(0.01)
         assert not [told for told in stage.told if told.code == "RMCA1008E"]
         stage.kill()
     live()
@@ -235,7 +238,7 @@ def killed_over_and_over(stage: Stage) -> None:
     assert stage.wait_until(lambda: guards() == {"crash-loop"}, PATIENCE), stage.status()
     assert stage.stop() == 0
     planned = rmcagent(stage, "plan", "--json")
-    assert "crash-loop" in planned.stdout, planned
+    assert "crash-loop" in json.loads(planned.stdout)["decision"]["refused_by"], planned
     live()
     assert stage.wait_until(lambda: guards() == {"crash-loop"}, PATIENCE), stage.status()
     assert stage.did() == [] and len([told for told in stage.told if told.code == "RMCA1008E"]) == 1
@@ -556,6 +559,24 @@ def test_a_disk_too_full_for_our_pid_locks_all_the_same(tmp_path: Path, monkeypa
         lock = _lock(str(tmp_path / "lock"))
 
     assert _holder(str(tmp_path)) is None  # rather than somebody else's pid, who would get our signals
+    with pytest.raises(Locked):
+        _lock(str(tmp_path / "lock"))
+    os.close(lock)
+
+
+def test_on_a_file_system_gone_read_only_the_lock_holds_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = os.open
+
+    def read_only(path: str, flags: int, mode: int = 0o777) -> int:
+        if flags & (os.O_RDWR | os.O_WRONLY):
+            raise OSError(errno.EROFS, "Read-only file system")
+        return real(path, flags, mode)
+
+    (tmp_path / "lock").write_text("4711\n")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", read_only)
+        lock = _lock(str(tmp_path / "lock"))
+
     with pytest.raises(Locked):
         _lock(str(tmp_path / "lock"))
     os.close(lock)

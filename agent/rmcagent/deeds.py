@@ -115,7 +115,7 @@ class Deeds:
             return False
         state = seen.state_of("ctrmc")
         if state is State.ACTIVE and seen.ctrmc_alive is not False:
-            self.ledger.remember("finished", max(self.ledger.attempts))
+            self.ledger.remember("finished", left.id)
             return False
         if state not in (State.INOPERATIVE, State.ACTIVE) or self._tried_unwritten_just_now():
             return False
