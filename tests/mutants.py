@@ -2,9 +2,9 @@
 
     .venv/bin/python tests/mutants.py [-k WORD] [--jobs 2]
 
-tests/mutants/*.yaml are the rules of design sections 3 to 6: each with the text that makes it so, the text that removes it, and the
-test that must then fail. Every guard is added to them by itself. A text that is not found exactly once, or a test that fails on
-unchanged code, is an error: this table keeps up with the code. Exit 1 when a rule could be removed and nothing failed.
+tests/mutants/*.yaml are the agent's rules: each with the text that makes it so, the text that removes it, and the test that must
+then fail. Every guard is added to them by itself. A text that is not found exactly once, or a test that fails on unchanged code,
+is an error: the table keeps up with the code. Exit 1 when a rule could be removed and nothing failed.
 """
 from __future__ import annotations
 
@@ -55,11 +55,12 @@ def main(arguments: Sequence[str]) -> int:
     asked = wanted.parse_args(arguments)
     mutants = [mutant for mutant in the_mutants() if asked.k in f"{mutant.rule} {mutant.file}"]
     with tempfile.TemporaryDirectory(prefix="rmcagent-mutants-") as folder:
-        copies = [copy_to(Path(folder) / str(number)) for number in range(max(asked.jobs, 1))]
+        copies = [copied(Path(folder) / "1")]
         wrong = unchanged(copies[0], mutants)
         if wrong:
             print(wrong)
             return 1
+        copies += [shutil.copytree(copies[0], Path(folder) / str(number)) for number in range(2, asked.jobs + 1)]
         fates = []
         for fate in tried(mutants, copies):
             fates.append(fate)
@@ -95,7 +96,7 @@ def each_guard() -> Iterator[Mutant]:
 # -- trying
 
 
-def copy_to(folder: Path) -> Path:
+def copied(folder: Path) -> Path:
     for name in COPIED:
         source = ROOT / name
         if source.is_dir():
@@ -107,12 +108,12 @@ def copy_to(folder: Path) -> Path:
 
 def unchanged(copy: Path, mutants: Sequence[Mutant]) -> str:
     """What is wrong with the table itself: a test that it names is not there, or fails although nothing was removed."""
-    ended = pytest(copy, sorted({test for mutant in mutants for test in mutant.by}), 10 * SECONDS)
+    ended = pytest(copy, sorted({test for mutant in mutants for test in mutant.by}), 10 * SECONDS, bytecode="")
     return "" if ended.returncode == 0 else f"cannot begin: these tests fail on unchanged code\n{ended.stdout[-3000:]}"
 
 
 def tried(mutants: Sequence[Mutant], copies: Sequence[Path]) -> Iterator[Fate]:
-    free: "queue.Queue[Path]" = queue.Queue()
+    free: queue.Queue[Path] = queue.Queue()
     for copy in copies:
         free.put(copy)
 
@@ -139,7 +140,7 @@ def fate_of(mutant: Mutant, copy: Path) -> Fate:
         path.write_text(text, "utf-8")
 
 
-def judged(mutant: Mutant, ended: "subprocess.CompletedProcess[str]") -> Fate:
+def judged(mutant: Mutant, ended: subprocess.CompletedProcess[str]) -> Fate:
     if ended.returncode == 0:
         return Fate(mutant, "")
     found = NAMED.search(ended.stdout)
@@ -149,11 +150,11 @@ def judged(mutant: Mutant, ended: "subprocess.CompletedProcess[str]") -> Fate:
     return Fate(mutant, (found.group(1) or found.group(2)).rpartition("::")[2])
 
 
-def pytest(copy: Path, tests: Sequence[str], seconds: float) -> "subprocess.CompletedProcess[str]":
-    """The first failure ends it. No bytecode: a changed file of the same size and second would be taken for the old one."""
+def pytest(copy: Path, tests: Sequence[str], seconds: float, bytecode: str = "1") -> subprocess.CompletedProcess[str]:
+    """The first failure ends it. Bytecode is written of unchanged code only: it may be of the same size and second."""
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-m", "", "-p", "no:cacheprovider", "--tb=no",
                *(f"tests/{test}" for test in tests)]
-    environment = {**os.environ, "CI": "1", "PYTHONDONTWRITEBYTECODE": "1", "COLUMNS": "1000"}
+    environment = {**os.environ, "CI": "1", "PYTHONDONTWRITEBYTECODE": bytecode, "COLUMNS": "300"}
     try:
         return subprocess.run(command, cwd=copy, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, text=True, timeout=seconds, check=False)

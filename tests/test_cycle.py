@@ -11,7 +11,7 @@ import pytest
 
 from day import HOUR, MINUTE, Day
 from rmcagent.ledger import Ledger
-from rmcagent.model import Decision, Deed, Kind, Outcome, Platform, Remedy
+from rmcagent.model import Decision, Deed, Kind, Outcome, Platform, Remedy, State
 from rmcagent.reason import ladder
 
 REFRESH = ["rmcctrl -p", "rmcrefreshMD -s ctrmc", "refrsrc IBM.MCP"]
@@ -1161,3 +1161,31 @@ def test_the_intent_is_on_the_disk_when_the_helper_is_begun(tmp_path: Path) -> N
     day.run(10 * MINUTE)
 
     assert intents == [True]
+
+
+def test_what_a_remedy_does_to_rmc_while_it_runs_is_no_finding(tmp_path: Path) -> None:
+    day = broken(Day(tmp_path), ("stick_session",))
+    while "rmcctrl -z" not in day.did():
+        day.clock.sleep(min(1.0, day.cycle.step()))
+    seen = []
+
+    while day.cycle.deeds.under_way() is not None:
+        day.cycle.look_now()
+        day.cycle.step()
+        day.clock.sleep(1.0)
+        assert day.cycle.seen is not None
+        seen.append(day.cycle.seen.state_of("ctrmc"))
+
+    assert State.INOPERATIVE in seen
+    assert {day.field(event, "fault") for event in day.told("RMCA2001W")} == {"link-down"}
+
+
+def test_a_remedy_is_judged_only_when_it_has_settled(tmp_path: Path) -> None:
+    day = broken(Day(tmp_path), ("stick_session",))
+    day.run_until("RMCA3001N", within=HOUR)
+    day.run(5 * MINUTE)
+    early = day.cycle.ledger.attempts[1]
+    day.run(3 * MINUTE)
+
+    assert early.ended_at is not None and early.outcome is None
+    assert day.cycle.ledger.attempts[1].outcome is Outcome.UNCHANGED
