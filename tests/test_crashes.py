@@ -286,7 +286,8 @@ def dies_with_its_helper(day: Day) -> None:
 
 
 MOST = {"refresh": 17, "start": 17, "manager": 15, "recycle": 26, "recfgct": 38}
-EVERY = [pytest.param(remedy, number, dies, marks=() if dies and number == most // 2 else pytest.mark.slow)
+QUICK = [("start", 8), ("recycle", 13), ("recfgct", 19)]
+EVERY = [pytest.param(remedy, number, dies, marks=() if dies and (remedy, number) in QUICK else pytest.mark.slow)
          for remedy, most in MOST.items() for number in range(1, most + 1) for dies in (False, True)]
 
 
