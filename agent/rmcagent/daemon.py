@@ -94,7 +94,7 @@ def ask(settings: Settings, request: Mapping[str, Any]) -> Dict[str, Any]:
     """Hand a request to the running daemon and wait for its answer: {"ok", "text", "exit"}. Raises PermissionError."""
     here = place(SystemHost(), settings)
     state = here.paths["state"]
-    folders.trust_state(state, os.path.join(state, "inbox"), os.path.join(state, "lock"))
+    folders.trust_state(state, os.path.join(state, "inbox"), here.paths["public"], os.path.join(state, "lock"))
     pid = _holder(state)
     if pid is None:
         return {"ok": False, "text": "the daemon is not running; start it, then ask again", "exit": 7}

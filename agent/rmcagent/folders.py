@@ -3,13 +3,13 @@ from __future__ import annotations
 
 import os
 import stat
+from typing import Tuple
 
 
 def make_private(state: str, inbox: str, public: str) -> None:
     """Make the state folder and the inbox in it, or repair our own. Raises PermissionError, which says what mends it."""
-    # Everyone must be able to pass through to what is published below it; nobody else can list it or read its files.
-    _make_private(state, 0o711 if _lies_below(public, state) else 0o700)
-    _make_private(inbox, 0o700)
+    for folder, mode in _private(state, inbox, public):
+        _make_private(folder, mode)
 
 
 def trust_public(path: str) -> None:
@@ -27,9 +27,9 @@ def trust_public(path: str) -> None:
                               f"run: chmod 755 {path}")
 
 
-def trust_state(state: str, inbox: str, lock: str) -> None:
+def trust_state(state: str, inbox: str, public: str, lock: str) -> None:
     """Raise PermissionError where somebody else could say whom we signal, or answer us; what is not there says nothing."""
-    for folder, mode in ((state, 0o711), (inbox, 0o700)):
+    for folder, mode in _private(state, inbox, public):
         try:
             _trust_private(folder, os.stat(folder), mode)
         except FileNotFoundError:
@@ -41,6 +41,12 @@ def trust_state(state: str, inbox: str, lock: str) -> None:
     if not stat.S_ISREG(status.st_mode) or status.st_uid not in (0, os.geteuid()):
         raise PermissionError(f"cannot trust {lock}: it is not a regular file of root's or ours (owner uid {status.st_uid}); "
                               f"stop the daemon, remove it and start the daemon again")
+
+
+def _private(state: str, inbox: str, public: str) -> Tuple[Tuple[str, int], ...]:
+    """The folders that are ours alone, with their modes."""
+    # Everyone must be able to pass through to what is published below it; nobody else can list it or read its files.
+    return (state, 0o711 if _lies_below(public, state) else 0o700), (inbox, 0o700)
 
 
 def _make_private(path: str, mode: int) -> None:
