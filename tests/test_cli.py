@@ -227,6 +227,20 @@ def test_a_named_configuration_says_where_the_public_folder_is(
     assert capsys.readouterr().out.startswith("* rmcagent: paused")
 
 
+@pytest.mark.parametrize("text, found", [("paths: {public: /elsewhere}\n", "/elsewhere"), ("mode: nonsense\n", "/run/rmcagent")])
+def test_where_nothing_was_published_the_installed_configuration_is_asked_for_the_folder(
+    tmp_path: Path, monkeypatch: Patch, text: str, found: str
+) -> None:
+    installed = tmp_path / "rmcagent.yaml"
+    installed.write_text(text)
+    tmp_path.chmod(0o700)
+    monkeypatch.setattr(cli, "CONFIG", str(installed))
+    monkeypatch.setattr(os.path, "exists", lambda path: False)
+    monkeypatch.setattr(sys, "platform", "linux")
+
+    assert cli._public(cli.Asked("status", [], {})) == f"{found}/status.json"
+
+
 def test_the_platform_says_where_the_public_folder_is(monkeypatch: Patch) -> None:
     found = []
     for platform in ("linux", "aix", "aix7"):

@@ -84,7 +84,7 @@ def test_the_document_has_every_key_of_the_contract() -> None:
     assert set(document) == {
         "schema", "verdict", "taken_at", "subsystems", "hmcs", "cluster", "findings", "gaps", "decision", "decisions", "log",
         "because", "mode", "version", "pid", "boot", "monotonic", "look_seconds", "timeout_seconds", "pause", "next_look",
-        "budgets", "attempts", "why", "known_hmcs", "episode",
+        "budgets", "attempts", "why", "known_hmcs", "episode", "crash_loop",
     }
     assert (document["schema"], document["taken_at"], document["look_seconds"]) == (1, "2026-05-04T12:00:28+00:00", 60.0)
     assert document["subsystems"]["ctrmc"] == {"state": "active", "pid": 4711, "expected": "required"}
@@ -426,6 +426,12 @@ def test_every_decision_but_the_leading_one_is_told_besides() -> None:
     assert "     Besides: manager-down IBM.DRM: apply manager: manager is due\n" in text
 
 
+def test_a_crash_loop_is_shown_where_nothing_else_is_wrong() -> None:
+    looping = dataclasses.replace(view("healthy"), history=dataclasses.replace(view("healthy").history, crash_loop=True))
+
+    assert "        Mode: crash loop: the agent itself crashed repeatedly" in show.status_text(documented(looping))
+
+
 def test_a_remedy_that_outlasts_its_finding_is_told_by_itself() -> None:
     settles = Decision(Kind.WAIT, "start (attempt 3) settles before it is judged", None, Remedy.START, attempt=3)
 
@@ -518,7 +524,6 @@ def test_a_document_nobody_stands_behind_is_not_passed_on_as_the_present() -> No
     (["rest"], "blind", 13),
     (["wait"], "unknown", 10),                    # a fault that is seen outweighs what could not be told
     (["refuse", "apply"], "degraded", 11),        # the gravest first
-    (["rest", "apply"], "degraded", 10),
     (["ponder"], "healthy", 13),
 ])
 def test_the_exit_codes_of_plan(kinds: Any, verdict: str, code: int) -> None:

@@ -333,11 +333,18 @@ VERBS: Dict[str, Verb] = {
 # ---- what the daemon published -----------------------------------------------------------------------------------------
 
 def _public(asked: Asked) -> str:
-    """Where status.json is; the configuration is read only where one was named."""
+    """Where status.json is: the platform's own folder, unless a configuration that was named, or is installed and speaks of
+    another, says otherwise; the latter is read only where nothing was published."""
     folder = "/var/rmcagent/public" if sys.platform.startswith("aix") else "/run/rmcagent"
+    path = os.path.join(folder, "status.json")
     if "--config" in asked.options:
-        folder = _load(asked).settings.paths.get("public", folder)
-    return os.path.join(folder, "status.json")
+        return os.path.join(_load(asked).settings.paths.get("public", folder), "status.json")
+    if not os.path.exists(path) and os.access(CONFIG, os.R_OK):
+        try:
+            return os.path.join(_load(asked).settings.paths.get("public", folder), "status.json")
+        except Cannot:
+            return path                   # with a configuration like that no daemon runs
+    return path
 
 
 def _document(path: str) -> Optional[show.Document]:

@@ -23,7 +23,8 @@ STATUS_CODES = {"healthy": 0, "not-running": 3, "unknown": 4, "degraded": 150, "
                 "blind": 153}
 PLAN_CODES = {"rest": 0, "wait": 10, "apply": 10, "judge": 10, "refuse": 11, "escalate": 11}
 COLOURS = {"healthy": 32, "degraded": 33, "healing": 33, "paused": 33, "needs-human": 31, "not-running": 31}
-MODES = {"shadow": "decides and records, runs no remedy", "observe": "looks and reports, decides nothing"}
+MODES = {"shadow": "decides and records, runs no remedy", "observe": "looks and reports, decides nothing",
+         "crash loop": "the agent itself crashed repeatedly; it only observes until an hour was quiet"}
 
 
 # ---- the document ------------------------------------------------------------------------------------------------------
@@ -69,7 +70,7 @@ def document(view: View, settings: Settings, shown: Shown, extra: Mapping[str, A
         "decisions": decisions,
         "log": _facts(growth, LOG) if growth else {"bytes_per_second": None, "messages": {}, "side": "unknown"},
         "pause": _facts(history.pause, "until reason by") if history.pause else None,
-        "episode": history.episode.id if history.episode else None,
+        "episode": history.episode.id if history.episode else None, "crash_loop": history.crash_loop,
         "budgets": _budget_facts(view, settings),
         "attempts": _each(history.attempts[-10:], ATTEMPT),
     }, shown)
@@ -178,8 +179,7 @@ def plan_code(document: Optional[Document]) -> int:
 
 
 def _leading(document: Document) -> Document:
-    decisions = _rows(document, "decisions") or [_map(document, "decision")]
-    return next((decision for decision in decisions if decision.get("kind") != "rest"), decisions[0])
+    return (_rows(document, "decisions") or [_map(document, "decision")])[0]
 
 
 def as_of(document: Document, alive: Optional[bool], age: Optional[float]) -> Document:
@@ -201,7 +201,7 @@ def as_of(document: Document, alive: Optional[bool], age: Optional[float]) -> Do
 def status_text(document: Document, columns: int = 80, colour: bool = False) -> str:
     """One screen: the verdict first, then what it rests on, what comes next, and what could not be told."""
     verdict = str(document.get("verdict", "unknown"))
-    mode, pause = str(document.get("mode")), _map(document, "pause")
+    mode, pause = "crash loop" if document.get("crash_loop") else str(document.get("mode")), _map(document, "pause")
     screen = Screen(columns, COLOURS.get(verdict, 35) if colour else 0)
     screen.head(f"rmcagent: {verdict}", document.get("because"))
     screen.rows("Taken", _taken(document))

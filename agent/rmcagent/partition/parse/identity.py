@@ -83,6 +83,6 @@ def _trusted_host(answer: Answer, number: int, entry: str) -> TrustedHost:
     is_odd = not re.fullmatch(r"[\w.:%-]{1,255}", identity) or any(word.strip("-=*") for word in others)
     if not method or len(digits) < 8 or is_odd:
         raise cannot(answer, f"its entry {number} is not an identity, a method and a hexadecimal value")
-    import hashlib                          # loads OpenSSL, 4 MB that the daemon never needs
+    import hashlib  # loads OpenSSL, 4 MB that the daemon never needs
 
     return TrustedHost(clean(identity), clean(method.group(1)), hashlib.sha256(digits.encode()).hexdigest()[:16])
