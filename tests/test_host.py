@@ -511,12 +511,24 @@ def test_a_part_that_is_slow_to_be_told_does_not_change_the_identity(
     slow.append(failing)
     meanwhile = host.vitals(SH).identity
     slow.clear()
-    said[failing] = "99\n"
+    said.update(uname="99 lpar99\n", lsattr="fffffffff00040008000000000000099\n")
     moved = host.vitals(SH).identity
 
     assert before == f"system={os.uname().machine} partition=12 uuid=1234abcd000040008000000000000004"
     assert meanwhile == before
-    assert moved != before and "=99" in moved
+    assert "partition=99" in moved and "uuid=fffffffff0" in moved
+
+
+@pytest.mark.parametrize("said", [
+    "True\n", "lsattr: 0514-532 warning\n1234ABCD-0000-4000-8000-000000000004\n", "\x1b[31m\n", "1234-5678\n", "g" * 32, "",
+])
+def test_what_is_no_uuid_makes_no_other_partition_of_this_one(said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    host = SystemHost()
+    monkeypatch.setattr(host, "run", lambda argv, timeout, keep=0: Answer("x", 0, said))
+    monkeypatch.setattr(host_module, "LINUX", False)
+    monkeypatch.setattr(host_module, "AIX", True)
+
+    assert "uuid=" not in host.vitals(SH).identity and "partition=" not in host.vitals(SH).identity.replace("partition=1234", "")
 
 
 @pytest.fixture

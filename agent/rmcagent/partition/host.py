@@ -253,10 +253,10 @@ class SystemHost:
         os_uuid of sys0 is the partition's UUID]; a part that cannot be had now is as it last was, left out when never had."""
         if not AIX:
             return _joined(system=_line("/etc/machine-id"))
-        number = self._remember("partition", lambda: self._ask("/usr/bin/uname", "-L").partition(" ")[0], IDENTITY_SECONDS)
-        uuid = self._remember("uuid", lambda: self._ask("/usr/sbin/lsattr", "-El", "sys0", "-a", "os_uuid", "-F", "value"),
-                              IDENTITY_SECONDS)
-        return _joined(system=os.uname().machine, partition=number, uuid=uuid)
+        number = self._remember("partition", lambda: _digits(self._ask("/usr/bin/uname", "-L")), IDENTITY_SECONDS)
+        asked = ("/usr/sbin/lsattr", "-El", "sys0", "-a", "os_uuid", "-F", "value")
+        return _joined(system=os.uname().machine, partition=number,
+                       uuid=self._remember("uuid", lambda: _uuid(self._ask(*asked)), IDENTITY_SECONDS))
 
     def _ask(self, *argv: str) -> str:
         answer = self.run(argv, ASK_SECONDS, 4096)
@@ -332,7 +332,8 @@ def _identity_linux() -> str:
     for tree in DEVICE_TREES:
         system = _line(f"{tree}/system-id")
         if system:
-            return _joined(system=system, partition=_number(f"{tree}/ibm,partition-no"), uuid=_line(f"{tree}/ibm,partition-uuid"))
+            return _joined(system=system, partition=_number(f"{tree}/ibm,partition-no"),
+                           uuid=_uuid(_line(f"{tree}/ibm,partition-uuid")))
     return _joined(system=_line("/etc/machine-id"))
 
 
@@ -344,6 +345,18 @@ def _number(path: str) -> str:
     except OSError:
         return ""
     return str(int.from_bytes(cell, "big")) if len(cell) == 4 else ""
+
+
+def _uuid(text: str) -> str:
+    """Its digits, however it is spelt; "" for anything else: a warning before it must not make this another partition."""
+    digits = text.strip("\0 ").replace("-", "").lower()
+    return digits if len(digits) == 32 and not set(digits) - set("0123456789abcdef") else ""
+
+
+def _digits(text: str) -> str:
+    """The number that `uname -L` begins with; "" for anything else."""
+    first = text.partition(" ")[0]
+    return first if first.isascii() and first.isdigit() else ""
 
 
 def _joined(**parts: str) -> str:
