@@ -33,7 +33,7 @@ SHAPES: Tuple[Tuple[str, Tuple[str, ...]], ...] = (
     ("rmcdomainstatus", (r"^[ \t]*(?:Management Domain Status:[ \t]*)?(?:Managed Nodes|Management Control Points)[ \t]*$",)),
     ("rmcdomainstatus", (r"^[ \t]*Peer Domain Status[ \t]*$",)),
     ("lsrsrc", (r"^[ \t]*[A-Z][A-Za-z ]{0,40} Attributes for (?:Resource: )?[\w.]{1,64}[ \t]*$",)),
-    ("recfgct", (r"\bctrmc_MDdr\b|Cannot run if an online Peer Domain exists",)),
+    ("recfgct", (r"^\S*\bctrmc_MDdr\b|^\s*Cannot run if an online Peer Domain exists",)),
     ("clshowsrv", (r"Status of the (?:RSCT|PowerHA|CAA) .{0,40}subsystems|Details of PowerHA .{0,40}manager|\bclshowsrv -",)),
     ("lssrc -ls clstrmgrES", (r'^.{0,200}\bCurrent state:[ \t]*\w|^[ \t]*STATE="\w',)),
     ("lsrpdomain", (r"^[ \t]*Name[ \t]+OpState\b",)),
