@@ -890,6 +890,21 @@ def test_what_another_boot_dated_in_the_future_is_taken_as_of_this_boots_first_r
     assert second.steady.now() - second.attempts[1].begun_at == HOUR
 
 
+def test_that_first_reading_is_kept_by_every_later_boot(desk: Desk) -> None:
+    """Or a budget would never be free while the clock stays behind."""
+    desk.clock.jump(30 * DAY)
+    intend(desk.open())
+    desk.clock.jump(-30 * DAY)
+    desk.reboot("boot-2")
+    first = desk.open().attempts[1].begun_at
+    desk.clock.sleep(3600)
+
+    desk.reboot("boot-3")
+    later = desk.open().attempts[1].begun_at
+
+    assert first == later
+
+
 def test_what_this_boot_dated_is_never_taken_as_of_another_time(desk: Desk) -> None:
     ledger = desk.open()
     desk.clock.sleep(3600)

@@ -49,6 +49,7 @@ class Ledger:
         self.last_episode = 0
         self.steady = Steady(clock, clock.now(), clock.monotonic())
         self._file = RecordFile(path, HEADER, self._everything, read_only)
+        self._clamped: List[Attempt] = []           # dated in the future by another boot, and read as of now
         self._failing = False                       # told, and not again until a write succeeds
         self._caught_up_at = 0.0
         self._load(lived_before)
@@ -150,6 +151,8 @@ class Ledger:
             self._file.cut_torn_end()
         if not self._is_anchored(records) and not self.read_only:
             self._try(self._anchor_record())
+            for attempt in self._clamped:      # written, or every boot would date it anew and its budget never be free
+                self._try(_attempt(attempt))
 
     def _understand(self, records: List[Record]) -> None:
         try:
@@ -204,7 +207,10 @@ class Ledger:
         for number, attempt in self.attempts.items():
             if attempt.boot != self.boot or not self.boot:
                 ended = min(attempt.ended_at, latest) if attempt.ended_at else None
-                self.attempts[number] = replace(attempt, begun_at=min(attempt.begun_at, latest), ended_at=ended)
+                read = replace(attempt, begun_at=min(attempt.begun_at, latest), ended_at=ended)
+                if read.begun_at != attempt.begun_at:
+                    self._clamped.append(read)
+                self.attempts[number] = read
         if self.spent_at is not None and self.spent_at > self.steady.now():
             self.spent_at = latest
         # It may tell of one that was never written; the next of that number is another.
