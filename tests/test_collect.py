@@ -326,6 +326,22 @@ def test_a_key_is_found_elsewhere_however_it_is_spelled_and_grouped(value: str, 
     assert re.fullmatch(r"before (0[xX])?(\(redacted\)\s?)+, after (0[xX])?(\(redacted\)\s?)+\n", shown)
 
 
+def test_a_key_without_quotes_that_stands_in_small_groups_is_one_as_well() -> None:
+    assert survives(HEX, secrets_of(listing(" ".join(HEX[at:at + 4] for at in range(0, 32, 4)))))
+
+
+@pytest.mark.parametrize("text", ["rmckey" + " " * 500_000 + ".", "rmckey" + "= " * 250_000 + ".", "rmckey" + '"\n' * 100_000,
+                                  "rmckey\n" + " " * 500_000 + "x", "rmckey = {" + "a" * 500_000, f"{'a' * 33} 0x" * 15_000],
+                         ids=lambda text: text[:9])
+def test_no_text_takes_long_to_search_for_keys(text: str) -> None:
+    before = os.times().user
+
+    secrets = secrets_of(text)
+    without(hide(text, "lsrsrc-IBM.MCP")[0] + hide(text)[0], secrets)
+
+    assert os.times().user - before < 2.0
+
+
 def test_a_word_of_letters_is_no_secret_and_what_is_without_one_stays_as_it_is() -> None:
     secrets = secrets_of(f'\tRMCKey = "0x{HEX}"\nlsrsrc: warning, a subsystem is inoperative\n')
 

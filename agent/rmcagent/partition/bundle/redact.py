@@ -11,11 +11,12 @@ REDACTED = ' = "redacted"'
 TAKEN_OUT = re.compile(rf"{REDACTED}(?:\n|\Z)")
 WITHOUT = f"RMCKey{REDACTED}"           # stands for a line that names a key, anywhere but in RMC's own listing
 # The next attribute, resource or listing: blanks stand around an attribute's sign, and never within a key.
-NEXT = re.compile(r"\s*(?:[A-Za-z]\w{0,63}\s+=(?:\s|$)|resource [0-9]{1,9}:|.{0,80}\bAttributes for\b|$)")
+NEXT = re.compile(r"(?:[A-Za-z]\w{0,63}\s+=(?:\s|$)|resource [0-9]{1,9}:|.{0,80}\bAttributes for\b|$)")
 LONGEST_VALUE = 16 << 10                # behind its opening quote; where none closes it so far, the next attribute ends it
 HEX_LINE = re.compile(r"\s*(?:0[xX])?[0-9a-fA-F]+\s*")
 LONG_HEX = re.compile(r"(?:0[xX])?[0-9a-fA-F]{33,}")
 WORD = re.compile(r"[A-Za-z0-9+/=_:-]+")
+WORDS = re.compile(r"[A-Za-z0-9+/=_:\s-]*")
 SHORTEST_SECRET, MOST_SECRETS = 8, 256
 SUSPECT = re.compile(r"rmckey|identifier value|[0-9a-f]{33}")
 LISTING = "lsrsrc"                      # what this tells is a listing of attributes, in which a value may have many lines
@@ -65,7 +66,7 @@ def _lines(text: str) -> Iterator[Tuple[str, Optional[str]]]:
         elif inside and closer and length <= LONGEST_VALUE:
             value, length = line, length + len(line) + 1
             closer = "" if closer in line else closer
-        elif inside and not NEXT.match(line):
+        elif inside and not NEXT.match(line.strip()):
             value, length = line, 0
             closer = _closer(line)
         else:
@@ -90,8 +91,8 @@ def secrets_of(text: str) -> Set[str]:
     for line, value in chain(_lines(text), (("", None),)):
         if parts and (value is None or KEY.search(line)):
             said = "\n".join(parts)
-            quoted = re.search(r'"([^"]*)', said)
-            for word in (*WORD.findall(said), *([quoted.group(1)] if quoted else [])):
+            quoted = said.split('"', 2)[1:2]
+            for word in (*WORD.findall(said), *(quoted or filter(WORDS.fullmatch, [said.lstrip(BETWEEN + "=")]))):
                 bare = re.sub(r"^0x", "", _plain(word))
                 # A word of letters only is a word, and no key.
                 if len(bare) >= SHORTEST_SECRET and not bare.isalpha() and len(found) < MOST_SECRETS:
