@@ -370,8 +370,8 @@ def test_an_agent_is_known_by_what_it_left(trace: str, tmp_path: Path) -> None:
     ("domains_allowed_at", {"boot": "boot-1"}), ("domains_allowed_at", {"at": 7, "boot": "boot-1"}),
     ("domains_allowed_at", {"at": "2026-03-04T12:00:00", "boot": "boot-1"}), ("domains_allowed_at", {"at": "noon", "boot": ""}),
     ("domains_allowed_at", {"at": "9999-12-31T23:59:59+00:00", "boot": "boot-1"}), ("something_seen_at", 7),
-    ("remote_enabled", 0), ("remote_enabled", "no"), ("in_band_seen", "yes"),
-    ("finished", "7"), ("finished", True), ("finished", 7.5), ("stopped_by", [7]), ("stopped_by", False),
+    ("remote_enabled", 0), ("remote_enabled", "no"), ("finished", "7"), ("finished", True), ("finished", 7.5),
+    ("node", "0011223344556677"), ("node", {"node_id": "0011223344556677", "identity": "system=1"}), ("node", {"boot": 7}),
 ], ids=str)
 def test_a_fact_of_another_shape_is_damage(name: str, value: Any, desk: Desk) -> None:
     intend(desk.open())

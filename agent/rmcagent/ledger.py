@@ -9,11 +9,23 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
-from math import isfinite
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
 
 from rmcagent.clock import Clock, Steady
-from rmcagent.model import Attempt, Episode, Fault, KnownHmc, Outcome, Pause, Remedy
+from rmcagent.entries import (
+    attempt_entry,
+    attempt_from,
+    closed_entry,
+    episode_entry,
+    fact,
+    hmc_entry,
+    maybe_time,
+    pause_entry,
+    text_of,
+    time_of,
+    word,
+)
+from rmcagent.model import Attempt, Episode, Fault, KnownHmc, Pause, Remedy
 from rmcagent.records import Damaged, Record, RecordFile, Untouchable
 
 HEADER: Mapping[str, Any] = {"k": "ledger", "v": 1}
@@ -21,7 +33,6 @@ KEPT_ATTEMPTS = 256             # and every one young enough to count in a budge
 KEPT_DECISIONS = 40
 KEPT_HMCS = 64
 CATCH_UP_SECONDS = 60.0
-MOST_CRASHES = 16               # in a record; as many as anybody could want to count
 KEPT_FOR = timedelta(days=31)
 TRACES = ("deed-", "archive-", "ledger.jsonl.")      # and the lock
 LONG_AGO = datetime.min.replace(tzinfo=timezone.utc)
@@ -60,14 +71,14 @@ class Ledger:
               by: str = "agent") -> Attempt:
         """Write the intent before the deed, so that a crash still spends the budget. Raises OSError where it is not durable."""
         attempt = self._next(remedy, fault, subject, episode, identity, shadow, by)
-        self._write(_attempt(attempt), durable=True)
+        self._write(attempt_entry(attempt), durable=True)
         self.attempts[attempt.id] = attempt
         return attempt
 
     def begin_finishing(self, left: Attempt, remedy: Remedy, fault: Fault) -> Attempt:
         """What only brings `left` to its end: that one's intent is durable, so this one is written when there is room."""
         attempt = self._next(remedy, fault, "", left.episode, left.identity, False, "finish")
-        self._attempt_to(lambda: self._write(_attempt(attempt), durable=True))
+        self._attempt_to(lambda: self._write(attempt_entry(attempt), durable=True))
         self.attempts[attempt.id] = attempt
         return attempt
 
@@ -77,27 +88,27 @@ class Ledger:
 
     def update(self, attempt: Attempt) -> None:
         """Its end, or its outcome. A failure to write is told by `damage`, and stops nothing."""
-        self._try(_attempt(attempt))
+        self._try(attempt_entry(attempt))
         self.attempts[attempt.id] = attempt
 
     def open_episode(self) -> Episode:
         number, now = self.last_episode + 1, self.steady.now()
-        self._try(_episode(number, now))
+        self._try(episode_entry(number, now))
         self.last_episode, self.episode = number, Episode(f"E-{number}", now)
         return self.episode
 
     def close_episode(self) -> None:
-        self._try(_closed(self.last_episode))
+        self._try(closed_entry(self.last_episode))
         self.episode = None
 
     def set_pause(self, pause: Optional[Pause]) -> None:
         """Durable: raises OSError, for an operator who asked for quiet must not be told yes in vain."""
-        self._write(_pause(pause), durable=True)
+        self._write(pause_entry(pause), durable=True)
         self.pause = pause
 
     def saw(self, hmc: KnownHmc) -> None:
         if self.known.get(hmc.address) != hmc:
-            self._try(_known(hmc))
+            self._try(hmc_entry(hmc))
             self.known[hmc.address] = hmc
         if len(self.known) > 2 * KEPT_HMCS:
             self.known = self._newest_hmcs()
@@ -122,10 +133,10 @@ class Ledger:
     def moment(self, name: str) -> Optional[datetime]:
         """A time remembered in this boot."""
         value = self.facts.get(name)
-        return _time(value["at"]) if isinstance(value, dict) and self.boot and value.get("boot") == self.boot else None
+        return time_of(value["at"]) if isinstance(value, dict) and self.boot and value.get("boot") == self.boot else None
 
     def remember_moment(self, name: str, at: Optional[datetime]) -> None:
-        self.remember(name, {"at": _text(at), "boot": self.boot} if at else None)
+        self.remember(name, {"at": text_of(at), "boot": self.boot} if at else None)
 
     # -- reading
 
@@ -152,7 +163,7 @@ class Ledger:
         if not self._is_anchored(records) and not self.read_only:
             self._try(self._anchor_record())
             for attempt in self._clamped:      # written, or every boot would date it anew and its budget never be free
-                self._try(_attempt(attempt))
+                self._try(attempt_entry(attempt))
 
     def _understand(self, records: List[Record]) -> None:
         try:
@@ -188,7 +199,7 @@ class Ledger:
         """This boot's first sight of the wall clock, so that a clock set since then moves no age."""
         for record in records:
             if self._is_of_this_boot(record):
-                steady = Steady(self.steady.clock, _time(record["wall"]), float(record["monotonic"]))
+                steady = Steady(self.steady.clock, time_of(record["wall"]), float(record["monotonic"]))
                 steady.now()           # may overflow, and must not when somebody asks
                 self.steady = steady
 
@@ -220,24 +231,24 @@ class Ledger:
     def _fold(self, record: Dict[str, Any]) -> None:
         kind = record["k"]
         if kind == "attempt":
-            self.attempts[int(record["id"])] = _attempt_from(record)
+            self.attempts[int(record["id"])] = attempt_from(record)
         elif kind == "episode":
             self.last_episode = int(record["n"])
-            self.episode = Episode(f"E-{self.last_episode}", _time(record["at"]))
+            self.episode = Episode(f"E-{self.last_episode}", time_of(record["at"]))
         elif kind == "closed":
             self.last_episode, self.episode = int(record["n"]), None
         elif kind == "pause":
-            self.pause = Pause(_time(record["until"]), str(record["reason"]), str(record["by"])) if record["until"] else None
+            self.pause = Pause(time_of(record["until"]), str(record["reason"]), str(record["by"])) if record["until"] else None
         elif kind == "hmc":
-            address, name, node_id = (_word(record[key]) for key in ("address", "name", "node_id"))
-            moments = (_maybe(record.get(key)) for key in ("first_seen", "last_up", "last_answered"))
+            address, name, node_id = (word(record[key]) for key in ("address", "name", "node_id"))
+            moments = (maybe_time(record.get(key)) for key in ("first_seen", "last_up", "last_answered"))
             self.known[address] = KnownHmc(address, name, node_id, *moments)
         elif kind == "decided":
             self.decisions = [*self.decisions, dict(record["entry"])][-KEPT_DECISIONS:]
         elif kind == "fact":
-            self._set_fact(str(record["name"]), _fact(record["name"], record["value"]))
+            self._set_fact(str(record["name"]), fact(record["name"], record["value"]))
         elif kind == "spent":
-            self.spent_at = _time(record["at"])
+            self.spent_at = time_of(record["at"])
 
     def _set_fact(self, name: str, value: Any) -> None:
         self.facts[name] = value
@@ -263,7 +274,8 @@ class Ledger:
             self._failing = True
 
     def _anchor_record(self) -> Mapping[str, Any]:
-        return {"k": "boot", "boot": self.boot, "wall": _text(self.steady.anchor_wall), "monotonic": self.steady.anchor_monotonic}
+        anchor = self.steady
+        return {"k": "boot", "boot": self.boot, "wall": text_of(anchor.anchor_wall), "monotonic": anchor.anchor_monotonic}
 
     def _newest_hmcs(self) -> Dict[str, KnownHmc]:
         """Those heard of last: an answer that names ever new ones must not fill memory."""
@@ -279,11 +291,11 @@ class Ledger:
         self.known = self._newest_hmcs()
         return [
             HEADER, self._anchor_record(),
-            *([{"k": "spent", "at": _text(self.spent_at)}] if self.spent_at is not None else ()),
-            *(_attempt(attempt) for attempt in self.attempts.values()),
-            _episode(self.last_episode, self.episode.opened_at) if self.episode else _closed(self.last_episode),
-            _pause(self.pause),
-            *(_known(hmc) for hmc in self.known.values()),
+            *([{"k": "spent", "at": text_of(self.spent_at)}] if self.spent_at is not None else ()),
+            *(attempt_entry(attempt) for attempt in self.attempts.values()),
+            episode_entry(self.last_episode, self.episode.opened_at) if self.episode else closed_entry(self.last_episode),
+            pause_entry(self.pause),
+            *(hmc_entry(hmc) for hmc in self.known.values()),
             *({"k": "fact", "name": name, "value": value} for name, value in self.facts.items()),
             *({"k": "decided", "entry": entry} for entry in self.decisions),
         ]
@@ -296,109 +308,3 @@ def lived_before(folder: str) -> bool:
     except FileNotFoundError:
         return False
     return any(name == "lock" or name.startswith(TRACES) for name in names)
-
-
-def _fact(name: str, value: Any) -> Any:
-    """What a record says under a name, once it has the shape that those who ask for it rely on."""
-    shaped = SHAPES.get(name, _is_moment if name.endswith("_at") else None)
-    if value is not None and shaped is not None and not shaped(value):
-        raise ValueError(f"{name} has another shape")
-    return value
-
-
-def _is_moment(value: Any) -> bool:
-    return isinstance(value, dict) and isinstance(value.get("boot"), str) and _time(value["at"]) is not None
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _is_flag(value: Any) -> bool:
-    return isinstance(value, bool)
-
-
-def _is_told(value: Any) -> bool:
-    return isinstance(value, dict) and all(said is None or isinstance(said, str) for said in value.values())
-
-
-def _is_lives(value: Any) -> bool:
-    crashes = value["crashes"] if isinstance(value, dict) else None
-    return (isinstance(crashes, list) and len(crashes) <= MOST_CRASHES
-            and all(isinstance(at, float) and isfinite(at) for at in (*crashes, value["at"]))
-            and isinstance(value["boot"], str) and _is_number(value["pid"]) and _is_flag(value["loop"]))
-
-
-def _is_node(value: Any) -> bool:
-    return isinstance(value, dict) and all(isinstance(value.get(key), str) for key in ("node_id", "identity", "boot"))
-
-
-# Facts by name; those that end in _at are moments, and names not known here are kept as they are.
-SHAPES: Mapping[str, Callable[[Any], bool]] = {
-    "problems": _is_told,
-    "node": _is_node,
-    "lives": _is_lives,
-    "remote_enabled": _is_flag,
-    "in_band_seen": _is_flag,
-    "finished": _is_number,
-    "stopped_by": _is_number,
-}
-
-
-def _attempt(attempt: Attempt) -> Dict[str, Any]:
-    return {
-        "k": "attempt", "id": attempt.id, "remedy": attempt.remedy.value, "fault": attempt.fault.value,
-        "subject": attempt.subject, "episode": attempt.episode, "begun_at": _text(attempt.begun_at), "boot": attempt.boot,
-        "identity": attempt.identity,
-        "shadow": attempt.shadow, "by": attempt.by, "ended_at": _text(attempt.ended_at),
-        "outcome": attempt.outcome.value if attempt.outcome else None, "because": attempt.because, "failed": attempt.failed,
-    }
-
-
-def _attempt_from(record: Mapping[str, Any]) -> Attempt:
-    return Attempt(
-        int(record["id"]), Remedy(record["remedy"]), Fault(record["fault"]), str(record["subject"]), str(record["episode"]),
-        _time(record["begun_at"]), str(record["boot"]), str(record["identity"]), bool(record["shadow"]), str(record["by"]),
-        _maybe(record["ended_at"]), Outcome(record["outcome"]) if record["outcome"] else None, str(record["because"]),
-        str(record.get("failed", "")),
-    )
-
-
-def _episode(number: int, opened_at: datetime) -> Dict[str, Any]:
-    return {"k": "episode", "n": number, "at": _text(opened_at)}
-
-
-def _closed(number: int) -> Dict[str, Any]:
-    return {"k": "closed", "n": number}
-
-
-def _pause(pause: Optional[Pause]) -> Dict[str, Any]:
-    if pause is None:
-        return {"k": "pause", "until": None}
-    return {"k": "pause", "until": _text(pause.until), "reason": pause.reason, "by": pause.by}
-
-
-def _known(hmc: KnownHmc) -> Dict[str, Any]:
-    return {"k": "hmc", "address": hmc.address, "name": hmc.name, "node_id": hmc.node_id,
-            "first_seen": _text(hmc.first_seen), "last_up": _text(hmc.last_up), "last_answered": _text(hmc.last_answered)}
-
-
-def _text(moment: Optional[datetime]) -> Optional[str]:
-    return moment.isoformat() if moment else None
-
-
-def _time(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None or not 1900 < moment.year < 9000:
-        raise ValueError("a time without its offset, or one that cannot be counted from")
-    return moment
-
-
-def _word(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError("not a word")
-    return value
-
-
-def _maybe(text: Optional[str]) -> Optional[datetime]:
-    return _time(text) if text else None
