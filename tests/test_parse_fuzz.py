@@ -10,9 +10,11 @@ import pytest
 
 from rmcagent.model import Answer
 from rmcagent.partition import parse
-from rmcagent.partition.parse import Unreadable
+from rmcagent.partition.parse import Unreadable, hmc
 from rmcagent.partition.parse.lines import LONGEST_TEXT, UNPRINTABLE
-from test_parse import PARSERS, READ, capture, foo, said
+from test_parse import CAPTURES, PARSERS, READ, capture, foo, said
+from test_parse_more import PARSERS as MORE
+from test_parse_more import READ as MORE_READ
 
 pytestmark = pytest.mark.slow
 
@@ -98,6 +100,20 @@ CHANGES: List[Callable[[str, Random], str]] = [
     _in_lines, _in_words, _in_characters, _piece_in, _piece_for_word, _other_character, _cut, _spliced,
 ]
 TEXTS = [capture(name).stdout for name in READ]
+EVERY = [*PARSERS, foo, *MORE]
+# What no capture of one's own shows.
+SHORT = {
+    parse.uname: ["AIX\n", "Linux\n", "IBM,9009-42A\n"], parse.uname_partition: ["12 lpar12\n", "-1 NULL\n"],
+    parse.systemctl_is_enabled: ["enabled\n", "disabled\n", "masked\n"], parse.lsivm: ["1\n", "\n"],
+    hmc.lspartition: [path.read_text("utf-8") for path in sorted(CAPTURES.glob("lspartition*.txt"))],
+    hmc.lssyscfg: [path.read_text("utf-8") for path in sorted(CAPTURES.glob("lssyscfg*.txt"))],
+}
+
+
+def own_texts(parser: Callable[[Answer], Any]) -> List[str]:
+    captured = [capture(name).stdout for name, (its, _) in READ.items() if its is parser]
+    more = [(CAPTURES / f"{name}.txt").read_text("utf-8") for name, (its, _) in MORE_READ.items() if its is parser]
+    return captured + more + SHORT.get(parser, []) or TEXTS
 
 
 def planted(text: str, chance: Random) -> str:
@@ -130,15 +146,15 @@ def outcome(parser: Callable[[Answer], Any], answer: Answer) -> Any:
     assert took < LONGEST_PARSE, f"{took:.1f} s for {len(answer.stdout)} characters"
     assert not [text for text in said_of_it if len(text) > 2 * LONGEST_TEXT or UNPRINTABLE.search(text) or "\n" in text]
     assert not isinstance(result, Unreadable) or str(result).startswith("cannot read answer: ")
-    # A unit's properties are whatever they are called.
-    assert parser is parse.systemctl_show or SECRET not in "".join(said_of_it), said_of_it
+    # A unit's properties are whatever they are called; and what names no resource of RMC's tells no key of one.
+    assert parser is parse.systemctl_show or parser in MORE or SECRET not in "".join(said_of_it), said_of_it
     return result
 
 
-@pytest.mark.parametrize("parser", [*PARSERS, foo], ids=lambda parser: getattr(parser, "__name__", ""))
+@pytest.mark.parametrize("parser", EVERY, ids=lambda parser: getattr(parser, "__name__", ""))
 def test_mangled_captures_are_nouns_or_unreadable(parser: Callable[[Answer], Any], record_property: Any) -> None:
-    own = [capture(name).stdout for name, (its, _) in READ.items() if its is parser] or TEXTS
-    chance = Random(f"{SEED}-{PARSERS.index(parser) if parser in PARSERS else 'foo'}")
+    own = own_texts(parser)
+    chance = Random(f"{SEED}-{EVERY.index(parser)}")
     until, runs, read = time.monotonic() + SECONDS, 0, 0
 
     while time.monotonic() < until:
@@ -163,7 +179,7 @@ UNITS = [" ", "\t", '"', "{", "[", "/", "#", "<-", "=", ":", "a", "0", "1.", "no
          "Current state: "]
 
 
-@pytest.mark.parametrize("parser", [*PARSERS, foo], ids=lambda parser: getattr(parser, "__name__", ""))
+@pytest.mark.parametrize("parser", EVERY, ids=lambda parser: getattr(parser, "__name__", ""))
 def test_a_mebibyte_of_one_thing_is_read_or_refused_in_time(parser: Callable[[Answer], Any]) -> None:
     """Time grows with the text and not with its square: a line is at most 4096 characters, and there are as many."""
     listing = "Resource Persistent Attributes for IBM.MCP\nresource 1:\n"
