@@ -463,16 +463,6 @@ def test_modules_that_are_missed_are_named(tmp_path: Path, monkeypatch: pytest.M
     assert "psutil<7.1" in one(found, "psutil").mend and one(found, "tenacity").severity is Severity.ADVICE
 
 
-def test_the_journals_fields_need_systemd_python_where_systemd_runs(tmp_path: Path) -> None:
-    scene = Scene(tmp_path, Platform.LINUX)
-    del scene.files[f"{sys.path[0]}/systemd"]
-    assert told(scene.examine(), "systemd-python") == []
-
-    scene.files["/run/systemd/system"] = b""
-
-    assert one(scene.examine(), "systemd-python").severity is Severity.ADVICE
-
-
 @pytest.mark.parametrize("platform, word", [(Platform.AIX, "not on file in SRC"), (Platform.LINUX, "is not enabled")])
 def test_an_agent_that_nothing_starts_is_told(tmp_path: Path, platform: Platform, word: str) -> None:
     scene = Scene(tmp_path, platform)

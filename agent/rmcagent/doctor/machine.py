@@ -97,10 +97,6 @@ def syslog(scene: Scene) -> Iterator[Complaint]:
         yield Complaint("syslog", grave, f"no syslog socket {socket}: events wait for one, and the oldest are lost", mend)
     elif not scene.on_linux and not has_file and not set(OTHER_SYSLOGS) & set(scene.processes):
         yield from _rules(scene, report.syslog.facility)
-    by_systemd = scene.on_linux and scene.host.exists("/run/systemd/system")
-    if report.journal == "auto" and by_systemd and not _importable(scene, "systemd"):
-        yield advice("syslog", "systemd-python is not installed: the journal has the events' text, but not their "
-                     "fields", "dnf install python3-systemd   # or off: report: {journal: off}")
 
 
 def _rules(scene: Scene, facility: str) -> Iterator[Complaint]:
@@ -138,7 +134,7 @@ def recorded(text: str, facility: str) -> Tuple[str, ...]:
 # ---- the agent's own standing ------------------------------------------------------------------------------------------
 
 def registration(scene: Scene) -> Iterator[Complaint]:
-    register = "rmcagent register --apply"
+    register = "rmcagent run   # in the foreground; the packages that register it are to come"
     if scene.on_linux:
         answer = scene.ask(scene.place.commands["systemctl"], "is-enabled", "rmcagent.service")
         word = answer.stdout.strip()
