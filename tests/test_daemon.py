@@ -28,7 +28,8 @@ START = ["rmcctrl -A", "rmcctrl -p"]
 RECYCLE = ["rmcctrl -z", *START]
 PATIENCE = 150.0
 TIME_OUT = 8.0
-AT_ONCE = 4
+AT_ONCE = 6                  # most of a scene is waiting
+DEATHS_AT_ONCE = 4
 
 QUICK: Mapping[str, Any] = {
     "remedies": {
@@ -396,7 +397,7 @@ def dies_after(remedy: str, step: str, helper_too: bool) -> Callable[[Stage], No
 def deaths(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dict[Tuple[str, str, bool], Future[None]]]:
     folder = tmp_path_factory.mktemp("deaths")
     keys = [(remedy, step, helper) for remedy, step in DEATHS for helper in (False, True)]
-    with ThreadPoolExecutor(AT_ONCE) as pool:
+    with ThreadPoolExecutor(DEATHS_AT_ONCE) as pool:
         yield {
             key: pool.submit(play, folder / str(number), Scene(healthy_for_a_while, policy=QUICK), dies_after(*key))
             for number, key in enumerate(keys)
