@@ -35,6 +35,7 @@ from rmcagent.model import (
     Subsystem,
     Vitals,
 )
+from rmcagent.reason.diagnose import diagnose
 from rmcagent.reason.guards import Case
 
 NOON = datetime(2026, 5, 4, 12, 0, tzinfo=timezone.utc)         # a Monday
@@ -252,3 +253,22 @@ def case(
     found = found or finding()
     done = (attempt(Remedy.RECYCLE),) if remedy is Remedy.RECFGCT else ()
     return Case(remedy, found, seen or plain(), past or history(*done, found=(found,)), settings, now)
+
+
+# What a look comes to.
+
+# Nothing names an HMC.
+EMPTY: Any = {"hmcs": (), "status": told(DomainStatus()), "mcp": told(()), "servers": told(())}
+
+
+def found(seen: Snapshot, settings: Any = DEFAULTS, **past: Any) -> Tuple[Finding, ...]:
+    return diagnose(seen, history(**past), settings)
+
+
+def faults(seen: Snapshot, settings: Any = DEFAULTS, **past: Any) -> Tuple[Fault, ...]:
+    return tuple(one.fault for one in found(seen, settings, **past))
+
+
+def only(seen: Snapshot, settings: Any = DEFAULTS, **past: Any) -> Finding:
+    (one,) = found(seen, settings, **past)
+    return one

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any, Callable, Mapping, Optional, Tuple
+from typing import Any, Callable, Mapping, Optional
 
 import pytest
 from hypothesis import given
@@ -13,7 +13,6 @@ from rmcagent.model import (
     DomainStatus,
     Fact,
     Fault,
-    Finding,
     Link,
     LogGrowth,
     Platform,
@@ -24,17 +23,21 @@ from rmcagent.model import (
     State,
     Stop,
 )
-from rmcagent.reason.diagnose import diagnose, looks_hung, masked, untold_links
+from rmcagent.reason.diagnose import looks_hung, masked, untold_links
 from rmcagent.reason.ladder import GRAVITY, LADDER
 from seen import (
     DEFAULTS,
+    EMPTY,
     HMC2,
     PLATFORMS,
+    faults,
     finding,
+    found,
     gap,
     history,
     hmc,
     missing,
+    only,
     plain,
     point,
     policy,
@@ -50,25 +53,11 @@ HEALTHY = plain(link=Link.UP)
 LIMIT = DEFAULTS.log.storm.bytes
 NOISE = LogGrowth(noisy_bytes=LIMIT + 1, messages={"2613-021": 40, "2613-008": 2, "2610-415": 1, "2613-030": 1}, side="here")
 HMC_NOISE = replace(NOISE, side="hmc")
-EMPTY: Any = {"hmcs": (), "status": told(DomainStatus()), "mcp": told(()), "servers": told(())}
 FULL = told(Space("/var", 1000 * 1024, 20 * 1024))
 CRASHED = told(Stop(True, "SRC logged its abnormal end (DE84C4DB in errpt)"))
 STOPPED = told(Stop(False, "errpt shows that RMC was stopped"))
 TROUBLED = StandingFacts(told("0011223344556677"), told("00112233445566ff"), told("0011223344556677"), told(""),
                          told("/etc/inittab has no entry ctrmc"), told("lsivm exits 1"))
-
-
-def found(seen: Snapshot, settings: Any = DEFAULTS, **past: Any) -> Tuple[Finding, ...]:
-    return diagnose(seen, history(**past), settings)
-
-
-def faults(seen: Snapshot, settings: Any = DEFAULTS, **past: Any) -> Tuple[Fault, ...]:
-    return tuple(one.fault for one in found(seen, settings, **past))
-
-
-def only(seen: Snapshot, settings: Any = DEFAULTS, **past: Any) -> Finding:
-    (one,) = found(seen, settings, **past)
-    return one
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)

@@ -3,25 +3,28 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any, Tuple
+from typing import Any
 
 import pytest
 
-from rmcagent.model import DomainStatus, Fact, Fault, Finding, KnownHmc, Link, ManagementServer, Side, Snapshot
+from rmcagent.model import DomainStatus, Fact, Fault, KnownHmc, Link, ManagementServer, Side
 from rmcagent.reason.diagnose import diagnose
 from rmcagent.reason.links import management_expected, reachability, shows_no_hmc
 from seen import (
     DAY,
-    DEFAULTS,
+    EMPTY,
     HMC1,
     HMC2,
     HOUR,
     NOON,
+    faults,
+    found,
     gap,
     history,
     hmc,
     inapplicable,
     missing,
+    only,
     plain,
     point,
     policy,
@@ -31,22 +34,6 @@ from seen import (
     with_fact,
     with_hmcs,
 )
-
-EMPTY: Any = {"hmcs": (), "status": told(DomainStatus()), "mcp": told(()), "servers": told(())}
-
-
-def found(seen: Snapshot, settings: Any = DEFAULTS, **past: Any) -> Tuple[Finding, ...]:
-    return diagnose(seen, history(**past), settings)
-
-
-def faults(seen: Snapshot, settings: Any = DEFAULTS, **past: Any) -> Tuple[Fault, ...]:
-    return tuple(one.fault for one in found(seen, settings, **past))
-
-
-def only(seen: Snapshot, settings: Any = DEFAULTS, **past: Any) -> Finding:
-    (one,) = found(seen, settings, **past)
-    return one
-
 
 # -- lost
 
