@@ -17,8 +17,10 @@ from typing import Any, Callable, ContextManager, Dict, Iterator, Mapping, Named
 import pytest
 
 from day import HOUR, MINUTE, Day
-from rmcagent import config, lives
-from rmcagent.daemon import Daemon, Locked, _holder, _lock
+from rmcagent import lives
+from rmcagent.cycle import Cycle
+from rmcagent.daemon import Locked, _holder, _lock
+from rmcagent.lives import Life
 from rmcagent.sim.live.stage import Stage
 
 pytestmark = pytest.mark.real
@@ -496,58 +498,48 @@ def test_what_died_between_z_and_a_is_finished_though_nothing_can_be_written(
 # -- a mistake of ours
 
 
-def test_three_mistakes_of_ours_and_the_agent_only_observes_until_a_quiet_hour(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    day = Day(tmp_path)
-    daemon = broken(day)
+def test_three_mistakes_of_ours_and_the_agent_only_observes_until_a_quiet_hour(tmp_path: Path) -> None:
+    day, complaints = Day(tmp_path), []
+    life = Life(broken(day), complaints.append)
 
     for _ in range(4):
-        daemon._step()
+        life.step()
         day.clock.sleep(MINUTE)
     told = [event.code for event in day.events]
     looped = lives.in_loop(day.cycle.ledger)
     day.restart()  # what the ledger remembers holds the next life as well
-    daemon.cycle, daemon.ledger = day.cycle, day.cycle.ledger
-    daemon._step()
+    life = Life(day.cycle, complaints.append)
+    life.step()
     held = day.cycle.memory.crash_loop
     day.clock.sleep(HOUR)
-    daemon._step()
+    life.step()
 
     assert (told, looped, held, day.cycle.memory.crash_loop) == (["RMCA1008E"], True, True, False)
     assert "KeyError: 'a bug'" in day.field(day.told("RMCA1008E")[0], "because")
-    assert "KeyError: 'a bug'" in capsys.readouterr().err
+    assert len(complaints) == 4 and all("KeyError: 'a bug'" in complaint for complaint in complaints)
 
 
-def test_a_mistake_and_two_deaths_are_one_loop_and_it_is_told_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_mistake_and_two_deaths_are_one_loop_and_it_is_told_once(tmp_path: Path) -> None:
     day = Day(tmp_path)
-    daemon = broken(day)
+    life = Life(broken(day), lambda complaint: None)
 
-    daemon._born()
-    daemon._step()
+    life.begin(4711)
+    life.step()
     for _ in range(4):
-        daemon._born()
+        life.begin(4711)
 
     assert [event.code for event in day.events] == ["RMCA1008E"]
-    assert f"pid {os.getpid()} ended without a clean stop" in day.field(day.events[0], "because")
+    assert "pid 4711 ended without a clean stop" in day.field(day.events[0], "because")
 
 
-def broken(day: Day) -> Daemon:
-    """A daemon on that day's partition, whose every turn is a mistake."""
-    policy = day.folder / "rmcagent.yaml"
-    policy.write_text(json.dumps({"paths": {"state": str(day.folder / "state"), "public": str(day.folder / "public")}}))
-    daemon = Daemon(config.parse(policy.read_text()), str(policy))
-    daemon.cycle, daemon.ledger = day.cycle, day.cycle.ledger
+def broken(day: Day) -> Cycle:
+    """That day's cycle, whose every turn is a mistake."""
 
     def mistaken() -> float:
         raise KeyError("a bug")
 
-    class Told:
-        emit = day.events.append
-
     day.cycle.step = mistaken  # type: ignore[method-assign]
-    daemon.reporter = Told()  # type: ignore[assignment]
-    return daemon
+    return day.cycle
 
 
 def test_a_disk_too_full_for_our_pid_locks_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -155,11 +155,12 @@ class Daemon:
                 ),
             )
         )
-        self._born()
+        self.life = lives.Life(self.cycle, _complain)
+        self.life.begin(os.getpid())
         _notify("READY=1")
         while not self.signals & {signal.SIGTERM, signal.SIGINT}:
             self._spared(self._hear)
-            seconds = self._step()
+            seconds = self.life.step()
             self._spared(self._tell)
             _notify("WATCHDOG=1")
             self.clock.sleep(seconds)
@@ -174,34 +175,6 @@ class Daemon:
             if str(problem) != self.refused:  # said once: standard error may be a file
                 self.refused = str(problem)
                 _complain(f"rmcagent: cannot listen or tell: {problem}\n")
-
-    def _born(self) -> None:
-        looped, died = lives.in_loop(self.ledger), lives.begin(self.ledger, os.getpid())
-        if died and not looped:
-            self._tell_loop(f"pid {died} ended without a clean stop", "find out what ended it: core, errpt, the journal")
-
-    def _step(self) -> float:
-        """The one broad except: a mistake of ours ends the turn, not the agent; several and it only observes."""
-        looped = self.cycle.memory.crash_loop = lives.in_loop(self.ledger)
-        try:
-            return self.cycle.step()
-        except Exception:
-            import traceback
-
-            _complain(traceback.format_exc())
-            lives.mistaken(self.ledger)
-            if not looped:
-                last = traceback.format_exc(limit=-1).strip().splitlines()[-1]
-                self._tell_loop(last, "see the traceback on the daemon's standard error")
-            self.cycle.next_look = self.cycle.steady.now() + self.cycle.settings.cadence.look
-            return self.cycle.settings.cadence.pulse.total_seconds()
-
-    def _tell_loop(self, because: str, advice: str) -> None:
-        """Once a loop: when the crash just counted began it."""
-        if lives.in_loop(self.ledger):
-            crashes = ("crashes", str(lives.CRASHES_ALLOWED))
-            do = ("do", f"{advice}; acts again after a quiet hour")
-            self.reporter.emit(Event("RMCA1008E", "crash loop: observing only", (crashes, ("because", because), do)))
 
     # -- signals
 

@@ -44,7 +44,8 @@ class Ledger:
     `lived_before`: an agent was here, so that a ledger that is not there is lost.
     """
 
-    def __init__(self, path: str, clock: Clock, boot: str, read_only: bool = False, lived_before: bool = False) -> None:
+    def __init__(self, path: str, clock: Clock, boot: str, read_only: bool = False, lived_before: bool = False,
+                 kept_in: Callable[..., RecordFile] = RecordFile) -> None:
         self.path = path
         self.boot = boot
         self.read_only = read_only
@@ -59,7 +60,7 @@ class Ledger:
         self.torn = False
         self.last_episode = 0
         self.steady = Steady(clock, clock.now(), clock.monotonic())
-        self._file = RecordFile(path, HEADER, self._everything, read_only)
+        self._file = kept_in(path, HEADER, self._everything, read_only)
         self._clamped: List[Attempt] = []           # dated in the future by another boot, and read as of now
         self._failing = False                       # told, and not again until a write succeeds
         self._caught_up_at = 0.0

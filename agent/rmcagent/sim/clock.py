@@ -9,6 +9,7 @@ from typing import Callable, List, Optional, Protocol, Tuple
 from rmcagent.clock import SystemClock
 
 NEW_YEAR = datetime(2026, 1, 1, tzinfo=timezone.utc)
+MICRO = 1_000_000
 
 
 class Timekeeper(Protocol):
@@ -28,29 +29,44 @@ class Timekeeper(Protocol):
 
 
 class VirtualClock:
-    """A Clock in which a day takes no time: sleeping moves it on and runs what falls due on the way."""
+    """A Clock in which a day takes no time: sleeping moves it on and runs what falls due on the way.
+
+    It counts whole microseconds, so that a month slept at once ends where one slept by the minute does. `after` is called
+    when something that fell due has happened.
+    """
 
     def __init__(self, start: datetime = NEW_YEAR, monotonic: float = 3600.0) -> None:
         self._wall = start
-        self._since = 0.0             # all seconds ever slept: the agenda's time, which no reboot resets
-        self._boot_at = -monotonic    # the boot, in the agenda's time
+        self._since = 0                         # all microseconds ever slept: the agenda's time, which no reboot resets
+        self._boot_at = -_whole(monotonic)      # the boot, in the agenda's time
         self._agenda = Agenda()
+        self.after: Callable[[], None] = lambda: None
 
     def now(self) -> datetime:
         return self._wall
 
     def monotonic(self) -> float:
-        return self._since - self._boot_at
+        return (self._since - self._boot_at) / MICRO
+
+    @property
+    def slept(self) -> float:
+        """All seconds ever slept."""
+        return self._since / MICRO
+
+    def until_next(self) -> float:
+        """Seconds until something falls due."""
+        return float("inf") if self._agenda.next_at is None else (self._agenda.next_at - self._since) / MICRO
 
     def sleep(self, seconds: float) -> None:
-        end = self._since + max(0.0, seconds)
+        end = self._since + max(0, _whole(seconds))
         while self._agenda.next_at is not None and self._agenda.next_at <= end:
-            self._move_to(max(self._agenda.next_at, self._since))
+            self._move_to(max(int(self._agenda.next_at), self._since))
             self._agenda.pop()()
+            self.after()
         self._move_to(max(end, self._since))
 
     def at(self, seconds: float, callback: Callable[[], None]) -> None:
-        self._agenda.add(self._since + max(0.0, seconds), callback)
+        self._agenda.add(self._since + max(0, _whole(seconds)), callback)
 
     def jump(self, by: timedelta) -> None:
         """Set the wall clock forward or back; nothing falls due by it."""
@@ -59,8 +75,8 @@ class VirtualClock:
     def rebooted(self) -> None:
         self._boot_at = self._since
 
-    def _move_to(self, since: float) -> None:
-        self._wall += timedelta(seconds=since - self._since)
+    def _move_to(self, since: int) -> None:
+        self._wall += timedelta(microseconds=since - self._since)
         self._since = since
 
 
@@ -103,3 +119,7 @@ class Agenda:
 
     def pop(self) -> Callable[[], None]:
         return heapq.heappop(self._entries)[2]
+
+
+def _whole(seconds: float) -> int:
+    return round(seconds * MICRO)

@@ -1,6 +1,7 @@
 """SimHost: a simulated partition behind the Host protocol, in virtual time; commands cost what they cost there."""
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass, field
 from datetime import timedelta
 from fnmatch import fnmatchcase
@@ -32,6 +33,7 @@ class SimHost:
         self.clock = clock
         self.state_files: Dict[str, bytes] = dict(state_files or {})
         self.asked: List[str] = []            # every reading command's line, for tests
+        self.state_full = False               # no room in the agent's state folder
         self._helpers: Dict[Tuple[str, int], Helper] = {}
         self._watched: Tuple[int, ...] = ()
 
@@ -103,6 +105,8 @@ class SimHost:
         return tuple(sorted(set(names)))
 
     def begin(self, deed: Deed, folder: str) -> None:
+        if self.state_full and folder:
+            raise OSError(errno.ENOSPC, "No space left on device", folder)
         self._helpers[folder, deed.attempt] = Helper(self.partition, self.clock, deed)
 
     def progress(self, attempt: int, folder: str) -> Optional[Progress]:

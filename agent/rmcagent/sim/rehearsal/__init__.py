@@ -1,0 +1,1 @@
+"""Rehearsals: the production cycle on a simulated partition in virtual time, and what is learned from it."""

@@ -1,0 +1,196 @@
+"""One rehearsal: an agent, its ledger and its partition in virtual time, what happens to them, and what is told and done."""
+from __future__ import annotations
+
+import errno
+import os
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, Callable, List, Mapping, Protocol, Sequence
+
+from rmcagent import lives
+from rmcagent.config import Settings
+from rmcagent.cycle import Cycle
+from rmcagent.ledger import Ledger, lived_before
+from rmcagent.lives import Life
+from rmcagent.partition.platform import place
+from rmcagent.records import RecordFile
+from rmcagent.report import Event
+from rmcagent.sim.clock import VirtualClock
+from rmcagent.sim.partition import Partition, SimHost
+from rmcagent.sim.rehearsal.script import DAY, Happening, Script
+
+BOOTED = 3600.0                 # seconds before the rehearsal begins
+AGAIN = 5.0                     # seconds until an agent that died is started again
+AFTER_BOOT = 60.0
+MAINTENANCE = "/etc/rmcagent/maintenance"
+
+
+class Ended(BaseException):
+    """The agent's process is gone; nothing of it may go on."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """An event, and when it was told: seconds since the start, and what the wall clock said."""
+
+    at: float
+    wall: datetime
+    event: Event
+
+
+@dataclass(frozen=True)
+class Did:
+    """A changing command that was begun, and when."""
+
+    at: float
+    command: str
+
+
+class Audit(Protocol):
+    def look(self) -> None:
+        """Something has happened, or the agent has taken a step: is all as it must be?"""
+
+    def end(self) -> None:
+        """It is over: was all as it had to be?"""
+
+
+class Rehearsal:
+    """A script as it is played; what happens to the agent, its state folder or the clock is a method in OURS."""
+
+    def __init__(self, script: Script, settings: Settings, folder: str, audit: Callable[[Rehearsal], Audit]) -> None:
+        self.script = script
+        self.folder = folder
+        self.clock = VirtualClock(monotonic=0.0)
+        self.partition = Partition(self.clock, script.platform, script.hmcs, seed=script.seed)
+        self.host = SimHost(self.partition, self.clock)
+        self.settings = replace(settings, platform=script.platform.value, commands=dict(self.host.commands()),
+                                paths={"state": folder})
+        self.told: List[Told] = []
+        self.did: List[Did] = []
+        self.mistakes: List[str] = []         # tracebacks of our own
+        self.lives = 0
+        self.alive = False
+        self.clock.sleep(BOOTED)
+        self.began = self.clock.slept
+        self._be_born()
+        self.audit = audit(self)
+        self.clock.after = self._after
+        for happening in script.happenings:
+            self.clock.at(happening.at, lambda happening=happening: self._happen(happening))  # type: ignore[misc]
+
+    @property
+    def now(self) -> float:
+        """Seconds since the agent's first start."""
+        return self.clock.slept - self.began
+
+    def play(self) -> None:
+        """Let it all happen."""
+        end = self.script.days * DAY
+        while self.now < end:
+            try:
+                seconds = self.life.step() if self.alive else AGAIN
+                self._after()
+                self.clock.sleep(min(seconds, end - self.now))
+                if not self.alive and self.clock.slept >= self.born_at:
+                    self._be_born()
+            except Ended:
+                self._after()
+        self.audit.end()
+
+    def _after(self) -> None:
+        self.did += [Did(self.now, command) for _, command in self.partition.did[len(self.did):]]
+        self.audit.look()
+
+    # -- the agent
+
+    def _be_born(self) -> None:
+        self.lives, self.alive = self.lives + 1, True
+        self.ledger = Ledger(os.path.join(self.folder, "ledger.jsonl"), self.clock, self.partition.boot,
+                             lived_before=lived_before(self.folder), kept_in=lambda *how: Fillable(self.host, *how))
+        self.cycle = Cycle(self.host, place(self.host, self.settings), self.settings, self.ledger, self._emit, MAINTENANCE)
+        self.life = Life(self.cycle, self.mistakes.append)
+        self.life.begin(self.lives)
+
+    def _end(self, again: float) -> None:
+        if self.alive:
+            self.alive, self.born_at = False, self.clock.slept + again
+            raise Ended
+
+    def _emit(self, event: Event) -> None:
+        self.told.append(Told(self.now, self.clock.now(), event))
+
+    # -- what happens
+
+    def _happen(self, happening: Happening) -> None:
+        boot = self.partition.boot
+        getattr(self if happening.do in OURS else self.partition, happening.do)(**happening.arguments)
+        if self.partition.boot != boot:
+            self._end(again=AFTER_BOOT)
+
+    def kill_agent(self, again: float = AGAIN) -> None:
+        """Its process dies, and is started again so many seconds later."""
+        self._end(again)
+
+    def stop_agent(self, again: float = AGAIN) -> None:
+        """An operator or an upgrade stops it, and starts it again so many seconds later."""
+        if self.alive:
+            lives.end(self.ledger)
+        self._end(again)
+
+    def kill_helper(self) -> None:
+        """The process that performs a remedy dies; the command it waits for goes on."""
+        attempt = self.cycle.deeds.under_way()
+        if attempt is not None:
+            self.host.kill_helper(attempt.id)
+
+    def fill_state(self) -> None:
+        """No room in the state folder."""
+        self.host.state_full = True
+
+    def free_state(self) -> None:
+        self.host.state_full = False
+
+    def jump_clock(self, seconds: float) -> None:
+        """Somebody sets the wall clock, forward or back."""
+        self.clock.jump(timedelta(seconds=seconds))
+
+    def pause(self, seconds: float) -> None:
+        """An operator pauses the agent."""
+        if self.alive:
+            self.cycle.pause(self.cycle.steady.now() + timedelta(seconds=seconds), "rehearsed", "root")
+
+    def resume(self) -> None:
+        if self.alive and self.ledger.pause is not None:
+            self.cycle.resume("an operator said so")
+
+    def maintain(self) -> None:
+        """An operator puts a file `maintenance` beside the configuration."""
+        self.host.state_files[MAINTENANCE] = b""
+
+    def end_maintenance(self) -> None:
+        self.host.state_files.pop(MAINTENANCE, None)
+
+
+OURS = ("kill_agent", "stop_agent", "kill_helper", "fill_state", "free_state", "jump_clock", "pause", "resume", "maintain",
+        "end_maintenance")
+
+
+class Fillable(RecordFile):
+    """The ledger's file, on a disk that may be full."""
+
+    def __init__(self, host: SimHost, path: str, header: Mapping[str, Any], everything: Callable[[], Sequence[Mapping[str, Any]]],
+                 read_only: bool) -> None:
+        super().__init__(path, header, everything, read_only)
+        self.host = host
+
+    def append(self, record: Mapping[str, Any], durable: bool = False) -> None:
+        self._insist_on_room()
+        super().append(record, durable)
+
+    def replace(self) -> None:
+        self._insist_on_room()
+        super().replace()
+
+    def _insist_on_room(self) -> None:
+        if self.host.state_full:
+            raise OSError(errno.ENOSPC, "No space left on device", self.path)
