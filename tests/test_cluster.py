@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Callable, Set, Tuple
 
@@ -158,8 +159,11 @@ BREAKS: Any = {
 }
 
 
-@pytest.mark.parametrize("platform", [AIX, VIOS])
-@pytest.mark.parametrize("plant", ["start_caa", "stop_caa", "start_powerha", "define_peer_domain", "offline_domain"])
+@pytest.mark.parametrize("platform, plant", [
+    *((platform, plant) for platform in (AIX, VIOS)
+      for plant in ("start_caa", "stop_caa", "start_powerha", "define_peer_domain", "offline_domain")),
+    (VIOS, "start_ssp"), (LINUX, "define_peer_domain"), (LINUX, "offline_domain"),
+])
 def test_a_cluster_on_a_simulated_partition_is_found_by_the_evidence(tmp_path: Path, platform: Platform, plant: str) -> None:
     day = Day(tmp_path, platform)
     PLANTS[plant](day)
@@ -175,6 +179,7 @@ def test_a_cluster_on_a_simulated_partition_is_found_by_the_evidence(tmp_path: P
 
 PLANTS: Any = {
     "start_caa": lambda day: day.do("start_caa"),
+    "start_ssp": lambda day: day.do("start_ssp"),
     "stop_caa": lambda day: (day.do("start_caa"), day.do("stop_caa")),
     "start_powerha": lambda day: (day.do("start_caa"), day.do("start_powerha", "ST_INIT"), day.do("stop_caa")),
     "define_peer_domain": lambda day: day.do("define_peer_domain"),
@@ -615,6 +620,41 @@ def test_no_refusal_of_the_table_is_without_its_reason_and_its_mend(row: Row) ->
         for remedy in BOTH:
             for refusal in guards.refusals(case(remedy, with_fact(plain(VIOS), row.where, fact))):
                 assert refusal.because and refusal.unblock, (fact, refusal)
+
+
+@ON_EACH
+@BY_PROBE
+def test_what_a_row_says_tells_how_old_it_is_on_each_platform(row: Row, platform: Platform) -> None:
+    """But for a migration, which carries its own time of day."""
+    if row.where == "busy.migration":
+        return
+    objecting = with_fact(plain(platform, fresh=False), row.where, told(row.objects[0], NOON - 3 * HOUR))
+    untold = with_fact(plain(platform), row.where, replace(gap("exit 2"), at=NOON - 40 * SECOND))
+    stale = with_fact(plain(platform), row.where, told(row.is_fine[-1], NOON - 5 * MINUTE))
+
+    assert all(", told 3h ago" in reasons(remedy, objecting) for remedy in row.objects_to)
+    assert all("exit 2, asked 40s ago" in reasons(remedy, untold) for remedy in row.untold)
+    assert all("is older than 1m, told 5m ago" in reasons(remedy, stale) for remedy in row.untold)
+
+
+@pytest.mark.parametrize("age, words", [
+    (timedelta(0), ""), (timedelta(milliseconds=400), ", told just now"), (119 * SECOND, ", told 119s ago"),
+    (2 * MINUTE, ", told 2m ago"), (119 * MINUTE, ", told 119m ago"), (2 * HOUR, ", told 2h ago"), (48 * HOUR, ", told 48h ago"),
+])
+def test_an_age_is_told_in_words_that_can_be_taken_in(age: timedelta, words: str) -> None:
+    seen = with_fact(plain(fresh=False), "cluster.caavg", told("hdisk2", NOON - age))
+
+    assert cluster.verdict(seen, history(), ANYTHING, NOON).evidence[0] == f"CAA is configured (caavg_private on hdisk2){words}"
+
+
+def test_what_proves_that_there_is_no_cluster_is_told_with_its_age() -> None:
+    seen = with_fact(with_fact(plain(fresh=False), "cluster.ct_cluster", told("IW", NOON - HOUR)),
+                     "cluster.peer_domains", told((), NOON - 20 * HOUR))
+
+    known = cluster.verdict(seen, history(), ANYTHING, NOON)
+
+    assert (known.recycle, known.recfgct) == (True, True)
+    assert known.evidence == ("ct_clusterinfo -c says IW, told 60m ago", "lsrpdomain lists none, told 20h ago")
 
 
 def test_a_verdict_is_unknown_until_something_told() -> None:

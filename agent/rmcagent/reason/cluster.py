@@ -106,7 +106,8 @@ def verdict(seen: Snapshot, history: History, settings: Settings, now: datetime)
         against = [ballot for ballot in ballots if ballot.vote in (Vote.OBJECTS, Vote.BLOCKS)]
         evidence += [ballot.because for ballot in ballots if ballot.because and ballot.because not in evidence]
         unproven = [] if against else _proven_absent(remedy, seen, history, settings, now)
-        evidence += [refusal.because for refusal in unproven if refusal.because not in evidence]
+        proofs = () if against or unproven else _proofs(seen, now)
+        evidence += [sentence for sentence in (*(refusal.because for refusal in unproven), *proofs) if sentence not in evidence]
         allowed[remedy] = not against and not unproven
         if remedy is Remedy.RECYCLE:
             votes = [ballot.vote for ballot in ballots]
@@ -156,16 +157,16 @@ def _judge(probe: str, fact: Fact[Any], objects: Callable[[Any], Optional[str]],
            seen: Snapshot, settings: Settings, now: datetime) -> Ballot:
     if fact.seen:
         if seen.fresh and not _recent(fact.at, settings.guards.evidence, now):
-            return Ballot(unreadable, f"{probe}: its answer is older than {spell(settings.guards.evidence)}")
+            return Ballot(unreadable, f"{probe}: its answer is older than {spell(settings.guards.evidence)}{_age(fact, now)}")
         objection = objects(fact.value)
-        return Ballot(Vote.OBJECTS, objection) if objection else Ballot(Vote.ABSENT)
+        return Ballot(Vote.OBJECTS, f"{objection}{_age(fact, now)}") if objection else Ballot(Vote.ABSENT)
     if fact.how is How.INAPPLICABLE:
         return Ballot(Vote.ABSENT)
     if fact.how is How.MISSING:
         return Ballot(missing, f"{probe}: {fact.because or 'not installed'}" if missing is Vote.BLOCKS else "")
     if fact.how is How.UNASKED and not seen.fresh:
         return Ballot(Vote.SILENT)
-    untold = f"{probe} could not tell: {fact.because or 'not asked'}"
+    untold = f"{probe} could not tell: {fact.because or 'not asked'}{_age(fact, now)}"
     return Ballot(unreadable, untold if unreadable is Vote.BLOCKS else "")
 
 
@@ -187,6 +188,14 @@ def _proven_absent(remedy: Remedy, seen: Snapshot, history: History, settings: S
         return []
     return [Refusal("cluster", "nothing proves that this node is in no cluster: neither ct_clusterinfo nor lsrpdomain told",
                     PROVE, lasting=True)]
+
+
+def _proofs(seen: Snapshot, now: datetime) -> Tuple[str, ...]:
+    """What says that there is no cluster, and how old it is."""
+    name, domains = seen.cluster.ct_cluster, seen.cluster.peer_domains
+    return (*([f"ct_clusterinfo -c says IW{_age(name, now)}"] if name.value == "IW" else ()),
+            *([f"lsrpdomain lists {'only offline domains' if domains.value else 'none'}{_age(domains, now)}"]
+              if domains.seen else ()))
 
 
 def _at_rest(seen: Snapshot, settings: Settings, now: datetime) -> Tuple[Refusal, ...]:
@@ -258,6 +267,15 @@ def _up(seen: Snapshot) -> Optional[str]:
         if point.link is Link.UP:
             return f"the HMC {point.address} is connected"
     return None
+
+
+def _age(fact: Fact[Any], now: datetime) -> str:
+    """How old an answer is, as a sentence about it ends; "" where time stands still, as in a bundle."""
+    if fact.at is None or fact.at >= now:
+        return ""
+    seconds = round((now - fact.at).total_seconds())
+    ago = f"{seconds}s ago" if seconds < 120 else f"{seconds // 60}m ago" if seconds < 7200 else f"{seconds // 3600}h ago"
+    return f", {'told' if fact.seen else 'asked'} {ago if seconds else 'just now'}"
 
 
 def _recent(moment: Optional[datetime], age: timedelta, now: datetime) -> bool:
