@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Mapping, Optional, Set, Tuple
+from typing import Any, List, Mapping, Optional, Set, Tuple
 
 import pytest
 from hypothesis import given
@@ -24,6 +24,7 @@ from rmcagent.model import (
     Space,
     State,
 )
+from rmcagent.partition.host import _names
 from rmcagent.reason import guards
 from rmcagent.reason.guards import GUARDS, Case, budget_left, grace_of, refusals, splay_of, splayed
 from seen import (
@@ -34,6 +35,7 @@ from seen import (
     HOUR,
     MINUTE,
     NOON,
+    PLATFORMS,
     SECOND,
     attempt,
     case,
@@ -42,6 +44,7 @@ from seen import (
     history,
     hmc,
     missing,
+    no_cluster,
     plain,
     policy,
     told,
@@ -174,6 +177,20 @@ def test_each_guard_says_why_what_would_unblock_it_and_until_when(one: Held) -> 
     for refusal in spoken_by(one.guard, one.held):
         assert refusal.because and refusal.unblock
         assert (refusal.lasting, refusal.until) == (one.lasting, one.until)
+
+
+@pytest.mark.parametrize("platform", PLATFORMS, ids=lambda platform: platform.value)
+@EACH
+def test_each_guard_holds_on_each_platform_with_its_reason_and_its_mend(one: Held, platform: Platform) -> None:
+    facts = no_cluster(platform)
+    if one.guard == "clustered":
+        facts = replace(facts, caa=one.held.seen.cluster.caa)
+    held = replace(one.held, seen=replace(one.held.seen, platform=platform, cluster=facts))
+
+    spoken = refusals(held)
+
+    assert {refusal.guard for refusal in spoken} == {one.says, *one.company}
+    assert all(refusal.because and refusal.unblock for refusal in spoken)
 
 
 def test_every_guard_there_is_is_held_above_in_its_order() -> None:
@@ -596,19 +613,35 @@ def on(identity: str, episode: str = "E-1", boot: str = "boot-1", remedy: Remedy
     return case(remedy, seen=plain(vitals=replace(plain().vitals, identity=identity, boot=boot)), past=past, settings=settings)
 
 
-def test_splay_is_stable_for_an_episode() -> None:
+def test_splay_is_stable_for_an_episode_and_another_in_the_next() -> None:
     first, again = on("machine-1"), replace(on("machine-1"), now=NOON + HOUR, finding=finding(Fault.NO_HMC))
 
     assert splay_of(first) == splay_of(again)
-    assert splay_of(first) != splay_of(on("machine-1", "E-2"))
+    assert len({splay_of(on("machine-1", f"E-{number}")) for number in range(100)}) == 100
 
 
-def test_splay_spreads_a_fleet_over_its_whole_length() -> None:
-    fleet = [splay_of(on(f"machine-{number}")) for number in range(400)]
+def fleet_in(episode: str) -> Tuple[timedelta, ...]:
+    """A thousand partitions of 25 machines with serial numbers in a row; firmware that tells no UUID, so that little differs."""
+    return tuple(splay_of(on(f"system=IBM,9009-42A*78{12345 + number // 40} partition={number % 40 + 1}", episode))
+                 for number in range(1000))
 
-    assert all(timedelta(0) <= one < 10 * MINUTE for one in fleet)
-    by_minute = [sum(minute * MINUTE <= one < (minute + 1) * MINUTE for one in fleet) for minute in range(10)]
-    assert min(by_minute) > 15 and max(by_minute) < 80
+
+def test_splay_spreads_a_fleet_evenly_over_its_whole_length() -> None:
+    """Chi-square of twenty bins: 19 for chance alone, 43.8 once in a thousand."""
+    for episode in ("E-1", "E-130"):
+        fleet = fleet_in(episode)
+
+        bins = [sum(30 * number <= one.total_seconds() < 30 * (number + 1) for one in fleet) for number in range(20)]
+        assert sum(bins) == 1000 and sum((seen - 50) ** 2 / 50 for seen in bins) < 43.8
+
+
+def test_partitions_whose_turns_fell_together_once_do_not_fall_together_again() -> None:
+    first, second = ([int(one.total_seconds()) for one in fleet_in(episode)] for episode in ("E-1", "E-2"))
+
+    pairs = [(one, other) for one in range(1000) for other in range(one) if first[one] == first[other]]
+    again = [pair for pair in pairs if second[pair[0]] == second[pair[1]]]
+
+    assert len(pairs) > 500 and len(again) < 10         # of 830 by chance, one
 
 
 def test_partitions_that_know_no_identity_are_still_told_apart_by_their_boot() -> None:
@@ -691,6 +724,43 @@ def test_guards_change_nothing_they_are_shown() -> None:
 ])
 def test_each_installer_and_whatever_takes_the_partition_down_holds(guard: str, name: str) -> None:
     assert speaking(running("sshd", name, remedy=REFRESH)) == {guard}
+
+
+# (the kernel's name, "" on AIX; the command; two arguments), as the process list has them
+@pytest.mark.parametrize("guard, words", [
+    ("busy", ["", "/usr/es/sbin/cluster/utilities/clmgr", "offline", "cluster"]),
+    ("busy", ["", "/bin/ksh", "/usr/sbin/rsct/bin/rmcctrl", "-z"]),
+    ("busy", ["rmcctrl", "/usr/bin/sh", "/opt/rsct/bin/rmcctrl", "-A"]),
+    ("busy", ["", "/usr/bin/ksh93", "-p", "/usr/sbin/rsct/install/bin/recfgct"]),
+    ("busy", ["", "/usr/bin/perl", "-w", "/usr/sbin/rsct/bin/startrpdomain"]),
+    ("busy", ["", "perl5.28", "/usr/sbin/rsct/bin/stoprpdomain", "pd1"]),
+    ("busy", ["", "-ksh", "/usr/sbin/rsct/bin/forcerpoffline", "pd1"]),
+    ("busy", ["", "/usr/bin/env", "ksh", "/usr/es/sbin/cluster/utilities/clmgr"]),
+    ("install", ["", "/usr/sbin/installp", "-aXY", "-d"]),
+    ("install", ["", "/bin/ksh", "/usr/sbin/geninstall", "-I"]),
+    ("install", ["", "/usr/bin/ksh", "/usr/sbin/install_all_updates", "-d"]),
+    ("install", ["", "/usr/bin/ksh", "/usr/sbin/emgr", "-e"]),
+    ("install", ["dnf", "/usr/libexec/platform-python", "/usr/bin/dnf", "update"]),
+    ("install", ["yum", "/usr/bin/python2.7", "/usr/bin/yum", "-y"]),
+    ("install", ["dnf-3", "/usr/bin/python3.9", "/usr/bin/dnf-3", "-y"]),
+    ("install", ["dnf5", "/usr/bin/dnf5", "upgrade", ""]),
+    ("install", ["zypper", "/usr/bin/zypper", "patch", ""]),
+    ("install", ["apt", "apt", "upgrade", ""]),
+    ("shutdown", ["", "/bin/ksh", "/usr/sbin/shutdown", "-Fr"]),
+    ("migration", ["drmgr", "/usr/sbin/drmgr", "-c", "pmig"]),
+])
+def test_somebody_at_work_is_known_however_the_command_was_called(guard: str, words: List[str]) -> None:
+    names = _names(words)
+
+    assert speaking(running(*names)) == {guard}
+
+
+@pytest.mark.parametrize("words", [
+    ["tail", "/usr/bin/tail", "-f", "/var/log/installp"], ["vi", "vi", "/usr/sbin/rsct/bin/rmcctrl", ""],
+    ["", "/usr/bin/grep", "clmgr", ""], ["rpmbuild", "/usr/bin/rpmbuild", "", ""], ["sshd", "/usr/sbin/sshd", "-D", ""],
+])
+def test_whoever_only_names_or_reads_such_a_command_holds_nothing(words: List[str]) -> None:
+    assert speaking(running(*_names(words))) == set()
 
 
 @pytest.mark.parametrize("failed", ["rmcctrl -z: exit 1", "rmcctrl -A: did not end"])

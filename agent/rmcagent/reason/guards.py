@@ -16,7 +16,8 @@ from rmcagent.reason.ladder import DISRUPTIVE, IDENTITY_FAULTS, LINK_FAULTS
 
 # Commands whose running means: not now. Bare names, as ps shows them.
 OTHERS_AT_WORK = ("rmcctrl", "recfgct", "forcerpoffline", "startrpdomain", "stoprpdomain", "clmgr")
-INSTALLERS = ("installp", "geninstall", "emgr", "lvupdate", "rpm", "dnf", "yum", "zypper", "dpkg", "apt-get")
+INSTALLERS = ("installp", "geninstall", "install_all_updates", "emgr", "lvupdate", "rpm", "dnf", "dnf-3", "dnf5", "microdnf",
+              "yum", "zypper", "dpkg", "apt", "apt-get")
 LEAVING = ("shutdown", "reboot", "halt", "poweroff")
 TOGETHER = timedelta(hours=2)          # links lost within this were lost together; last_up is kept to the hour
 # No HMC can be up while these are wrong.
@@ -79,8 +80,18 @@ def splay_of(case: Case) -> timedelta:
     if not case.disruptive or case.settings.guards.splay <= timedelta(0):
         return timedelta(0)
     episode = case.history.episode.id if case.history.episode else ""
-    mark = crc32(f"{case.seen.vitals.identity} {case.seen.vitals.boot} {episode}".encode())
-    return case.settings.guards.splay * (mark / 2**32)
+    return case.settings.guards.splay * _share(f"{case.seen.vitals.identity} {case.seen.vitals.boot}", episode)
+
+
+def _share(whose: str, turn: str) -> float:
+    """Evenly from 0 to 1, by whose it is and by turn. Stirred (as MurmurHash3 ends), for by crc32 alone partitions that once
+    fell together would do so in every turn; hashlib would load OpenSSL for this."""
+    mark = 0
+    for text in (whose, turn):
+        mark = (mark + crc32(text.encode())) % 2**32
+        for shift, factor in ((16, 0x85EBCA6B), (13, 0xC2B2AE35), (16, 1)):
+            mark = (mark ^ mark >> shift) * factor % 2**32
+    return mark / 2**32
 
 
 def budget_left(attempts: Tuple[Attempt, ...], budget: Budget, now: datetime) -> Tuple[int, Optional[datetime]]:
