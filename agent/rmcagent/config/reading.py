@@ -43,7 +43,7 @@ def read(reading: Reading, text: str) -> None:
     """Take in the text of a whole file; what is wrong with it is noted."""
     reading.partial = reading.partial or not reading.quoting      # the rules quote what they judge
     try:
-        root = _compose(text)
+        root = compose(text)
     except CannotCompose as wrong:
         reading.partial = True
         reading.wrong(wrong.line, "cannot read it as YAML" + (f": {wrong}" if reading.quoting else ""))
@@ -60,7 +60,7 @@ class CannotCompose(ValueError):
         self.line = line
 
 
-def _compose(text: str) -> Any:
+def compose(text: str) -> Any:
     """The root of YAML's tree of nodes, which still know their lines; None for a text that says nothing."""
     import yaml
 
