@@ -18,6 +18,7 @@ from rmcagent.report import Event
 from rmcagent.sim.clock import VirtualClock
 from rmcagent.sim.partition import Partition, SimHost
 from rmcagent.sim.rehearsal.script import DAY, Happening, Script
+from rmcagent.sim.rehearsal.skip import Skip
 
 BOOTED = 3600.0                 # seconds before the rehearsal begins
 AGAIN = 5.0                     # seconds until an agent that died is started again
@@ -57,7 +58,8 @@ class Audit(Protocol):
 class Rehearsal:
     """A script as it is played; what happens to the agent, its state folder or the clock is a method in OURS."""
 
-    def __init__(self, script: Script, settings: Settings, folder: str, audit: Callable[[Rehearsal], Audit]) -> None:
+    def __init__(self, script: Script, settings: Settings, folder: str, audit: Callable[[Rehearsal], Audit],
+                 skipping: bool = True) -> None:
         self.script = script
         self.folder = folder
         self.clock = VirtualClock(monotonic=0.0)
@@ -72,9 +74,10 @@ class Rehearsal:
         self.alive = False
         self.clock.sleep(BOOTED)
         self.began = self.clock.slept
+        self.skip = Skip(self) if skipping else None
         self._be_born()
         self.audit = audit(self)
-        self.clock.after = self._after
+        self.clock.after = self._fell_due
         for happening in script.happenings:
             self.clock.at(happening.at, lambda happening=happening: self._happen(happening))  # type: ignore[misc]
 
@@ -88,14 +91,31 @@ class Rehearsal:
         end = self.script.days * DAY
         while self.now < end:
             try:
-                seconds = self.life.step() if self.alive else AGAIN
-                self._after()
-                self.clock.sleep(min(seconds, end - self.now))
-                if not self.alive and self.clock.slept >= self.born_at:
+                if self.alive:
+                    self._step(end)
+                else:
+                    self.clock.sleep(min(self.born_at - self.clock.slept, end - self.now))
                     self._be_born()
             except Ended:
                 self._after()
         self.audit.end()
+
+    def _step(self, end: float) -> None:
+        """One step of the agent, and the sleep after it."""
+        if self.skip is None:
+            seconds = self.life.step()
+            self._after()
+        else:
+            self.skip.begin()
+            seconds = self.life.step()
+            self._after()
+            seconds = self.skip.after_step(seconds, end - self.now)
+        self.clock.sleep(min(seconds, end - self.now))
+
+    def _fell_due(self) -> None:
+        if self.skip is not None:
+            self.skip.forget()
+        self._after()
 
     def _after(self) -> None:
         self.did += [Did(self.now, command) for _, command in self.partition.did[len(self.did):]]
@@ -106,10 +126,17 @@ class Rehearsal:
     def _be_born(self) -> None:
         self.lives, self.alive = self.lives + 1, True
         self.ledger = Ledger(os.path.join(self.folder, "ledger.jsonl"), self.clock, self.partition.boot,
-                             lived_before=lived_before(self.folder), kept_in=lambda *how: Fillable(self.host, *how))
+                             lived_before=lived_before(self.folder), kept_in=self._kept_in)
+        if self.skip is not None:
+            self.skip.watch_agent()
         self.cycle = Cycle(self.host, place(self.host, self.settings), self.settings, self.ledger, self._emit, MAINTENANCE)
         self.life = Life(self.cycle, self.mistakes.append)
         self.life.begin(self.lives)
+
+    def _kept_in(self, path: str, header: Mapping[str, Any], everything: Callable[[], Sequence[Mapping[str, Any]]],
+                 read_only: bool) -> RecordFile:
+        self.file = Fillable(self.host, path, header, everything, read_only)
+        return self.file
 
     def _end(self, again: float) -> None:
         if self.alive:
@@ -117,6 +144,8 @@ class Rehearsal:
             raise Ended
 
     def _emit(self, event: Event) -> None:
+        if self.skip is not None:
+            self.skip.forget()
         self.told.append(Told(self.now, self.clock.now(), event))
 
     # -- what happens
@@ -143,11 +172,23 @@ class Rehearsal:
         if attempt is not None:
             self.host.kill_helper(attempt.id)
 
+    def kill_in_remedy(self, after: float = 1.0, again: float = AGAIN, helper: bool = False) -> None:
+        """So many seconds into the next remedy that changes something its process dies, or that of its helper."""
+        begun = len(self.partition.did)
+
+        def spring() -> None:
+            if len(self.partition.did) > begun:
+                self.partition.on_change = lambda: None
+                self.clock.at(after, self.kill_helper if helper else lambda: self._end(again))
+
+        self.partition.on_change = spring
+
     def fill_state(self) -> None:
         """No room in the state folder."""
         self.host.state_full = True
 
     def free_state(self) -> None:
+        """There is room again."""
         self.host.state_full = False
 
     def jump_clock(self, seconds: float) -> None:
@@ -160,6 +201,7 @@ class Rehearsal:
             self.cycle.pause(self.cycle.steady.now() + timedelta(seconds=seconds), "rehearsed", "root")
 
     def resume(self) -> None:
+        """An operator resumes it."""
         if self.alive and self.ledger.pause is not None:
             self.cycle.resume("an operator said so")
 
@@ -168,10 +210,11 @@ class Rehearsal:
         self.host.state_files[MAINTENANCE] = b""
 
     def end_maintenance(self) -> None:
+        """The file is removed."""
         self.host.state_files.pop(MAINTENANCE, None)
 
 
-OURS = ("kill_agent", "stop_agent", "kill_helper", "fill_state", "free_state", "jump_clock", "pause", "resume", "maintain",
+OURS = ("kill_agent", "stop_agent", "kill_helper", "kill_in_remedy", "fill_state", "free_state", "jump_clock", "pause", "resume", "maintain",
         "end_maintenance")
 
 
