@@ -562,6 +562,45 @@ def test_a_ledger_that_cannot_be_read_holds_every_deed(desk: Desk) -> None:
     assert desk.path.is_dir()
 
 
+def linked(path: Path) -> None:
+    os.symlink(path.rename(f"{path}.real"), path)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+@pytest.mark.parametrize("made, mend", [
+    (lambda path: os.chown(path, 65534, -1), "its owner is uid 65534, who could change it; run: chown -h 0 LEDGER, and start"),
+    (lambda path: path.chmod(0o666), "others may write it (mode 0666); run: chmod 600 LEDGER, and start"),
+    (lambda path: (linked(path), os.chown(path, 65534, -1, follow_symlinks=False)), "its owner is uid 65534"),
+    (lambda path: (linked(path), os.chown(path, 65534, -1)), "its owner is uid 65534"),
+], ids=["another's", "written by others", "another's link", "link to another's"])
+def test_a_ledger_that_somebody_else_may_have_written_is_left_untouched_and_holds_every_deed(
+    made: Callable[[Path], object], mend: str, desk: Desk
+) -> None:
+    live(desk.open())
+    made(desk.path)
+    content = desk.path.read_bytes()
+
+    ledger = desk.open()
+    ledger.open_episode()
+    with pytest.raises(OSError, match="cannot trust"):
+        intend(ledger)
+
+    assert f"cannot trust {desk.path}: " in ledger.damage and mend.replace("LEDGER", str(desk.path)) in ledger.damage
+    assert (ledger.spent_at, ledger.attempts, ledger.pause) == (desk.clock.now(), {}, None)
+    assert desk.path.read_bytes() == content and desk.open(read_only=True).damage == ledger.damage
+
+
+def test_a_ledger_that_was_mended_is_used_again(desk: Desk) -> None:
+    live(desk.open())
+    desk.path.chmod(0o660)
+    while_open = desk.open()
+    desk.path.chmod(0o600)
+
+    again = desk.open()
+
+    assert while_open.attempts == {} and while_open.damage and set(again.attempts) == {1, 2} and again.damage == ""
+
+
 def test_looking_only_creates_and_writes_nothing(desk: Desk) -> None:
     nothing = desk.open(read_only=True)
     with pytest.raises(OSError):
@@ -833,6 +872,72 @@ def test_a_clock_set_between_two_starts_of_one_boot_moves_no_age(jump: timedelta
 
     assert again.steady.now() - again.attempts[attempt.id].begun_at == HOUR
     assert again.attempts[attempt.id] == attempt
+
+
+@pytest.mark.parametrize("how", ["dies and boots", "boots without a name", "compacted"])
+def test_a_clock_that_was_set_forward_makes_nothing_older_in_the_next_boot(how: str, desk: Desk) -> None:
+    """Or a clock set forward a day, and a reboot, would free a day's budget."""
+    desk.boot = "" if how == "boots without a name" else "boot-1"
+    ledger = desk.open()
+    attempt = intend(ledger)
+    desk.clock.jump(DAY)
+    ledger.catch_up()
+    if how == "compacted":
+        ledger._file.replace()
+    desk.clock.sleep(3600 - 60)
+    desk.reboot("" if how == "boots without a name" else "boot-2")
+
+    again = desk.open()
+    desk.clock.sleep(3600)
+    later = desk.open()
+
+    assert again.steady.anchor_wall - again.attempts[attempt.id].begun_at == HOUR
+    assert later.steady.now() - later.attempts[attempt.id].begun_at == 2 * HOUR
+    assert again.steady.shown(again.steady.now()) == desk.clock.now()
+
+
+def test_a_clock_set_forward_and_back_again_leaves_no_trace(desk: Desk) -> None:
+    ledger = desk.open()
+    for jump in (DAY, -DAY):
+        desk.clock.jump(jump)
+        ledger.catch_up()
+    desk.reboot()
+
+    assert desk.open().steady.now() == desk.clock.now()
+
+
+def test_a_clock_set_back_is_taken_at_its_word_by_the_next_boot(desk: Desk) -> None:
+    """One that starts ahead at every boot, and is set right after it, would else free a little at each."""
+    for number in range(2, 12):
+        desk.clock.jump(HOUR)
+        ledger = desk.open()
+        desk.clock.jump(-HOUR)
+        ledger.catch_up()
+        desk.reboot(f"boot-{number}")
+
+    assert desk.open().steady.now() == desk.clock.now()
+
+
+def test_a_clock_that_drifts_costs_no_record(desk: Desk) -> None:
+    ledger = desk.open()
+    size = desk.path.stat().st_size
+    for _ in range(59):
+        desk.clock.jump(timedelta(seconds=1))
+        ledger.catch_up()
+    before = desk.path.stat().st_size
+    desk.clock.jump(timedelta(seconds=1))
+    for _ in range(3):
+        ledger.catch_up()
+
+    assert before == size and desk.path.read_bytes().count(b'"k":"wall"') == 2        # one the file began with
+
+
+@pytest.mark.parametrize("ahead", ["86400", None, True, 1.5, 10 ** 15])
+def test_a_wall_clock_told_in_another_shape_is_damage(ahead: Any, desk: Desk) -> None:
+    desk.path.parent.mkdir()
+    desk.path.write_bytes(written(HEADER) + written({"k": "wall", "ahead": ahead}))
+
+    assert "is not understood" in desk.open().damage
 
 
 def test_the_anchor_survives_a_compaction(desk: Desk) -> None:

@@ -194,7 +194,10 @@ class Disk:
     def stat(self, path: str) -> os.stat_result:
         if path not in self.here:
             raise FileNotFoundError(errno.ENOENT, "No such file or directory", path)
-        return os.stat_result((stat.S_IFREG | 0o600, 1, 1, 1, 0, 0, len(self.here[path].content), 0, 0, 0))
+        owner = os.geteuid()
+        return os.stat_result((stat.S_IFREG | 0o600, 1, 1, 1, owner, 0, len(self.here[path].content), 0, 0, 0))
+
+    lstat = stat
 
     def exists(self, path: str) -> bool:
         return path in self.here

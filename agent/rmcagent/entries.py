@@ -104,6 +104,12 @@ def time_of(text: str) -> datetime:
     return moment
 
 
+def whole(value: Any) -> int:
+    if not _is_number(value):
+        raise TypeError("not a whole number")
+    return int(value)
+
+
 def word(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError("not a word")

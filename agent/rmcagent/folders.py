@@ -1,6 +1,7 @@
 """Whether the folders we rely on are ours alone; what could be somebody else's hand is refused before the first turn."""
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from typing import Tuple
@@ -50,7 +51,11 @@ def _private(state: str, inbox: str, public: str) -> Tuple[Tuple[str, int], ...]
 
 
 def _make_private(path: str, mode: int) -> None:
-    os.makedirs(path, mode=mode, exist_ok=True)
+    try:
+        os.makedirs(path, mode=mode, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        what = "it is no folder, or leads to none; move it away, or name another under paths"
+        raise NotADirectoryError(errno.ENOTDIR, what, path) from None
     status = os.stat(path)
     if status.st_uid != os.geteuid():
         _trust_private(path, status, mode)

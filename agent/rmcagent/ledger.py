@@ -23,6 +23,7 @@ from rmcagent.entries import (
     pause_entry,
     text_of,
     time_of,
+    whole,
     word,
 )
 from rmcagent.model import Attempt, Episode, Fault, KnownHmc, Pause, Remedy
@@ -33,6 +34,7 @@ KEPT_ATTEMPTS = 256             # and every one young enough to count in a budge
 KEPT_DECISIONS = 40
 KEPT_HMCS = 64
 CATCH_UP_SECONDS = 60.0
+WALL_SET_SECONDS = 60           # by so much the wall clock was set, and did not merely drift
 KEPT_FOR = timedelta(days=31)
 TRACES = ("deed-", "archive-", "ledger.jsonl.")      # and the lock
 LONG_AGO = datetime.min.replace(tzinfo=timezone.utc)
@@ -59,6 +61,7 @@ class Ledger:
         self.damage = ""                            # what was wrong with it, to be reported once
         self.torn = False
         self.last_episode = 0
+        self.wall_ahead = 0                         # seconds by which the wall clock was set forward of our steady time
         self.steady = Steady(clock, clock.now(), clock.monotonic())
         self._file = kept_in(path, HEADER, self._everything, read_only)
         self._clamped: List[Attempt] = []           # dated in the future by another boot, and read as of now
@@ -125,11 +128,19 @@ class Ledger:
             self._set_fact(name, value)
 
     def catch_up(self) -> None:
-        """Write what could not be written when it was told; asked at every pulse, tried once a minute."""
+        """Write what could not be written when it was told, tried once a minute; asked at every pulse, which also notes a wall
+        clock that was set."""
+        self._note_wall()
         now = self.steady.clock.monotonic()
         if self._file.behind and now - self._caught_up_at >= CATCH_UP_SECONDS:
             self._caught_up_at = now
             self._attempt_to(self._file.replace)
+
+    def _note_wall(self) -> None:
+        ahead = round((self.steady.clock.now() - self.steady.now()).total_seconds())
+        if abs(ahead - self.wall_ahead) >= WALL_SET_SECONDS:
+            self._try({"k": "wall", "ahead": ahead})
+            self.wall_ahead = ahead
 
     def moment(self, name: str) -> Optional[datetime]:
         """A time remembered in this boot."""
@@ -168,9 +179,9 @@ class Ledger:
 
     def _understand(self, records: List[Record]) -> None:
         try:
-            self._take_anchor(records)
             for record in records:
                 self._fold(record)
+            self._take_anchor(records)
             self._clamp()
         except (KeyError, ValueError, TypeError, AttributeError, OverflowError) as problem:
             raise Damaged(f"a record is not understood ({type(problem).__name__})") from None
@@ -195,9 +206,16 @@ class Ledger:
     def _forget(self) -> None:
         self.attempts, self.known, self.facts, self.decisions = {}, {}, {}, []
         self.episode = self.pause = None
+        self.wall_ahead = 0
 
     def _take_anchor(self, records: Sequence[Record]) -> None:
-        """This boot's first sight of the wall clock, so that a clock set since then moves no age."""
+        """This boot's first sight of the wall clock, so that a clock set since then moves no age.
+
+        One that was set forward in the boot before is still as much ahead: what was begun then is no older for it. One that was
+        set back is taken at its word, for what lies in the future then is taken as of now.
+        """
+        clock = self.steady.clock
+        self.steady = Steady(clock, clock.now() - timedelta(seconds=max(0, self.wall_ahead)), clock.monotonic())
         for record in records:
             if self._is_of_this_boot(record):
                 steady = Steady(self.steady.clock, time_of(record["wall"]), float(record["monotonic"]))
@@ -248,6 +266,8 @@ class Ledger:
             self.decisions = [*self.decisions, dict(record["entry"])][-KEPT_DECISIONS:]
         elif kind == "fact":
             self._set_fact(str(record["name"]), fact(record["name"], record["value"]))
+        elif kind == "wall":
+            self.wall_ahead = whole(record["ahead"])
         elif kind == "spent":
             self.spent_at = time_of(record["at"])
 
@@ -291,7 +311,7 @@ class Ledger:
                          if attempt.begun_at > young or number in newest}
         self.known = self._newest_hmcs()
         return [
-            HEADER, self._anchor_record(),
+            HEADER, self._anchor_record(), {"k": "wall", "ahead": self.wall_ahead},
             *([{"k": "spent", "at": text_of(self.spent_at)}] if self.spent_at is not None else ()),
             *(attempt_entry(attempt) for attempt in self.attempts.values()),
             episode_entry(self.last_episode, self.episode.opened_at) if self.episode else closed_entry(self.last_episode),

@@ -49,12 +49,15 @@ class RecordFile:
         try:
             # Not blocking: a FIFO of that name must not hold us, and is then an empty file.
             with open(os.open(self.path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
-                content = file.read(LARGEST + 1)
+                distrusted = _distrusted(os.stat(self.path), os.lstat(self.path))
+                content = b"" if distrusted else file.read(LARGEST + 1)
         except FileNotFoundError:
             self._anew = True
             return None
         except OSError as problem:
             raise Untouchable(self.seal(f"cannot read {self.path}: {problem.strerror}")) from None
+        if distrusted:
+            raise Untouchable(self.seal(f"cannot trust {self.path}: {distrusted} {self.path}, and start the agent again"))
         if self._is_newer(content):
             raise Untouchable(self.seal(f"cannot use {self.path}: a newer rmcagent wrote it; install that, or move it away"))
         if len(content) > LARGEST:
@@ -153,6 +156,17 @@ class RecordFile:
         first = _record(content.partition(b"\n")[0]) or {}
         version = first.get("v")
         return first.get("k") == self.header["k"] and isinstance(version, int) and version > self.header["v"]
+
+
+def _distrusted(file: os.stat_result, entry: os.stat_result) -> str:
+    """Why somebody else may have written what stands there, and what mends it; "" where nobody could."""
+    ours = (0, os.geteuid())
+    strange = next((uid for uid in (entry.st_uid, file.st_uid) if uid not in ours), None)
+    if strange is not None:
+        return f"its owner is uid {strange}, who could change it; run: chown -h {os.geteuid()}"
+    if file.st_mode & 0o022:
+        return f"others may write it (mode {file.st_mode & 0o7777:04o}); run: chmod 600"
+    return ""
 
 
 def _records(content: bytes) -> Tuple[List[Record], int]:
