@@ -92,6 +92,7 @@ TOUCHES_THE_MACHINE: Mapping[str, str] = {
     "partition.system.unwritten": "the same without files",
     "partition.system.started": "whether a process is the one that was started",
     "partition.system.archive": "what the helper saves before recfgct",
+    "partition.system.restart": "what the helper ends, starts and waits for where SRC does not",
     "partition.logs.watch": "names of files",
     "partition.bundle.read": "a folder or an archive of captured answers",
     "collect": "the bundle it writes",

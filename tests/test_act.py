@@ -13,7 +13,7 @@ from rmcagent.partition.platform import place
 from rmcagent.sim.clock import VirtualClock
 from rmcagent.sim.partition import Partition, SimHost
 
-PATHS = {"var_ct": "/var/ct", "node_id": "/etc/ct_node_id"}
+PATHS = {"var_ct": "/var/ct", "node_id": "/etc/ct_node_id", "apsock": "/var/adm/lpm/apsock"}
 EVERY_PLATFORM = pytest.mark.parametrize("platform", list(Platform))
 
 
@@ -93,9 +93,25 @@ def test_no_other_subsystem_is_ever_started_by_hand(name: str) -> None:
         spelled(Remedy.MANAGER, name)
 
 
-def test_lparmgr_is_not_spelled_until_somebody_knows_how() -> None:
-    with pytest.raises(CannotSpell):
-        spelled(Remedy.LPARMGR, there=commands(Platform.VIOS))
+def test_lparmgr_is_ended_by_name_started_and_waited_for() -> None:
+    steps = spelled(Remedy.LPARMGR, there=commands(Platform.VIOS))
+
+    assert lines(steps) == ["@end accessprocess lparmgr", "@start /sim/bin/lparmgr all start", "@wait /var/adm/lpm/apsock"]
+    assert [step.timeout for step in steps] == [20, 60, 60]
+
+
+def test_remote_clients_that_stay_disabled_are_no_matter_of_lparmgrs() -> None:
+    there = commands(Platform.VIOS)
+
+    assert spelled(Remedy.LPARMGR, there=there, enable_remote=False) == spelled(Remedy.LPARMGR, there=there)
+
+
+@pytest.mark.parametrize("there", [commands(Platform.AIX), commands(Platform.LINUX), commands(Platform.VIOS, "lparmgr")])
+def test_where_there_is_no_lparmgr_it_is_not_restarted(there: Mapping[str, str]) -> None:
+    with pytest.raises(CannotSpell, match="cannot restart lparmgr: it is not installed here") as refused:
+        spelled(Remedy.LPARMGR, there=there)
+
+    assert "only a VIOS has it" in refused.value.unblock
 
 
 @pytest.mark.parametrize("remedy, missing", [
@@ -109,22 +125,23 @@ def test_without_its_command_a_remedy_says_what_is_missing(remedy: Remedy, missi
 
 @EVERY_PLATFORM
 def test_nothing_stops_a_subsystem_nor_disables_remote_clients(platform: Platform) -> None:
-    there = commands(platform)
-    steps = [step for remedy in set(Remedy) - {Remedy.LPARMGR} for step in spelled(remedy, "IBM.DRM", there)]
+    there = {**commands(Platform.VIOS), **commands(platform)}
+    steps = [step for remedy in Remedy for step in spelled(remedy, "IBM.DRM", there)]
 
     changing = [line for line in lines(steps) if not line.startswith("@")]
     assert {line.split()[0] for line in changing} == {"rmcctrl", "rmcrefreshMD", "refrsrc", "recfgct", "startsrc"}
     assert {line for line in changing if line.startswith("rmcctrl")} == {"rmcctrl -z", "rmcctrl -A", "rmcctrl -p"}
     assert {line for line in changing if line.startswith("startsrc")} == {"startsrc -s IBM.DRM"}
+    assert {line for line in lines(steps) if line.startswith("@end")} == {"@end accessprocess lparmgr"}
 
 
 @EVERY_PLATFORM
 def test_every_step_is_an_absolute_path_or_the_helpers_own_and_has_a_bound(platform: Platform) -> None:
-    there = commands(platform)
-    for remedy in set(Remedy) - {Remedy.LPARMGR}:
+    there = {**commands(Platform.VIOS), **commands(platform)}
+    for remedy in Remedy:
         for step in spelled(remedy, "IBM.DRM", there):
             assert step.argv[0].startswith(("/", "@"))
-            assert step.timeout == {"rmcctrl": 120, "recfgct": 900}.get(step.argv[0].rsplit("/", 1)[-1], 60)
+            assert step.timeout == {"rmcctrl": 120, "recfgct": 900, "@end": 20}.get(step.argv[0].rsplit("/", 1)[-1], 60)
 
 
 @pytest.mark.parametrize("remedy", [Remedy.START, Remedy.RECYCLE, Remedy.RECFGCT])
@@ -235,17 +252,33 @@ def test_a_needed_step_after_a_touch_skips_to_what_always_runs() -> None:
     assert wrong == ("needed: exit 1", "at last: exit 1")
 
 
+RESTART = ["end lparmgr", "lparmgr all start", "wait for apsock"]
+
+
+def test_an_lparmgr_whose_processes_cannot_be_listed_is_not_started_beside_them() -> None:
+    unlisted = Answer("end", 126, stderr="cannot list the processes", timed_out=True)
+
+    begun, wrong = perform(spelled(Remedy.LPARMGR, there=commands(Platform.VIOS)), end_lparmgr=unlisted)
+
+    assert (begun, wrong) == (RESTART[:1], ("end lparmgr: exit 126, cannot list the processes",))
+
+
+def test_an_lparmgr_of_which_something_may_have_ended_is_started_whatever_failed() -> None:
+    begun, wrong = perform(spelled(Remedy.LPARMGR, there=commands(Platform.VIOS)), end_lparmgr=failed(1),
+                           lparmgr_all_start=failed(2))
+
+    assert (begun, wrong) == (RESTART, ("end lparmgr: exit 1", "lparmgr all start: exit 2"))
+
+
 def test_a_deed_without_steps_is_done_at_once() -> None:
     assert perform(()) == ([], ())
 
 
 def test_a_remedy_without_steps_says_what_a_human_does_instead() -> None:
-    with pytest.raises(CannotSpell) as lparmgr:
-        act.deed(1, Remedy.LPARMGR, "", {}, {})
     with pytest.raises(CannotSpell) as manager:
         act.deed(1, Remedy.MANAGER, "IBM.ERRM", {"startsrc": "/usr/bin/startsrc"}, {})
     with pytest.raises(CannotSpell) as start:
         act.deed(1, Remedy.START, "", {}, {})
 
-    assert "lparmgr all start" in lparmgr.value.unblock and "expect.subsystems" in manager.value.unblock
+    assert "expect.subsystems" in manager.value.unblock
     assert start.value.unblock == "install the command"

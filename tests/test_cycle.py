@@ -1079,6 +1079,54 @@ def test_a_stuck_lparmgr_is_told_on_a_vios_and_by_default_only_its_shadow_is_cas
     assert day.field(day.told("RMCA3005N")[0], "remedy") == "lparmgr" and "rmcctrl -z" not in day.did()
 
 
+LPARMGR_ACTS = "remedies: {lparmgr: {mode: act}}\n"
+
+
+def test_where_the_policy_says_so_a_stuck_lparmgr_is_restarted_and_rmc_is_left_alone(tmp_path: Path) -> None:
+    day = broken(Day(tmp_path, Platform.VIOS, policy=LPARMGR_ACTS), ("hmc_down",), ("stick_lparmgr",))
+    pids = {row.name: row.pid for row in day.partition.subsystems.values()}
+
+    healed = day.run_until("RMCA3002N", HOUR)
+
+    assert healed and day.field(healed, "fault") == "lparmgr-stuck"
+    assert day.did() == ["lparmgr all start"]
+    assert {row.name: row.pid for row in day.partition.subsystems.values()} == pids
+    assert "lparmgr-stuck" not in {finding.fault.value for finding in day.cycle.findings}
+
+
+def test_an_lparmgr_that_stays_stuck_is_restarted_as_often_as_its_budget_allows(tmp_path: Path) -> None:
+    day = broken(Day(tmp_path, Platform.VIOS, policy=LPARMGR_ACTS), ("fail_command", "lparmgr"), ("stick_lparmgr",))
+
+    day.run(12 * HOUR)
+
+    assert day.did() == ["lparmgr all start"] * 3 and not day.told("RMCA3002N")
+    assert "lparmgr" in day.field(day.told("RMCA4001E")[0], "unblock")
+
+
+def test_a_migration_holds_the_restart_of_lparmgr_until_it_is_over(tmp_path: Path) -> None:
+    day = Day(tmp_path, Platform.VIOS, policy=LPARMGR_ACTS)
+    day.run(30 * MINUTE)
+    day.do("start_migration")
+    day.do("stick_lparmgr")
+
+    day.run(HOUR)
+    (waiting,), meanwhile = day.cycle.view.decisions, day.did()
+    day.do("end_migration")
+    day.run(2 * HOUR)
+
+    assert (waiting.remedy, [held.guard for held in waiting.refused_by], meanwhile) == (Remedy.LPARMGR, ["migration"], [])
+    assert day.did() == ["lparmgr all start"] and day.partition.disasters == []
+
+
+def test_a_link_lost_beside_a_stuck_lparmgr_is_treated_for_itself(tmp_path: Path) -> None:
+    day = broken(Day(tmp_path, Platform.VIOS, policy=LPARMGR_ACTS), ("stick_session",), ("stick_lparmgr",))
+
+    day.run(2 * HOUR)
+
+    assert day.did().count("lparmgr all start") == 1 and day.verdict == "healthy"
+    assert sorted(day.field(event, "fault") for event in day.told("RMCA3002N")) == ["link-down", "lparmgr-stuck"]
+
+
 def test_an_old_rsct_is_healed_as_a_new_one_is(tmp_path: Path) -> None:
     day = Day(tmp_path)
     day.do("old_rsct")

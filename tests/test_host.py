@@ -1,16 +1,17 @@
-"""host.py and what it is made of (run, reach, perform, archive): real processes, and nothing of them left behind."""
+"""host.py and what it is made of (run, reach, perform, archive, restart): real processes, and nothing of them left behind."""
 from __future__ import annotations
 
 import errno
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import tarfile
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Callable, Dict, Iterator, List, Optional, Sequence, TypeVar
@@ -20,7 +21,7 @@ import pytest
 from rmcagent.model import Answer, Deed, Progress, Remedy, Step
 from rmcagent.partition import host as host_module
 from rmcagent.partition.host import SystemHost, answer_id
-from rmcagent.partition.system import perform, run, started, unwritten
+from rmcagent.partition.system import perform, restart, run, started, unwritten
 from rmcagent.partition.system.archive import Archive, prune, redacted
 from rmcagent.partition.system.run import PATH, Runner, change, process_fields
 
@@ -1260,3 +1261,197 @@ def test_archive_knows_only_its_own_steps(tmp_path: Path) -> None:
 
     assert own.take(Step("save", ("@save",), 1)).exit_code == 1
     assert list(tmp_path.iterdir()) == []
+
+
+# Programs that SRC does not know: ended by name, started, waited for.
+
+STUBBORN = "trap '' TERM; echo $$ > {noted}; while :; do sleep 0.05; done"
+
+
+def ending(names: Sequence[str], seconds: float = 10) -> Answer:
+    return restart.take(Step("end", ("@end", *names), seconds), Runner().run)
+
+
+def rows(*lines: str) -> Callable[[Sequence[str], float], Answer]:
+    """What ps says the first time, the second time ... and from then on."""
+    said = list(lines)
+    return lambda argv, timeout: Answer("ps", 0, said.pop(0) if len(said) > 1 else said[0])
+
+
+@pytest.fixture
+def signalled(monkeypatch: pytest.MonkeyPatch) -> List[int]:
+    """The numbers that would have been signalled."""
+    monkeypatch.setattr(restart, "POLL_SECONDS", 0.0)
+    monkeypatch.setattr(restart, "KILLED_SECONDS", 0.0)
+    numbers: List[int] = []
+    monkeypatch.setattr(os, "kill", lambda pid, number: numbers.append(pid))
+    return numbers
+
+
+@pytest.mark.real
+def test_a_process_is_ended_by_its_name_and_no_other_that_merely_says_the_name(tmp_path: Path) -> None:
+    noted = tmp_path / "pid"
+    program, named_otherwise = str(tmp_path / "rmcatestd"), script(tmp_path / "rmcatestd2", "sleep 300; :")
+    shutil.copy("/bin/sleep", program)
+    found = [[program, "300"], [script(tmp_path / "rmcatests", f"echo $$ > {noted}; sleep 300; :"), "all", "start"]]
+    others = [["/usr/bin/tail", "-f", program], [SH, "-c", "sleep 300; :", "rmcatestd"], [named_otherwise, "rmcatestd"],
+              [SH, named_otherwise, "rmcatests"]]
+    posing = subprocess.Popen(["rmcatestd", "300"], executable="/bin/sleep", start_new_session=True)
+    processes = [subprocess.Popen(argv, start_new_session=True) for argv in (*found, *others)]
+    pids_in(noted, 1)
+    try:
+        answer = ending(("rmcatestd", "rmcatests"))
+        ended = [process.wait(10) for process in processes[:2]]
+        left = [process.poll() for process in (*processes[2:], posing)]
+    finally:
+        for process in (*processes, posing):
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+    assert (answer.exit_code, ended) == (0, [-signal.SIGTERM] * 2)
+    assert left == [None] * 5
+
+
+@pytest.mark.real
+def test_a_process_that_ignores_sigterm_is_killed_once_its_time_is_over(tmp_path: Path) -> None:
+    noted = tmp_path / "pid"
+    process = subprocess.Popen([script(tmp_path / "rmcatestk", STUBBORN.format(noted=noted))])
+    pids_in(noted, 1)
+
+    answer = ending(("rmcatestk",), seconds=0.5)
+
+    assert (process.wait(10), answer.exit_code) == (-signal.SIGKILL, 0)
+    assert 0.5 <= answer.took < 8
+
+
+@pytest.mark.real
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can start another user's process")
+def test_another_users_process_of_that_name_is_left_alone(tmp_path: Path) -> None:
+    program = Path("/var/tmp") / f"rmcatest{os.getpid()}"        # where nobody may look
+    shutil.copy("/bin/sleep", program)
+    process = subprocess.Popen([str(program), "300"], preexec_fn=lambda: os.setuid(65534))
+    try:
+        answer = ending((program.name,))
+        left = process.poll()
+    finally:
+        process.kill()
+        process.wait()
+        program.unlink()
+
+    assert (answer.exit_code, left) == (0, None)
+
+
+def test_only_our_own_users_processes_are_asked_for() -> None:
+    asked: List[Sequence[str]] = []
+
+    def run(argv: Sequence[str], timeout: float) -> Answer:
+        asked.append(argv)
+        return Answer("ps", 1)
+
+    assert restart.named(("lparmgr",), run) is None
+    assert asked == [("/usr/bin/ps", "-u", str(os.geteuid()), "-o", "pid=", "-o", "comm=", "-o", "args=")]
+
+
+def test_neither_init_nor_we_ourselves_are_ever_signalled(signalled: List[int]) -> None:
+    listed = "".join(f" {pid} lparmgr /usr/sbin/lparmgr\n" for pid in (0, 1, os.getpid(), -1))
+
+    answer = restart.take(Step("end", ("@end", "lparmgr"), 1), rows(listed))
+
+    assert (answer.exit_code, signalled) == (0, [])
+
+
+def test_a_number_that_has_become_anothers_meanwhile_is_not_signalled(signalled: List[int]) -> None:
+    answer = restart.take(Step("end", ("@end", "lparmgr"), 1), rows(" 4711 lparmgr lparmgr all\n", " 4711 rmcd rmcd -r\n"))
+
+    assert (answer.exit_code, signalled) == (0, [])
+
+
+@pytest.mark.parametrize("line, ends", [
+    ("lparmgr /usr/ios/lpm/sbin/lparmgr all start", True),
+    ("ksh /usr/bin/ksh /usr/ios/lpm/sbin/lparmgr all start", True),          # a script, as AIX shows it
+    ("lparmgr /usr/bin/ksh /usr/ios/lpm/sbin/lparmgr all start", True),      # and as Linux does
+    ("lparmgr [lparmgr] <defunct>", False),
+    ("ksh /usr/bin/ksh -c lparmgr", False),
+    ("ksh /usr/bin/ksh /home/padmin/watch lparmgr", False),
+    ("vi vi /usr/ios/lpm/sbin/lparmgr", False),
+    ("sleep lparmgr 300", False),
+    ("lparmgr sleep 300", False),
+    ("rmcd /usr/bin/ksh /usr/ios/lpm/sbin/lparmgr", False),
+    ("lparmgrd /usr/ios/lpm/sbin/lparmgrd", False),
+    ("lparmgr", False),
+    ("ksh", False),
+    ("", False),
+])
+def test_a_name_is_a_processs_own_or_none(line: str, ends: bool) -> None:
+    assert restart.named(("lparmgr",), rows(f"    7 {line}\n\nPID x\n")) == ({7} if ends else set())
+
+
+@pytest.mark.parametrize("said", [Answer("ps", 1), Answer("ps", timed_out=True), Answer("ps", 0, "7 lparmgr lpar", cut=True)])
+def test_where_processes_cannot_be_listed_none_is_ended_and_that_is_no_answer(said: Answer, signalled: List[int]) -> None:
+    answer = restart.take(Step("end", ("@end", "lparmgr"), 1), lambda argv, timeout: said)
+
+    assert (answer.exit_code, answer.timed_out, signalled) == (126, True, [])
+    assert answer.stderr == "cannot list the processes, so none was ended; make ps answer"
+
+
+def test_what_one_of_them_starts_while_it_ends_is_ended_too(signalled: List[int]) -> None:
+    first, second = " 7 lparmgr lparmgr\n", " 9 accessprocess accessprocess\n"
+
+    answer = restart.take(Step("end", ("@end", "accessprocess", "lparmgr"), 5), rows(first, first, second, second, ""))
+
+    assert (answer.exit_code, signalled) == (0, [7, 9])
+
+
+def test_what_outlives_even_sigkill_is_told_in_the_end(signalled: List[int]) -> None:
+    answer = restart.take(Step("end", ("@end", "a", "lparmgr"), 0.05), rows(" 4711 lparmgr lparmgr\n"))
+
+    assert (answer.exit_code, answer.timed_out) == (1, False)
+    assert answer.stderr == "cannot end a and lparmgr: 4711 outlived SIGKILL, or others start them"
+    assert signalled == [4711] * (1 + restart.KILLS)
+
+
+def test_what_cannot_be_told_after_a_signal_is_not_taken_for_an_end(signalled: List[int]) -> None:
+    said = [Answer("ps", 0, " 4711 lparmgr lparmgr\n")] * 2
+
+    answer = restart.take(Step("end", ("@end", "lparmgr"), 0.05), lambda argv, timeout: said.pop() if said else Answer("ps", 1))
+
+    assert (answer.exit_code, answer.timed_out, signalled) == (1, False, [4711])
+    assert answer.stderr == "cannot tell whether lparmgr ended: make ps answer"
+
+
+@pytest.mark.real
+def test_a_command_that_stays_in_the_foreground_is_left_there_in_the_end(host: SystemHost, folder: Path, tmp_path: Path) -> None:
+    noted = tmp_path / "pid"
+    stays = script(tmp_path / "stays", f"echo $$ > {noted}; exec sleep 300")
+    host.begin(deed(Step("start", ("@start", stays), 0.3), Step("wait", ("@wait", str(noted)), 5)), str(folder))
+
+    progress = finished(host, folder)
+    pid, = pids_in(noted, 1)
+    left = runs(pid)
+    os.kill(pid, signal.SIGKILL)
+
+    assert (progress.steps, progress.failed, left) == (("start", "wait"), (), True)
+
+
+@pytest.mark.real
+def test_a_helper_says_what_failed_of_a_start_and_of_a_wait(folder: Path, tmp_path: Path) -> None:
+    nowhere = f"{tmp_path}/none"
+
+    progress = performed(
+        folder, Step("end", ("@end", "rmcatestn"), 5), Step("start", ("@start", SH, "-c", "echo no >&2; exit 3"), 5),
+        Step("gone", ("@start", nowhere), 5), Step("wait", ("@wait", nowhere), 0.3), Step("nothing", ("@wait",), 1))
+
+    assert progress.failed[:3] == ("start: exit 3, no", "gone: not found",
+                                   f"wait: exit 1, cannot find {nowhere} after 0.3 seconds"[:len("wait: exit 1, ") + 120])
+    assert progress.failed[3].startswith("nothing: exit 1")
+
+
+@pytest.mark.real
+def test_a_socket_is_waited_for_until_it_is_there(tmp_path: Path) -> None:
+    late = subprocess.Popen([SH, "-c", f"sleep 0.3; : > {tmp_path}/sock"])
+
+    answer = restart.take(Step("wait", ("@wait", str(tmp_path / "sock")), 10), Runner().run)
+    late.wait()
+
+    assert answer.exit_code == 0 and 0.2 < answer.took < 8

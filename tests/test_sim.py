@@ -28,7 +28,8 @@ from rmcagent.sim.voices import LogEntry
 
 HMC = "192.0.2.21"
 OTHER_HMC = "192.0.2.22"
-PATHS = {"var_ct": "/var/ct", "node_id": "/etc/ct_node_id"}
+APSOCK = "/var/adm/lpm/apsock"
+PATHS = {"var_ct": "/var/ct", "node_id": "/etc/ct_node_id", "apsock": APSOCK}
 CAPTURES = Path(__file__).parent / "captures"
 NOON = datetime(2026, 3, 4, 12, 0, tzinfo=timezone.utc)
 
@@ -530,6 +531,58 @@ def test_what_was_under_way_at_a_reboot_never_ends():
 
     assert scene.state("ctrmc") is State.ACTIVE
     assert "rmcctrl" not in (scene.host.processes() or ())
+
+
+@pytest.mark.parametrize("ended, mended", [((), False), (("accessprocess",), False), (("accessprocess", "lparmgr"), True)])
+def test_an_lparmgr_is_mended_only_by_ending_its_processes_and_starting_them_again(ended, mended):
+    scene = Scene(Platform.VIOS)
+    scene.partition.stick_lparmgr()
+    scene.partition.end_programs(*ended)
+
+    scene.change("lparmgr all start")
+    at_once = scene.host.exists(APSOCK)
+    scene.clock.sleep(10)
+
+    assert (at_once, scene.host.exists(APSOCK), scene.run("lsivm").exit_code == 0) == (False, mended, mended)
+    assert "lparmgr" in (scene.host.processes() or ())
+
+
+def test_an_lparmgr_that_was_ended_is_gone_with_its_socket_until_it_is_started_or_booted():
+    scene = Scene(Platform.VIOS)
+
+    scene.partition.end_programs("accessprocess", "lparmgr")
+    ended = ("lparmgr" in (scene.host.processes() or ()), scene.host.exists(APSOCK))
+    scene.partition.reboot()
+
+    assert ended == (False, False)
+    assert ("lparmgr" in (scene.host.processes() or ()), scene.host.exists(APSOCK)) == (True, True)
+
+
+def test_a_helper_ends_lparmgr_starts_it_and_waits_for_its_socket():
+    scene = Scene(Platform.VIOS)
+    scene.partition.stick_lparmgr()
+
+    scene.begin(Remedy.LPARMGR)
+    scene.clock.sleep(5)
+    waiting = scene.host.progress(1, "/state")
+    scene.clock.sleep(5)
+    done = scene.host.progress(1, "/state")
+
+    assert waiting and waiting.alive and waiting.steps[-1] == "wait for apsock" and not scene.partition.lparmgr_stuck
+    assert done and done.done and done.failed == ()
+
+
+@pytest.mark.parametrize("trick", ["hang_command", "fail_command"])
+def test_a_helper_waits_for_no_socket_and_for_no_command_for_ever(trick: str):
+    scene = Scene(Platform.VIOS)
+    getattr(scene.partition, trick)("lparmgr")
+
+    scene.begin(Remedy.LPARMGR)
+    scene.clock.sleep(130)
+
+    done = scene.host.progress(1, "/state")
+    assert done and done.done
+    assert done.failed[-1] == f"wait for apsock: exit 1, cannot find {APSOCK} after 60 seconds"
 
 
 def test_lsrpdomain_wakes_config_rm():

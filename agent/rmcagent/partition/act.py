@@ -14,6 +14,7 @@ MANAGERS = ("IBM.DRM", "IBM.MgmtDomainRM", "IBM.ServiceRM", "IBM.HostRM", "IBM.C
 RMCCTRL_SECONDS = 120.0
 RECFGCT_SECONDS = 900.0
 OTHER_SECONDS = 60.0
+ENDING_SECONDS = 20.0        # between SIGTERM and SIGKILL
 
 # What recfgct prints when it declines and leaves RMC as it was [seen in capture recfgct--refused-online-peer-domain].
 DECLINED = "Cannot run if an online Peer Domain exists"
@@ -22,6 +23,9 @@ DECLINED = "Cannot run if an online Peer Domain exists"
 SAVE = "@save"          # @save FILE COMMAND ...: a reading command's output into the archive's folder
 ARCHIVE = "@archive"    # @archive FOLDER: into the archive's folder, 0600, space checked
 RECORD = "@record"      # @record WHEN NODE_ID_FILE: the node id into the progress notes
+END = "@end"            # @end NAME ...: the processes of exactly these names: SIGTERM, and SIGKILL for what is left
+START = "@start"        # @start COMMAND ...: one that may stay in the foreground, and is left there when its time is over
+WAIT = "@wait"          # @wait FILE: until it exists
 
 
 class CannotSpell(ValueError):
@@ -55,8 +59,8 @@ def performing(deed: Deed) -> Generator[Step, Answer, Tuple[str, ...]]:
     for step in deed.steps:
         if (skipping and not step.always) or (step.mends and not skipping):
             continue
-        touched = touched or not step.argv[0].startswith("@")
         answer = yield step
+        touched = touched or _touches(step, answer)
         if answer.exit_code == 0:
             continue
         failed.append(f"{step.name}: {_ending(answer)}")
@@ -64,6 +68,11 @@ def performing(deed: Deed) -> Generator[Step, Answer, Tuple[str, ...]]:
             break
         skipping = skipping or step.needed
     return tuple(failed)
+
+
+def _touches(step: Step, answer: Answer) -> bool:
+    """Whether it may have changed something; where no process could be listed, none was ended."""
+    return step.argv[0] not in (SAVE, ARCHIVE, RECORD, WAIT) and not (step.argv[0] == END and answer.timed_out)
 
 
 def _ending(answer: Answer) -> str:
@@ -95,8 +104,16 @@ def _manager(commands: Mapping[str, str], paths: Mapping[str, str], subject: str
 
 
 def _lparmgr(commands: Mapping[str, str], paths: Mapping[str, str], subject: str) -> Tuple[Step, ...]:
-    raise CannotSpell("cannot restart lparmgr: this version does not know how",
-                      "by hand, as root: end accessprocess and lparmgr, then /usr/ios/lpm/sbin/lparmgr all start")
+    """[my inference, from one administrator's notes: these two names, this command, and a socket that tells when it is up]"""
+    if "lparmgr" not in commands:
+        raise CannotSpell("cannot restart lparmgr: it is not installed here",
+                          "only a VIOS has it, as /usr/ios/lpm/sbin/lparmgr: where it stands elsewhere, name it in `commands`")
+    return (
+        # Beside those that could not be listed no others are started; once one was ended, they are, whatever failed.
+        Step("end lparmgr", (END, "accessprocess", "lparmgr"), ENDING_SECONDS, needed=True),
+        Step("lparmgr all start", (START, commands["lparmgr"], "all", "start"), OTHER_SECONDS, always=True),
+        Step("wait for apsock", (WAIT, paths["apsock"]), OTHER_SECONDS, always=True),
+    )
 
 
 def _recycle(commands: Mapping[str, str], paths: Mapping[str, str], subject: str) -> Tuple[Step, ...]:

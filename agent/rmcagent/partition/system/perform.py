@@ -110,18 +110,24 @@ def helper(argv: Sequence[str]) -> None:
 def perform(deed: Deed, folder: str) -> None:
     """Take the steps in the order that act gives them, and write each down."""
     from rmcagent.partition.act import performing
+    from rmcagent.partition.system import restart
     from rmcagent.partition.system.archive import Archive
     from rmcagent.partition.system.run import Runner
 
     notes = Notes(_path(folder, deed.attempt, "jsonl") if folder else "")
     notes.write(helper=os.getpid())
-    archive = Archive(folder, deed.attempt, Runner().run, notes.note)
+    run = Runner().run
+    archive = Archive(folder, deed.attempt, run, notes.note)
+
+    def own(step: Step) -> Answer:
+        return restart.take(step, run) if step.argv[0] in restart.VERBS else archive.take(step)
+
     steps = performing(deed)
     try:
         step = next(steps)
         while True:
             notes.write(begin=step.name)
-            step = steps.send(archive.take(step) if step.argv[0].startswith("@") else _insisting(step, notes))
+            step = steps.send(own(step) if step.argv[0].startswith("@") else _insisting(step, notes))
     except StopIteration as end:
         notes.write(done=True, failed=list(end.value))
 
@@ -299,7 +305,7 @@ def _load() -> None:
 
     for name in ("selectors", "subprocess", "shutil", "tarfile", "tempfile"):
         import_module(name)
-    for name in ("act", "system.archive", "system.unwritten"):
+    for name in ("act", "host", "system.archive", "system.restart", "system.unwritten"):
         import_module(f"rmcagent.partition.{name}")
     try:
         import_module("tenacity")

@@ -7,7 +7,10 @@ from rmcagent.model import State
 from rmcagent.sim import voices
 from rmcagent.sim.partition import readers
 from rmcagent.sim.partition.nouns import (
+    APSOCK,
     FOREVER,
+    LPARMGR,
+    LPARMGR_RUNS,
     NEEDS_RMC,
     READING,
     RECFGCT,
@@ -189,11 +192,19 @@ def _refresh(partition: Machine, args: Args) -> Change:
 
 
 def _lparmgr(partition: Machine, args: Args) -> Change:
+    """[inferred from one administrator's notes: beside processes that still run it mends nothing]"""
+    _beware(partition, "lparmgr", ((partition.migrating, "during a migration"),))
+
     def start() -> Said:
-        partition.lparmgr_stuck = False
+        if args == ("all", "start") and not partition.lparmgr_runs:
+            partition.lparmgr_runs = LPARMGR_RUNS
+            partition.later(APSOCK, up)
         return Said()
 
-    return 3.0, start
+    def up() -> None:
+        partition.lparmgr_stuck = partition.lparmgr_runs != LPARMGR_RUNS
+
+    return LPARMGR, start
 
 
 def _beware(partition: Machine, deed: str, dangers: Tuple[Tuple[bool, str], ...]) -> None:

@@ -3,9 +3,10 @@ from __future__ import annotations
 
 from typing import Optional
 
+from rmcagent.model import Platform
 from rmcagent.sim import voices
 from rmcagent.sim.partition.machine import Machine
-from rmcagent.sim.partition.nouns import LOG, MENDERS, SimLog, Trick
+from rmcagent.sim.partition.nouns import LOG, LPARMGR_RUNS, MENDERS, SimLog, Trick
 
 GROUP_SERVICES = ("cthags", "cthats", "IBM.ConfigRM")
 BURST = 5.0      # seconds between two bursts of log lines, as in the captured log
@@ -213,6 +214,13 @@ class Partition(Machine):
     def stick_lparmgr(self) -> None:
         self.lparmgr_stuck = True
 
+    def end_programs(self, *names: str) -> None:
+        """Processes that SRC does not know are ended by their names."""
+        if set(names) & set(self.lparmgr_runs):
+            self.lparmgr_runs = tuple(name for name in self.lparmgr_runs if name not in names)
+            self.lparmgr_stuck = True
+            self.changed()
+
     def slow_down(self, factor: float = 1.0) -> None:
         """A loaded partition: every command takes so many times longer."""
         self.slowness = factor
@@ -229,6 +237,7 @@ class Partition(Machine):
         self.clock.rebooted()
         self.booted_at = self.clock.monotonic()
         self.ended_by_crash, self.underway, self.busy, self.migrating = False, [], [], False
+        self.lparmgr_stuck, self.lparmgr_runs = False, LPARMGR_RUNS if self.platform is Platform.VIOS else ()
         for name in running:
             self.start(name)
         self.domains = online

@@ -9,7 +9,7 @@ from ipaddress import ip_address
 from typing import Dict, Generator, List, Mapping, Optional, Sequence, Tuple
 
 from rmcagent.model import Answer, Deed, Platform, Progress, Space, Step, Vitals
-from rmcagent.partition.act import RECORD, performing
+from rmcagent.partition.act import END, RECORD, START, WAIT, performing
 from rmcagent.partition.host import FileStat
 from rmcagent.partition.system.run import answer_id
 from rmcagent.sim import voices
@@ -100,9 +100,7 @@ class SimHost:
     def processes(self) -> Optional[Tuple[str, ...]]:
         partition = self.partition
         names = [row.name for row in partition.subsystems.values() if row.pid is not None] + partition.busy + partition.underway
-        if partition.platform is Platform.VIOS:
-            names += ["lparmgr", "accessprocess"]
-        return tuple(sorted(set(names)))
+        return tuple(sorted({*names, *partition.lparmgr_runs}))
 
     def begin(self, deed: Deed, folder: str) -> None:
         if self.state_full and folder:
@@ -184,10 +182,16 @@ class Helper:
     def _begin(self, step: Step, tries: int) -> None:
         if self.killed or self.partition.boot != self.boot:
             return
-        if step.argv[0].startswith("@"):
+        if step.argv[0] == WAIT:
+            self._wait(step, self.clock.monotonic() + step.timeout)
+            return
+        if step.argv[0].startswith("@") and step.argv[0] != START:
             self._advance(self._own(step))
             return
-        reply = self.partition.command(_name(step.argv), step.argv[1:])
+        argv = step.argv[1:] if step.argv[0] == START else step.argv
+        reply = self.partition.command(_name(argv), argv[1:])
+        if step.argv[0] == START and reply.seconds > step.timeout:
+            reply = Reply(seconds=step.timeout)          # it stays in the foreground, and is left there
         self.busy = True
         if reply.seconds < float("inf"):
             self.clock.at(reply.seconds, lambda: self._end(step, reply, tries))
@@ -205,7 +209,18 @@ class Helper:
         """A step the helper does itself, without a command of RSCT's; it succeeds at once."""
         if step.argv[0] == RECORD:
             self.notes[f"node_id_{step.argv[1]}"] = self.partition.node_id
+        if step.argv[0] == END:
+            self.partition.end_programs(*step.argv[1:])
         return Answer(step.name, 0, ended_at=self.clock.monotonic())
+
+    def _wait(self, step: Step, until: float) -> None:
+        """For the only file that any step waits for: lparmgr's socket."""
+        missing = self.partition.lparmgr_stuck
+        if missing and self.clock.monotonic() < until:
+            self.clock.at(1.0, lambda: self._wait(step, until))
+            return
+        said = f"cannot find {step.argv[1]} after {step.timeout:.0f} seconds\n" if missing else ""
+        self._advance(Answer(step.name, int(missing), stderr=said, ended_at=self.clock.monotonic()))
 
 
 def _name(argv: Sequence[str]) -> str:

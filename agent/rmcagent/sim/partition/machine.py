@@ -13,6 +13,7 @@ from rmcagent.sim.partition.nouns import (
     AUTOSTART,
     COMMANDS,
     LOG,
+    LPARMGR_RUNS,
     MANAGERS,
     MENDERS,
     RECONNECT,
@@ -70,7 +71,8 @@ class Machine:
         self.var_size, self.var_free = 4 << 30, 3 << 30
         self.boot, self.booted_at = "boot-1", 0.0
         self.migrating = False
-        self.lparmgr_stuck: bool = False
+        self.lparmgr_stuck: bool = False      # no socket: it has lost RMC, or was ended
+        self.lparmgr_runs: Tuple[str, ...] = LPARMGR_RUNS if self.platform is Platform.VIOS else ()
         self.busy: List[str] = []             # other programs an operator runs: installp, clmgr ...
         self.underway: List[str] = []         # changing commands that have not ended
         self.errors: List[LogEntry] = [LogEntry("ERRLOG_ON", clock.now())]

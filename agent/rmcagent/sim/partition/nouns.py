@@ -12,6 +12,8 @@ HEAD = 256                               # bytes by which a log is known again
 LOG = "IBM.MgmtDomainRM.default"
 # Seconds, as an administrator's watch has them; `pace` scales all.
 STOPPING, STARTING, MANAGERS, RECONNECT, RECFGCT, RECONNECT_NEW = 8.0, 2.0, 5.0, 30.0, 20.0, 60.0
+LPARMGR, APSOCK = 3.0, 4.0               # `lparmgr all start`, and from its end until the socket is there
+LPARMGR_RUNS = ("accessprocess", "lparmgr")
 READING = {"lsrsrc": 0.08, "rmcdomainstatus": 0.05, "lsrpdomain": 0.3, "lspv": 0.2, "ioscli": 1.0, "lscluster": 0.3}
 
 RMC_FIRST = "ctrmc:rsct:+ IBM.HostRM:rsct_rm:+ IBM.DRM:rsct_rm:+ IBM.MgmtDomainRM:rsct_rm:+ IBM.ServiceRM:rsct_rm:+ "
