@@ -307,6 +307,45 @@ def test_contradictions_are_mistakes():
         "F:2: cannot use faults.var_warn 90%: above faults.var_full, write 80% or less"]
 
 
+@pytest.mark.parametrize("text, expected", [
+    ("\nexpect: {management: none, hmcs: [192.0.2.10]}",
+     "F:2: cannot use expect.hmcs 192.0.2.10: expect.management says none, write auto there, or no HMC here"),
+    ("expect: {subsystems: {ctrmc: absent-ok}}",
+     "F:1: cannot use expect.subsystems.ctrmc absent-ok: without ctrmc there is nothing to watch, write required"),
+    ("expect: {subsystems: {ctrmc: on-demand}}",
+     "F:1: cannot use expect.subsystems.ctrmc on-demand: without ctrmc there is nothing to watch, write required"),
+    ('remedies:\n  recycle: {window: "Sun 02:00-02:10"}',
+     "F:2: cannot use guards.splay 10m: not shorter than a remedy's window, Sun 02:00-02:10 (10m), so that a fleet would act as"
+     " one; write less, or a longer window"),
+    ('guards: {splay: 2h}\nremedies: {recfgct: {window: "23:00-00:30"}}',
+     "F:1: cannot use guards.splay 2h: not shorter than a remedy's window, 23:00-00:30 (90m), so that a fleet would act as one;"
+     " write less, or a longer window"),
+    ("remedies: {start: {after_stop: 5m}}",
+     "F:1: cannot use remedies.start.after_stop 5m: shorter than cause_unknown (15m), so that an RMC stopped on purpose is"
+     " started sooner than one that may have crashed; write 15m or more, or never"),
+    ("paths: {state: /var/rmcagent/, public: /var//rmcagent}",
+     "F:1: cannot use paths.state /var/rmcagent/: the same folder as paths.public, which everyone may read; write another"),
+    ("paths: {state: /var/ct/rmcagent}",
+     "F:1: cannot use paths.state /var/ct/rmcagent: it lies in RSCT's own folder, which recfgct empties; write another"),
+    ("paths: {state: /rsct/x, var_ct: /rsct}",
+     "F:1: cannot use paths.state /rsct/x: it lies in RSCT's own folder, which recfgct empties; write another"),
+], ids=lambda text: text[:40])
+def test_a_policy_that_contradicts_itself_is_refused_with_its_line_and_its_mend(text, expected):
+    assert mistakes_in(text) == [expected]
+
+
+@pytest.mark.parametrize("text", [
+    "expect: {management: auto, hmcs: [192.0.2.10]}", "expect: {management: none}", "expect: {subsystems: {ctrmc: required}}",
+    'remedies: {recycle: {window: "Sun 02:00-02:11"}}', 'guards: {splay: 89m}\nremedies: {recfgct: {window: "23:00-00:30"}}',
+    'guards: {splay: 5h}\nremedies: {refresh: {window: "02:00-03:00"}}', "remedies: {start: {after_stop: 15m}}",
+    "remedies: {start: {after_stop: never}}", "paths: {state: /var/rmcagent, public: /var/rmcagent/public}",
+    "paths: {state: /var/ctx}", "mode: observe\nremedies: {recycle: {mode: act}}", "paths: {var_ct: /rsct}",
+    "mode: shadow\nremedies: {recycle: {mode: shadow}}",
+])
+def test_what_only_looks_like_a_contradiction_is_none(text):
+    assert warnings_in(text) == []
+
+
 def test_a_value_that_cannot_be_read_is_not_judged_a_second_time():
     assert len(mistakes_in("cadence: {pulse: 2m, look: 300}")) == 1
     assert len(mistakes_in("cadence: {pulse: 2m}\nlog: []")) == 1
@@ -322,6 +361,27 @@ def test_a_value_that_cannot_be_read_is_not_judged_a_second_time():
     ("remedies: {recfgct: {budget: 1/24h}}", "remedies.recfgct.budget allows 30 in 30d, the default 3"),
     ("remedies: {recfgct: {budget: 4/30d}}", "remedies.recfgct.budget allows 4 in 1d, the default 1"),
     ("cadence: {look: 20s}", "timeout is not shorter than cadence.look (20s)"),
+    ("timeout: 4s", "timeout is under five seconds: an RMC that is busy and answers later looks hung after 4s"),
+    ("timeouts: {lsrsrc: 1s}", "timeouts.lsrsrc is under five seconds"),
+    ("timeouts: {rmcdomainstatus: 4999ms}", "timeouts.rmcdomainstatus is under five seconds"),
+    ("timeouts: {rmcctrl: 60s}", "timeouts.rmcctrl has no effect: a command that changes something is never cut short"),
+    ("timeouts: {recfgct: 1h}", "timeouts.recfgct has no effect"),
+    ("cadence: {look: 301s}", "cadence.look is over five minutes: whether a fault or an HMC's answer lasted without a break is"),
+    ("faults: {hung: 1}", "faults.hung 1 with cadence.look 1m: after so short a silence RMC is recycled, HMC or not"),
+    ("network: {ports: [22]}", "network.ports 22: without RMC's own port, 657, an HMC counts as reachable that RMC cannot reach"),
+    ("faults: {stale_hmc: 1h}", "faults.stale_hmc is under a day: an HMC that is being upgraded is taken for retired after 1h"),
+    ("faults: {var_full: 99.5%}", "faults.var_full is above 99%: recycle and recfgct may run with 99.5% of /var used"),
+    ("remedies: {recycle: {grace: 0s}}", "remedies.recycle.grace is under RSCT's own five minutes: a link that would come back"),
+    ("remedies: {recycle: {budget: 7/24h}}", "remedies.recycle.budget allows 7 in 1d, the default 2: RMC is away for a minute"),
+    ("remedies: {recycle: {budget: 1/1h}}", "remedies.recycle.budget allows 24 in 1d"),
+    ("remedies: {start: {cooldown: 25h}}", "remedies.start.cooldown is longer than its budget's span (1d): the cooldown alone"),
+    ("remedies: {recycle: {mode: off}}", "remedies.recfgct.treats names link-pending, no-hmc in vain"),
+    ("remedies: {recycle: {mode: shadow}}", "remedies.recfgct.treats names link-pending, no-hmc in vain"),
+    ("guards: {evidence: 19s}", "guards.evidence is shorter than timeout (20s): after one slow answer the others are too old"),
+    ("guards: {hmc_back: 0s}", "guards.hmc_back is under RSCT's own five minutes: 0s after an HMC has rebooted, all its"),
+    ("guards: {boot: 59s}", "guards.boot 59s: RMC is still being started then, write 5m or more"),
+    ("guards: {splay: 0s}", "guards.splay 0s: all partitions of an HMC act at the same moment"),
+    ("guards: {migration: 0s}", "guards.migration 0s: RMC is recycled while the HMC still completes the migration"),
     ("report: {metrics: /tmp/rmcagent.prom}", "report.metrics /tmp/rmcagent.prom: this version writes no metrics yet"),
 ])
 def test_what_is_unwise_is_a_warning(text, expected):
@@ -335,6 +395,18 @@ def test_what_is_unwise_is_a_warning(text, expected):
     "remedies: {recfgct: {budget: [1/24h, 3/30d, 9/1h]}}",
     "remedies: {recfgct: {grace: 5m}}",
     "cadence: {look: 21s}",
+    "cadence: {look: 5m}",
+    "timeout: 5s",
+    "timeouts: {lsrsrc: 5s, rmcdomainstatus: 90s, lssrc: 1s}",
+    "faults: {hung: 2}",
+    "network: {ports: [657]}",
+    "faults: {stale_hmc: 1d, var_full: 99%}",
+    "remedies: {recycle: {budget: [6/24h]}}",
+    "remedies: {recycle: {budget: [1/1h, 6/24h]}}",
+    "remedies: {start: {cooldown: 24h}, recfgct: {cooldown: 30d}}",
+    "remedies: {recycle: {mode: off}, recfgct: {mode: off}}",
+    "remedies: {recycle: {mode: off}, recfgct: {treats: [identity-clash]}}",
+    "guards: {evidence: 20s, hmc_back: 5m, boot: 1m, splay: 1s, migration: 1s}",
 ])
 def test_what_is_wise_enough_is_not_warned_of(text):
     assert warnings_in(text) == []

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Set, Tuple, Union
 
 from rmcagent.config.nouns import ConfigError, Loaded, Mistake, Settings
-from rmcagent.config.table import RULES, SPEC, Got, Key, Names, Rule, Section, default_values, dump, each_key, settings_of
+from rmcagent.config.rules import RULES, Rule
+from rmcagent.config.table import SPEC, Got, Key, Names, Section, default_values, dump, each_key, settings_of
 from rmcagent.config.values import Kind
 from rmcagent.config.words import either, near, plain
 

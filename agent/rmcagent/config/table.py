@@ -1,12 +1,10 @@
-"""The one table, SPEC: every key, how it is written, its default, what it is for; and the rules over several keys."""
+"""The one table, SPEC: every key, how it is written, its default, what it is for."""
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Any, Callable, Dict, Iterator, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, Iterator, Mapping, NamedTuple, Optional, Tuple, Union
 
 from rmcagent.config.nouns import (
-    Budget,
     Cadence,
     Expect,
     Faults,
@@ -39,7 +37,6 @@ from rmcagent.config.values import (
     one_of,
     path_or,
 )
-from rmcagent.config.words import spell
 
 COMMANDS = ("lssrc", "lsrsrc", "rmcctrl", "rmcdomainstatus", "rmcrefreshMD", "refrsrc", "recfgct", "ct_clusterinfo", "lsrpdomain",
             "lscluster", "lspv", "clmgr", "ctsvhbal", "ctsthl", "lsnodeid", "ioscli", "lsivm", "lparmgr", "errpt", "errlogger",
@@ -47,7 +44,6 @@ COMMANDS = ("lssrc", "lsrsrc", "rmcctrl", "rmcdomainstatus", "rmcrefreshMD", "re
 PATHS = ("var_ct", "node_id", "var", "state", "public", "apsock", "dr_lock")
 FACILITIES = ("daemon", "user", "mail", "auth", "authpriv", "cron", "ftp", "lpr", "news", "syslog", "uucp",
               *(f"local{number}" for number in range(8)))
-RSCT_SETTLES = timedelta(minutes=5)       # an HMC and a partition look for each other again every five minutes
 
 
 @dataclass(frozen=True)
@@ -149,62 +145,6 @@ SPEC = Section("", "", (
         Key("file", path_or("auto", "off"), "auto", "auto: AIX and VIOS, /var/log/rmcagent/rmcagent.log, 5 x 1MiB"),
         Key("remind", DURATION, "6h", "say again what still needs a human")), Report),
 ), Settings)
-
-
-# What single values cannot tell.
-
-@dataclass(frozen=True)
-class Rule:
-    """`wrong` is given the values of `keys`; what it says follows the first key's name."""
-
-    keys: Tuple[str, ...]
-    wrong: Callable[..., Optional[str]]
-    warning: bool = False
-
-
-def _pulse(pulse: timedelta, look: timedelta) -> Optional[str]:
-    return f"{spell(pulse)}: longer than cadence.look, write {spell(look)} or less" if pulse > look else None
-
-
-def _shares(warn: float, full: float) -> Optional[str]:
-    return f"{PERCENT.show(warn)}: above faults.var_full, write {PERCENT.show(full)} or less" if warn > full else None
-
-
-def _timeout(timeout: timedelta, look: timedelta) -> Optional[str]:
-    return f"is not shorter than cadence.look ({spell(look)}): one slow command delays the next look" if timeout >= look else None
-
-
-def _settle(settle: timedelta) -> Optional[str]:
-    return f"is under RSCT's own five minutes: {spell(settle)} judges the remedy too soon, write 6m or more" \
-        if settle < RSCT_SETTLES else None
-
-
-def _graces(recfgct: timedelta, recycle: timedelta) -> Optional[str]:
-    return f"is shorter than remedies.recycle.grace ({spell(recycle)}): the harsher remedy should wait longer" \
-        if recfgct < recycle else None
-
-
-def _generous(budgets: Sequence[Budget]) -> Optional[str]:
-    for usual in defaults().remedies["recfgct"].budget:
-        most = min(budget.times * -(-usual.span // budget.span) for budget in budgets)
-        if most > usual.times:
-            return f"allows {most} in {spell(usual.span)}, the default {usual.times}: each changes the partition's node id"
-    return None
-
-
-def _unwritten(path: str) -> Optional[str]:
-    return f"{path}: this version writes no metrics yet" if path != "off" else None
-
-
-RULES = (
-    Rule(("report.metrics",), _unwritten, warning=True),
-    Rule(("cadence.pulse", "cadence.look"), _pulse),
-    Rule(("faults.var_warn", "faults.var_full"), _shares),
-    Rule(("timeout", "cadence.look"), _timeout, warning=True),
-    *(Rule((f"remedies.{name}.settle",), _settle, warning=True) for name in ("refresh", "recycle", "recfgct")),
-    Rule(("remedies.recfgct.grace", "remedies.recycle.grace"), _graces, warning=True),
-    Rule(("remedies.recfgct.budget",), _generous, warning=True),
-)
 
 
 # What the table comes to.
