@@ -26,6 +26,15 @@ class Partition(Machine):
         self.stop_rmc()
         self.changed()
 
+    def restart_rmc(self) -> None:
+        """An operator mends what is wrong with RMC or a manager and restarts it, knowing what stands on it."""
+        self.sick, self.wont_start = {}, 0
+        running = [row.name for row in self.rmc_rows() if row.name != "ctrmc" and row.pid is not None]
+        self.stop_rmc()
+        for name in ("ctrmc", *running):
+            self.start(name)
+        self.changed()
+
     def hung_rmc(self) -> None:
         """rmcd runs on and answers nobody until it is started again."""
         self.hung = self.active("ctrmc")
@@ -48,9 +57,18 @@ class Partition(Machine):
         self.remote_enabled = False
         self.changed()
 
+    def enable_remote(self) -> None:
+        """Somebody ran rmcctrl -p."""
+        self.remote_enabled = True
+        self.changed()
+
     def disable_at_boot(self) -> None:
         """Somebody removed the inittab entry, or disabled the unit."""
         self.at_boot = False
+
+    def enable_at_boot(self) -> None:
+        """Somebody put it back."""
+        self.at_boot = True
 
     def hmc(self, address: Optional[str] = None, **what: object) -> None:
         """Set what is true of one HMC, or of all: reachable, up, suspended, stuck, known, delay."""
@@ -70,6 +88,7 @@ class Partition(Machine):
         self.hmc(address, up=False, reachable=False)
 
     def hmc_up(self, address: Optional[str] = None) -> None:
+        """It is back."""
         self.hmc(address, up=True, reachable=True)
 
     def hmc_unreachable(self, address: Optional[str] = None) -> None:
@@ -77,6 +96,7 @@ class Partition(Machine):
         self.hmc(address, reachable=False)
 
     def hmc_reachable(self, address: Optional[str] = None) -> None:
+        """The network is back."""
         self.hmc(address, reachable=True)
 
     def hmc_sick(self, address: Optional[str] = None) -> None:
@@ -88,6 +108,27 @@ class Partition(Machine):
         if mended_by not in (None, *MENDERS):
             raise ValueError(f"cannot be mended by {mended_by}: choose from {', '.join(MENDERS)} or none")
         self.hmc(hmc, stuck=mended_by or "never")
+
+    def mend_session(self, hmc: Optional[str] = None) -> None:
+        """Somebody mends it on the HMC: whatever the session hung on is gone, and the HMC is known here."""
+        self.hmc(hmc, stuck=None, known=True)
+
+    def drop_large_packets(self, hmc: Optional[str] = None) -> None:
+        """An MTU black hole: heartbeats pass, larger packets do not."""
+        self.hmc(hmc, suspended=True)
+
+    def pass_large_packets(self, hmc: Optional[str] = None) -> None:
+        """The black hole is closed."""
+        self.hmc(hmc, suspended=False)
+
+    def replace_hmc(self, old: str, new: str) -> None:
+        """An HMC is switched off for good, and another takes its place; nobody tells RSCT."""
+        self.hmc_down(old)
+        self.add_hmc(new)
+
+    def retire_hmc(self, address: str) -> None:
+        """Somebody removes the resource of an HMC that is gone for good: it is known here no more."""
+        self.hmc(address, known=False)
 
     def forget_hmcs(self, mended_by: Optional[str] = "refresh") -> None:
         """IBM.MCP is empty."""
@@ -103,18 +144,25 @@ class Partition(Machine):
         self.node_id_copy = self._new_node_id()
         self.break_identity()
 
+    def mend_identity(self) -> None:
+        """Somebody mends it where it broke: on the HMC, in the file, or by giving the other node an id of its own."""
+        self.identity_broken = self.flapping = False
+        self.node_id_copy = self.node_id
+        self.changed()
+
     def flap(self) -> None:
         """Another node has our node id: Z, until recfgct."""
         self.flapping = True
         self.changed()
 
-    def clone(self) -> None:
-        """This partition is a copy of another, booted for the first time; the original has the same node id."""
-        self.machine = "system=IBM,9009-42A*7854321 partition=7 uuid=c0ffee00-0000-4000-8000-000000000007"
+    def clone(self, number: int = 7) -> None:
+        """This partition, of that number, is a copy of another, booted for the first time; the original has the same node id."""
+        self.machine = f"system=IBM,9009-42A*7854321 partition={number} uuid=c0ffee00-0000-4000-8000-{number:012}"
         self.flapping = True
         self.reboot()
 
     def fill_var(self, share: float) -> None:
+        """/var is that full."""
         self.var_free = int(self.var_size * (1 - share))
         self.changed()
 
@@ -134,6 +182,7 @@ class Partition(Machine):
         burst()
 
     def end_storm(self) -> None:
+        """It writes no more than it must."""
         self._storm = None
 
     def rotate_log(self) -> None:
@@ -155,6 +204,19 @@ class Partition(Machine):
         for name in ("cthags", "cthats", "clconfd"):
             self.end(name)
         self.changed()
+
+    def remove_caa(self) -> None:
+        """The cluster is deleted, and what stood on it: its disk is free."""
+        self.powerha = self.powerha_name = self.ssp = ""
+        self.caa = self.caa_name = self.caa_disk = ""
+        for name in ("cthags", "cthats", "clconfd"):
+            self.end(name)
+        self.changed()
+
+    def caa_upon(self, command: str = "lsrpdomain") -> None:
+        """The node joins a CAA cluster the moment that command is asked next: between a decision and its deed."""
+        self.insist_on(command)
+        self.upon[command] = self.start_caa
 
     def start_powerha(self, state: str = "ST_STABLE", name: str = "ha_cl") -> None:
         """PowerHA is configured, its cluster manager in the given state."""
@@ -178,6 +240,12 @@ class Partition(Machine):
                 self.end(subsystem)
         self.changed()
 
+    def remove_peer_domain(self, name: str = "pd1") -> None:
+        """rmrpdomain: nothing of it is left."""
+        self.define_peer_domain(name, "Offline")
+        del self.domains[name]
+        self.changed()
+
     def _group_services(self, *names: str) -> None:
         groups = {"IBM.ConfigRM": "rsct_rm", "clcomd": "caa", "clconfd": "caa"}
         for name in names:
@@ -191,13 +259,25 @@ class Partition(Machine):
         self.in_band_hosts.append(host)
         self.changed()
 
+    def end_in_band(self, host: str = "hmc1") -> None:
+        """That HMC goes."""
+        if host not in self.in_band_hosts:
+            raise ValueError(f"cannot end {host}: no such HMC is connected through the hypervisor")
+        self.in_band_hosts.remove(host)
+        self.changed()
+
     def start_migration(self) -> None:
+        """The partition begins to move to another machine."""
+        if self.migrating:
+            raise ValueError("cannot start a migration: one is under way")
         self.migrating = True
         self.note("CLIENT_PMIG_STARTED")
         self.busy.append("drmgr")
 
     def end_migration(self, aborted: bool = False) -> None:
         """Completed, the partition stands on another machine: another serial, the same UUID."""
+        if not self.migrating:
+            raise ValueError("cannot end a migration: none is under way")
         self.migrating = False
         self.note("CLIENT_PMIG_ABORTED" if aborted else "CLIENT_PMIG_DONE")
         self.busy.remove("drmgr")
@@ -209,10 +289,18 @@ class Partition(Machine):
         self.busy.append(name)
 
     def end_program(self, name: str) -> None:
+        """It ends."""
+        if name not in self.busy:
+            raise ValueError(f"cannot end {name}: it does not run")
         self.busy.remove(name)
 
     def stick_lparmgr(self) -> None:
+        """lparmgr runs and does not work."""
         self.lparmgr_stuck = True
+
+    def mend_lparmgr(self) -> None:
+        """Somebody restarts it."""
+        self.lparmgr_stuck, self.lparmgr_runs = False, LPARMGR_RUNS
 
     def end_programs(self, *names: str) -> None:
         """Processes that SRC does not know are ended by their names."""
@@ -256,6 +344,7 @@ class Partition(Machine):
             self.later(until, lambda: self.mend_command(name))
 
     def garble_command(self, name: str, text: str = "\x1b[2J?? \xff\n") -> None:
+        """It says `text` instead."""
         self.trick(name, Trick("garble", text))
 
     def cut_command(self, name: str) -> None:
@@ -279,9 +368,14 @@ class Partition(Machine):
         self.trick(name, Trick("fail", text, rc))
 
     def mend_command(self, name: str) -> None:
+        """It works again."""
         self.tricks.pop(tuple(name.split()), None)
 
     def trick(self, name: str, trick: Trick) -> None:
-        if name.split()[0] not in self.commands:
-            raise ValueError(f"cannot change {name}: {self.platform.value} has no such command")
+        self.insist_on(name)
         self.tricks[tuple(name.split())] = trick
+
+    def insist_on(self, name: str) -> None:
+        """Refuse a command that this platform does not have."""
+        if not name.split() or name.split()[0] not in self.commands:
+            raise ValueError(f"cannot change {name}: {self.platform.value} has no such command")

@@ -78,6 +78,7 @@ class Machine:
         self.errors: List[LogEntry] = [LogEntry("ERRLOG_ON", clock.now())]
         self.logs: Dict[str, SimLog] = {}
         self.on_log: Callable[[str, bytes], None] = lambda folder, text: None
+        self.upon: Dict[str, Callable[[], None]] = {}        # what happens the moment a command is asked next
         self.on_change: Callable[[], None] = lambda: None    # before anybody is told that a command has ended
         self.did: List[Tuple[datetime, str]] = []            # every changing command begun
         self.disasters: List[str] = []
@@ -95,6 +96,7 @@ class Machine:
 
     def command(self, name: str, args: Sequence[str]) -> Reply:
         """Begin a command: how long it takes and, once that is over, what it says; its effects come by themselves."""
+        self.upon.pop(name, lambda: None)()
         return commands.begin(self, name, tuple(args))
 
     def state(self, name: str) -> Optional[State]:
