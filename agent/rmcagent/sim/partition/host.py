@@ -125,6 +125,11 @@ class SimHost:
             if number == attempt:
                 helper.killed = True
 
+    def end_hanging(self) -> None:
+        """Somebody kills the changing commands that have not ended in their time."""
+        for helper in list(self._helpers.values()):
+            helper.end_hanging()
+
     def _answers(self, address: str) -> bool:
         if address in ("127.0.0.1", "::1"):
             return self.partition.active("ctrmc") and self.partition.remote_enabled
@@ -155,6 +160,7 @@ class Helper:
     notes: Dict[str, str] = field(default_factory=dict)
     ended_at: Optional[float] = None
     busy: bool = False                        # a command it started still runs
+    running: Optional[Tuple[Step, int]] = None
 
     def __post_init__(self) -> None:
         self.boot = self.partition.boot
@@ -193,11 +199,23 @@ class Helper:
         if step.argv[0] == START and reply.seconds > step.timeout:
             reply = Reply(seconds=step.timeout)          # it stays in the foreground, and is left there
         self.busy = True
+        running = self.running = (step, tries)
         if reply.seconds < float("inf"):
-            self.clock.at(reply.seconds, lambda: self._end(step, reply, tries))
+            self.clock.at(reply.seconds, lambda: self._end(step, reply, tries) if self.running is running else None)
+        if reply.seconds > step.timeout:
+            self.clock.at(step.timeout, lambda: self._late(step) if self.running is running else None)
+
+    def _late(self, step: Step) -> None:
+        """It is reported, and waited for."""
+        self.notes["late"] = step.name
+
+    def end_hanging(self) -> None:
+        """Somebody kills the command that has not ended in its time."""
+        if self.running and "late" in self.notes:
+            self._end(self.running[0], Reply(exit_code=128 + 9), 1)
 
     def _end(self, step: Step, reply: Reply, tries: int) -> None:
-        self.busy = False
+        self.busy, self.running = False, None
         again = reply.exit_code != 0 and tries > 1 and not reply.missing
         if again and not self.killed and self.partition.boot == self.boot:
             self.clock.at(RETRY_SECONDS, lambda: self._begin(step, tries - 1))
