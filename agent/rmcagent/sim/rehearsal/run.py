@@ -172,6 +172,10 @@ class Rehearsal:
         if attempt is not None:
             self.host.kill_helper(attempt.id)
 
+    def end_hanging(self) -> None:
+        """An operator kills the changing command that has not ended in its time."""
+        self.host.end_hanging()
+
     def kill_in_remedy(self, after: float = 1.0, again: float = AGAIN, helper: bool = False) -> None:
         """So many seconds into the next remedy that changes something its process dies, or that of its helper."""
         begun = len(self.partition.did)
@@ -214,8 +218,8 @@ class Rehearsal:
         self.host.state_files.pop(MAINTENANCE, None)
 
 
-OURS = ("kill_agent", "stop_agent", "kill_helper", "kill_in_remedy", "fill_state", "free_state", "jump_clock", "pause", "resume",
-        "maintain", "end_maintenance")
+OURS = ("kill_agent", "stop_agent", "kill_helper", "end_hanging", "kill_in_remedy", "fill_state", "free_state", "jump_clock", "pause",
+        "resume", "maintain", "end_maintenance")
 
 
 class Fillable(RecordFile):

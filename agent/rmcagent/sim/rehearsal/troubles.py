@@ -307,10 +307,10 @@ def commands_hang(stage: Stage) -> Steps:
 
 
 def changing_command_hangs(stage: Stage) -> Steps:
-    """Whoever mends it ends what still hangs, and the helper that waits for it."""
+    """Whoever mends it ends what still hangs."""
     name = stage.chance.choice(("rmcctrl", "rmcctrl -A", "rmcctrl -p", "refrsrc"))
     end = stage.until_mended(6 * HOUR)
-    return (step(0, "hang_command", name=name), step(end, "mend_command", name=name), step(end + 1, "kill_helper"))
+    return (step(0, "hang_command", name=name), step(end, "mend_command", name=name), step(end + 1, "end_hanging"))
 
 
 def command_lies(stage: Stage) -> Steps:
