@@ -47,6 +47,7 @@ MAY_IMPORT: Mapping[str, Tuple[str, ...]] = {
     "show": HALL,                        # pure text; what it prints of the rooms' work are the model's nouns
     "episodes": (*HALL, "reason", "ledger", "report"),
     "memory": (*HALL, "reason", "ledger"),
+    "picture": ("picture",),             # pure text, for history and rehearsals
     "classify": (*HALL, "partition", "show", "classify"),
     "collect": (*HALL, "partition", "show"),
     "doctor": (*HALL, "partition", "show", "folders", "doctor"),

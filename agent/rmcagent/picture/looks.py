@@ -1,0 +1,76 @@
+"""How each state and each kind of mark looks: by colour, by pattern and by letter, on light and on dark."""
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Dict, Iterable, Iterator, Mapping, Tuple
+
+MOST_NAMED = 20                   # states, and kinds of marks, told apart; the others look alike
+
+LOOKS: Mapping[str, Tuple[str, ...]] = {
+    "good": ("active", "up", "healthy", "absent", "quiet", "allowed", "running", "ok", "rest", "connected"),
+    "bad": ("inoperative", "down", "needs-human", "not-running", "storm", "forbidden", "failed", "full", "stopped", "hung",
+            "blind"),
+    "moving": ("starting", "stopping", "pending", "healing", "flapping", "suspended", "settling", "degraded", "waiting",
+               "growing"),
+    "unknown": ("unknown", "unasked", "paused", "unreachable"),
+}
+LOOK_OF = {state: look for look, states in LOOKS.items() for state in states}
+UNDONE = ("refused", "needs-human", "elsewhere", "waiting", "escalated", "shadow")       # these stand below their lane
+HUMAN = ("needs-human", "escalated")
+
+# light, dark
+COLOURS: Mapping[str, Tuple[str, str]] = {
+    "paper": ("#ffffff", "#16191d"), "field": ("#f3f4f6", "#20242a"), "grid": ("#d3d7dc", "#3a4048"),
+    "ink": ("#1b1f24", "#e8eaed"), "faint": ("#59616b", "#a3abb5"),
+    "good": ("#7cc4a4", "#2f7d5f"), "bad": ("#ee8a5e", "#c2491d"), "moving": ("#f2cf6b", "#96751a"),
+    "unknown": ("#c4c9cf", "#565d66"), "other": ("#9db7e8", "#3f5f9e"), "several": ("#c9a7dc", "#76508c"),
+    "line": ("#1b1f24", "#ffffff"),
+}
+PATTERNS: Mapping[str, str] = {
+    "bad": "M-1 1l2 -2M0 6l6 -6M5 7l2 -2",
+    "moving": "M3 0v6",
+    "unknown": "M1 3h1M4 0h1",
+    "several": "M0 0l6 6M0 6l6 -6",
+    "other": "M0 3h6",
+}
+
+
+def style() -> str:
+    def rules(which: int) -> str:
+        fills = "".join(f".{name}{{fill:{both[which]}}}" for name, both in COLOURS.items())
+        return f"{fills}.s{{stroke:{COLOURS['line'][which]}}}.g{{stroke:{COLOURS['grid'][which]}}}" \
+               f".halo{{stroke:{COLOURS['field'][which]}}}"
+    return ("<style>text{font-family:'DejaVu Sans',Verdana,Arial,sans-serif;font-size:11px}"
+            f"{rules(0)}.s,.g{{fill:none;stroke-width:1}}.e{{stroke-width:.7}}"
+            ".halo{stroke-width:3;paint-order:stroke;stroke-linejoin:round}.c{text-anchor:middle}.b{font-weight:bold}"
+            f"@media(prefers-color-scheme:dark){{{rules(1)}}}</style>")
+
+
+def patterns() -> Iterator[str]:
+    for name, path in PATTERNS.items():
+        yield (f'<pattern id="timeline-{name}" width="6" height="6" patternUnits="userSpaceOnUse">'
+               f'<path class="s" stroke-opacity=".45" d="{path}"/></pattern>')
+
+
+@dataclass(frozen=True)
+class Letters:
+    """A letter for each state or kind that is told apart."""
+
+    known: Mapping[str, str]
+    unnamed: int = 0
+
+    @staticmethod
+    def of(names: Iterable[str]) -> Letters:
+        """The commonest names as they appear, each with the first of its own letters that is still free."""
+        counts = Counter(names)
+        known: Dict[str, str] = {}
+        common = dict(counts.most_common(MOST_NAMED))
+        for name in (name for name in counts if name in common):
+            wished = [letter for letter in name.upper() if letter.isascii() and letter.isalpha()]
+            taken = set(known.values())
+            known[name] = next((letter for letter in (*wished, *"ABCDEFGHIJKLMNOPQRSTUVWXYZ") if letter not in taken), "?")
+        return Letters(known, len(counts) - len(known))
+
+    def __getitem__(self, name: str) -> str:
+        return self.known.get(name, "?")
