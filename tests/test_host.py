@@ -1265,7 +1265,7 @@ def test_archive_knows_only_its_own_steps(tmp_path: Path) -> None:
 
 # Programs that SRC does not know: ended by name, started, waited for.
 
-STUBBORN = "trap '' TERM; echo $$ > {noted}; while :; do sleep 0.05; done"
+UNIQUE = f"rmc{os.getpid()}"                # who else runs these tests has other processes
 
 
 def ending(names: Sequence[str], seconds: float = 10) -> Answer:
@@ -1290,36 +1290,33 @@ def signalled(monkeypatch: pytest.MonkeyPatch) -> List[int]:
 
 @pytest.mark.real
 def test_a_process_is_ended_by_its_name_and_no_other_that_merely_says_the_name(tmp_path: Path) -> None:
-    noted = tmp_path / "pid"
-    program, named_otherwise = str(tmp_path / "rmcatestd"), script(tmp_path / "rmcatestd2", "sleep 300; :")
+    noted, name, other = tmp_path / "pid", f"{UNIQUE}a", f"{UNIQUE}b"
+    program, longer = str(tmp_path / name), script(tmp_path / f"{name}2", "sleep 300; :")
     shutil.copy("/bin/sleep", program)
-    found = [[program, "300"], [script(tmp_path / "rmcatests", f"echo $$ > {noted}; sleep 300; :"), "all", "start"]]
-    others = [["/usr/bin/tail", "-f", program], [SH, "-c", "sleep 300; :", "rmcatestd"], [named_otherwise, "rmcatestd"],
-              [SH, named_otherwise, "rmcatests"]]
-    posing = subprocess.Popen(["rmcatestd", "300"], executable="/bin/sleep", start_new_session=True)
-    processes = [subprocess.Popen(argv, start_new_session=True) for argv in (*found, *others)]
+    ended = [[program, "300"], [script(tmp_path / other, f"echo $$ > {noted}; while :; do sleep 0.05; done"), "all", "start"]]
+    left = [["/usr/bin/tail", "-f", program], [SH, "-c", "sleep 300; :", name], [longer, name], [SH, longer, other]]
+    posing = subprocess.Popen([name, "300"], executable="/bin/sleep", start_new_session=True)
+    processes = [*(subprocess.Popen(argv, start_new_session=True) for argv in (*ended, *left)), posing]
     pids_in(noted, 1)
     try:
-        answer = ending(("rmcatestd", "rmcatests"))
-        ended = [process.wait(10) for process in processes[:2]]
-        left = [process.poll() for process in (*processes[2:], posing)]
+        answer = ending((name, other))
+        codes = [process.wait(10) for process in processes[:2]] + [process.poll() for process in processes[2:]]
     finally:
-        for process in (*processes, posing):
+        for process in processes:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
 
-    assert (answer.exit_code, ended) == (0, [-signal.SIGTERM] * 2)
-    assert left == [None] * 5
+    assert (answer.exit_code, codes) == (0, [-signal.SIGTERM] * 2 + [None] * 5)
 
 
 @pytest.mark.real
 def test_a_process_that_ignores_sigterm_is_killed_once_its_time_is_over(tmp_path: Path) -> None:
     noted = tmp_path / "pid"
-    process = subprocess.Popen([script(tmp_path / "rmcatestk", STUBBORN.format(noted=noted))])
+    process = subprocess.Popen([script(tmp_path / f"{UNIQUE}c", f"trap '' TERM; echo $$ > {noted}; while :; do sleep 0.05; done")])
     pids_in(noted, 1)
 
-    answer = ending(("rmcatestk",), seconds=0.5)
+    answer = ending((f"{UNIQUE}c",), seconds=0.5)
 
     assert (process.wait(10), answer.exit_code) == (-signal.SIGKILL, 0)
     assert 0.5 <= answer.took < 8
@@ -1328,7 +1325,7 @@ def test_a_process_that_ignores_sigterm_is_killed_once_its_time_is_over(tmp_path
 @pytest.mark.real
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can start another user's process")
 def test_another_users_process_of_that_name_is_left_alone(tmp_path: Path) -> None:
-    program = Path("/var/tmp") / f"rmcatest{os.getpid()}"        # where nobody may look
+    program = Path("/var/tmp") / f"{UNIQUE}d"        # where nobody may look
     shutil.copy("/bin/sleep", program)
     process = subprocess.Popen([str(program), "300"], preexec_fn=lambda: os.setuid(65534))
     try:
@@ -1439,7 +1436,7 @@ def test_a_helper_says_what_failed_of_a_start_and_of_a_wait(folder: Path, tmp_pa
     nowhere = f"{tmp_path}/none"
 
     progress = performed(
-        folder, Step("end", ("@end", "rmcatestn"), 5), Step("start", ("@start", SH, "-c", "echo no >&2; exit 3"), 5),
+        folder, Step("end", ("@end", f"{UNIQUE}e"), 5), Step("start", ("@start", SH, "-c", "echo no >&2; exit 3"), 5),
         Step("gone", ("@start", nowhere), 5), Step("wait", ("@wait", nowhere), 0.3), Step("nothing", ("@wait",), 1))
 
     assert progress.failed[:3] == ("start: exit 3, no", "gone: not found",
