@@ -1312,11 +1312,11 @@ def test_a_process_is_ended_by_its_name_and_no_other_that_merely_says_the_name(t
 
 @pytest.mark.real
 def test_a_process_that_ignores_sigterm_is_killed_once_its_time_is_over(tmp_path: Path) -> None:
-    noted = tmp_path / "pid"
-    process = subprocess.Popen([script(tmp_path / f"{UNIQUE}c", f"trap '' TERM; echo $$ > {noted}; while :; do sleep 0.05; done")])
+    noted, path = tmp_path / "pid", tmp_path / f"{UNIQUE}c"
+    process = subprocess.Popen([script(path, f"trap '' TERM; echo $$ > {noted}; while :; do sleep 0.05; done")])
     pids_in(noted, 1)
 
-    answer = ending((f"{UNIQUE}c",), seconds=0.5)
+    answer = ending((path.name,), seconds=0.5)
 
     assert (process.wait(10), answer.exit_code) == (-signal.SIGKILL, 0)
     assert 0.5 <= answer.took < 8
