@@ -200,13 +200,16 @@ class Partition(Machine):
 
     def stop_caa(self) -> None:
         """The cluster is stopped here, and stays configured."""
+        if self.caa != "active":
+            raise ValueError("cannot stop CAA: it is not active here")
         self.caa = "stopped"
         for name in ("cthags", "cthats", "clconfd"):
             self.end(name)
         self.changed()
 
     def remove_caa(self) -> None:
-        """The cluster is deleted, and what stood on it: its disk is free."""
+        """The cluster is deleted, and what stood on it: its disk is free. One that was to come up does not."""
+        self.upon.clear()
         self.powerha = self.powerha_name = self.ssp = ""
         self.caa = self.caa_name = self.caa_disk = ""
         for name in ("cthags", "cthats", "clconfd"):

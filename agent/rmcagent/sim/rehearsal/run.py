@@ -218,8 +218,8 @@ class Rehearsal:
         self.host.state_files.pop(MAINTENANCE, None)
 
 
-OURS = ("kill_agent", "stop_agent", "kill_helper", "end_hanging", "kill_in_remedy", "fill_state", "free_state", "jump_clock", "pause",
-        "resume", "maintain", "end_maintenance")
+OURS = ("kill_agent", "stop_agent", "kill_helper", "end_hanging", "kill_in_remedy", "fill_state", "free_state", "jump_clock",
+        "pause", "resume", "maintain", "end_maintenance")
 
 
 class Fillable(RecordFile):

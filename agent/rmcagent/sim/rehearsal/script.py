@@ -1,4 +1,4 @@
-"""What is to happen in a rehearsal, and when: nouns, what there is to choose from, and the YAML they are written in."""
+"""What is to happen in a rehearsal, and when: nouns. Who writes them: scenarios, or reading from an operator's YAML."""
 from __future__ import annotations
 
 from dataclasses import dataclass, field
