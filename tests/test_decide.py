@@ -235,6 +235,14 @@ def test_a_refresh_is_not_repeated_in_place_of_a_stronger_remedy_that_is_refused
     assert "CAA is active" in then.because and "clmgr offline cluster" in then.unblock
 
 
+@pytest.mark.parametrize("subject, comes", [("IBM.DRM", Remedy.RECYCLE), ("sshd", None), ("cthags", None)])
+def test_rmc_is_not_recycled_for_what_is_none_of_its_managers(subject: str, comes: Optional[Remedy]) -> None:
+    """`expect.subsystems` may require anything; the manager remedy is off here, and counts as tried."""
+    decision = decided(finding(Fault.MANAGER_DOWN, subject), settings=policy("remedies: {manager: {mode: off}}"))
+
+    assert (decision.remedy if decision.kind is Kind.APPLY else None) is comes
+
+
 def test_refresh_is_repeated_where_nothing_else_treats_the_fault() -> None:
     partial = finding(Fault.LINK_PARTIAL)
 

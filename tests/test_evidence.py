@@ -35,7 +35,7 @@ class Verge:
         self.planted: List[Callable[[Day], None]] = []
         self.gathered = 0
         self.gather = self.day.cycle.observer.evidence
-        self.day.cycle.observer.evidence = self._evidence  # type: ignore[method-assign]
+        self.day.cycle.observer.evidence = self._evidence  # type: ignore[method-assign, assignment]
         self.day.run(30 * MINUTE)
         self.day.do(FAULT[remedy])
 
@@ -269,8 +269,58 @@ def undisturbed(folder: Path, fault: str, then: str) -> Life:
     return life(folder, fault, None, then)
 
 
+DAY = timedelta(days=1)
+
+
+def begun_after(folder: Path, set_by: timedelta, at: float) -> List[Tuple[float, str]]:
+    """Seconds from the fault to each command; the clock is set `at` seconds after the fault."""
+    day = Day(folder)
+    day.run(30 * MINUTE)
+    day.do("stick_session", mended_by=None)
+    begun, done = day.clock.now(), day.clock.monotonic()
+    day.run(at)
+    so_far = len(day.partition.did)
+    day.clock.jump(set_by)
+    day.run(2 * HOUR - (day.clock.monotonic() - done))
+    return [((when - begun - (set_by if number >= so_far else timedelta(0))).total_seconds(), command)
+            for number, (when, command) in enumerate(day.partition.did)]
+
+
+@pytest.mark.parametrize("at", [MINUTE, 10 * MINUTE, 40 * MINUTE], ids=["in the grace", "while it settles", "in the cooldown"])
+def test_a_clock_set_by_a_day_moves_no_grace_no_settle_and_no_cooldown(tmp_path: Path, at: float) -> None:
+    plain, forward, back = (begun_after(tmp_path / str(number), set_by, at)
+                            for number, set_by in enumerate((timedelta(0), DAY, -DAY)))
+
+    assert {"rmcctrl -z"} < {command for _, command in plain}
+    for other in (forward, back):
+        assert [command for _, command in other] == [command for _, command in plain]
+        assert all(abs(one - two) < 0.01 for (one, _), (two, _) in zip(other, plain))
+
+
+@pytest.mark.parametrize("then", ["", "restart", "reboot"])
+@pytest.mark.parametrize("jump", [DAY, -DAY], ids=["a day forward", "a day back"])
+def test_a_clock_set_by_a_day_ends_no_pause(tmp_path: Path, jump: timedelta, then: str) -> None:
+    day = Day(tmp_path)
+    day.run(30 * MINUTE)
+    day.cycle.pause(day.cycle.steady.now() + timedelta(hours=3), "SAN work", "root")
+    day.clock.jump(jump)
+    day.run(10 * MINUTE)
+    if then == "reboot":
+        day.do("reboot")
+    if then:
+        day.restart()
+    day.run(20 * MINUTE)
+    day.do("crash")
+
+    day.run(2 * HOUR)
+    held = day.did()
+    day.run(HOUR if (jump, then) != (-DAY, "reboot") else 25 * HOUR)
+
+    assert held == [] and day.did() == ["rmcctrl -A", "rmcctrl -p"]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("jump", [timedelta(days=1), timedelta(days=-1)], ids=["a day forward", "a day back"])
+@pytest.mark.parametrize("jump", [DAY, -DAY], ids=["a day forward", "a day back"])
 @pytest.mark.parametrize("then", ["", "restart", "reboot"])
 @pytest.mark.parametrize("fault", ["crash", "identity"])
 def test_a_clock_set_by_a_day_neither_frees_nor_spends_nor_fires(
@@ -360,10 +410,11 @@ NO_FOLDER = "cannot use STATE: it is no folder, or leads to none; move it away, 
 NOT_OURS = "cannot use STATE: its owner is uid 65534 (mode 0755), who could change it; run: chown 0 STATE; chmod 700 STATE"
 
 
-def given_away(path: Path) -> None:
-    path.mkdir(mode=0o755)
+def given_away(path: Path) -> Path:
+    path.mkdir()
     path.chmod(0o755)
     os.chown(path, 65534, -1)
+    return path
 
 
 @pytest.mark.real
@@ -373,7 +424,7 @@ def given_away(path: Path) -> None:
     (lambda state: state.symlink_to(state.parent / "nowhere"), NO_FOLDER, 1),
     (lambda state: state.symlink_to(state), NO_FOLDER, 1),
     (given_away, NOT_OURS, 4),
-    (lambda state: (given_away(state.parent / "theirs"), state.symlink_to(state.parent / "theirs")), NOT_OURS, 4),
+    (lambda state: state.symlink_to(given_away(state.parent / "theirs")), NOT_OURS, 4),
 ], ids=["a file", "a link to nowhere", "a link to itself", "somebody else's", "a link to somebody else's"])
 def test_without_a_state_folder_of_its_own_no_daemon_begins_and_what_is_there_stays_as_it_is(
     tmp_path: Path, makes: Callable[[Path], object], says: str, code: int

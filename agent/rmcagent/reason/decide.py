@@ -171,6 +171,8 @@ def _rungs(finding: Finding, seen: Snapshot, history: History, settings: Setting
         return rungs[:1]    # whether an HMC can be reached could not be asked: refresh only
     if finding.fault in IDENTITY_FAULTS:
         return _identity_rungs(rungs, finding, seen, history)
+    if finding.fault is Fault.MANAGER_DOWN and not finding.subject.startswith("IBM."):
+        return rungs[:1]    # a policy may require what is none of RMC's: no restart of RMC brings it back
     if finding.fault is Fault.LPARMGR_STUCK and any(hmc.link is Link.UP for hmc in seen.hmcs):
         return rungs[:1]    # RMC's own connection works: the rest is for where it does not
     if finding.fault is Fault.LINK_PARTIAL and {hmc.reachable for hmc in seen.hmcs if hmc.link in LOST} == {False}:
