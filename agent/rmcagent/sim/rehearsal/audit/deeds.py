@@ -1,0 +1,167 @@
+"""The invariants of what is done: where, on what evidence, how often, and that RMC runs afterwards."""
+from __future__ import annotations
+
+from operator import attrgetter
+from typing import TYPE_CHECKING, Iterator, Mapping, Tuple
+
+from rmcagent.model import Fault, How, Outcome, Platform, Remedy, State
+from rmcagent.sim.rehearsal.audit.truth import CLUSTER_FACTS, CLUSTERS, CONNECTED, CUTS, DANGERS, DISRUPTIVE, HOLDS, Danger
+
+if TYPE_CHECKING:
+    from rmcagent.sim.rehearsal.audit.auditor import Auditor, Begun
+
+STARTED_WITHIN = 360.0          # seconds: a pulse, and a look in which most commands hang
+STILL_WRONG = 300.0             # seconds: a look in which most commands hang acts on what its first answers said
+NO_RMC = (Fault.RMC_DOWN, Fault.RMC_HUNG)
+
+# What the look that leads to the deed must have answered lately; in the other order the answers are asked for.
+PROOF: Mapping[Remedy, Tuple[str, ...]] = {
+    Remedy.RECYCLE: ("subsystems", "cluster.caa", "cluster.powerha", "cluster.powerha_odm", "cluster.ssp", "in_band",
+                     "busy.migration", "busy.processes"),
+    Remedy.RECFGCT: (*CLUSTER_FACTS, "cluster.peer_domains", "status", "in_band", "busy.migration", "busy.processes"),
+}
+NO_COMMAND = ("cluster.caa", "cluster.powerha_odm", "cluster.peer_domains")     # without it there is nothing it could tell of
+# What tells of a fault: without that nothing is done about it.
+TELLS: Mapping[Fault, Tuple[str, ...]] = {
+    Fault.RMC_DOWN: (), Fault.RMC_STOPPED: (), Fault.RMC_HUNG: (), Fault.MANAGER_DOWN: (), Fault.REMOTE_DISABLED: ("remote",),
+    Fault.IDENTITY_CLASH: ("standing.node_file",), Fault.CLONED_NODE: ("standing.node_file",), Fault.NO_HMC: ("status", "mcp"),
+    Fault.LINK_PENDING: ("status",), Fault.LINK_DOWN: ("status",), Fault.LINK_PARTIAL: ("status",), Fault.LOG_STORM: ("logs",),
+    Fault.LPARMGR_STUCK: ("standing.lparmgr",),
+}
+
+
+def _dangers(audit: Auditor, dangers: Tuple[Danger, ...]) -> Iterator[str]:
+    for begun in audit.begun:
+        for danger in dangers:
+            if danger.name in audit.then and begun.remedy in danger.holds:
+                because = f"{begun.command} was begun though {danger.name}"
+                if audit.is_race(danger, begun.seen) or _cannot_be_asked(danger, begun):
+                    audit.races.append(f"{audit.now:.0f} {because}")
+                else:
+                    yield f"{because}, for {audit.now - audit.then[danger.name]:.0f} s"
+
+
+def _cannot_be_asked(danger: Danger, begun: Begun) -> bool:
+    """With RMC down or silent nobody can say whether an HMC is connected; recycle, and it alone, is allowed all the same."""
+    return (danger is CONNECTED and begun.remedy is Remedy.RECYCLE and not begun.seen.status.seen
+            and begun.attempt is not None and begun.attempt.fault in NO_RMC)
+
+
+def never_in_a_cluster(audit: Auditor) -> Iterator[str]:
+    """No recycle and no recfgct on a node that is in a cluster, nor recfgct where one is only defined."""
+    return _dangers(audit, CLUSTERS)
+
+
+def nobody_is_cut_off(audit: Auditor) -> Iterator[str]:
+    """No recycle and no recfgct while an HMC is connected or the partition migrates."""
+    return _dangers(audit, CUTS)
+
+
+def nothing_is_begun_on_hold(audit: Auditor) -> Iterator[str]:
+    """Nothing is begun beside an operator's or an installer's work, paused, under maintenance or just after a boot."""
+    return _dangers(audit, HOLDS)
+
+
+def only_on_fresh_evidence(audit: Auditor) -> Iterator[str]:
+    """Recycle and recfgct follow a look made for them, whose answers are all there and no older than the policy says."""
+    for begun in audit.begun:
+        if begun.remedy not in DISRUPTIVE:
+            continue
+        names = PROOF[begun.remedy] if begun.remedy else ()
+        if begun.remedy is Remedy.RECYCLE and begun.attempt is not None and begun.attempt.fault not in NO_RMC:
+            names = (*names, "status")
+        if begun.remedy is Remedy.RECYCLE and audit.allows_cluster:
+            names = tuple(name for name in names if name not in ("cluster.caa", "cluster.powerha_odm", "cluster.ssp"))
+        for name in names if begun.seen.fresh else ():
+            fact = attrgetter(name)(begun.seen)
+            age = audit.age(fact)
+            nothing_to_tell = fact.how is How.INAPPLICABLE or (fact.how is How.MISSING and (
+                name in NO_COMMAND or begun.seen.platform is Platform.LINUX
+                or (name == "cluster.ssp" and begun.seen.platform is Platform.AIX)))
+            if not nothing_to_tell and not (fact.seen and age is not None and age <= audit.evidence):
+                yield f"{begun.command} was begun though {name} was {fact.how.value}, {age} s ago"
+        if not begun.seen.fresh:
+            yield f"{begun.command} was begun on an ordinary look"
+
+
+def never_over_budget(audit: Auditor) -> Iterator[str]:
+    """In no window of a remedy's budget was it begun more often; with the ledger lost not at all."""
+    for begun in audit.begun:
+        if begun.remedy is None:
+            continue
+        for budget in audit.rehearsal.settings.remedies[begun.remedy.value].budget:
+            span = budget.span.total_seconds()
+            times = sum(at > audit.now - span for at in audit.done[begun.remedy])
+            if times > budget.times:
+                yield f"{begun.remedy.value} was begun {times} times within {budget.span}, {budget.times} are allowed"
+            if audit.now < audit.lost_at + span:
+                yield f"{begun.remedy.value} was begun {audit.now - audit.lost_at:.0f} s after the ledger was lost"
+
+
+def one_action_at_a_time(audit: Auditor) -> Iterator[str]:
+    """One command that changes something runs, and one attempt is not judged yet."""
+    running = audit.rehearsal.partition.underway
+    if len(running) > 1:
+        yield f"{', '.join(running)} run at once"
+    opened = [attempt for attempt in audit.rehearsal.ledger.attempts.values() if attempt.outcome is None and not attempt.shadow]
+    if len(opened) > 1:
+        yield f"attempts {', '.join(str(attempt.id) for attempt in opened)} are open"
+
+
+def nothing_is_done_on_a_gap(audit: Auditor) -> Iterator[str]:
+    """The look that led to a deed was told what is wrong, and how ctrmc is."""
+    for begun in audit.begun:
+        seen, state = begun.seen, begun.seen.state_of("ctrmc")
+        if begun.attempt is None:
+            yield f"{begun.command} was begun without an intent"
+            continue
+        fault = begun.attempt.fault
+        untold = [name for name in ("subsystems", *TELLS.get(fault, ())) if not attrgetter(name)(seen).seen]
+        if fault not in TELLS:
+            untold.append("that anything done here treats it")
+        if state in (None, State.UNKNOWN):
+            untold.append("ctrmc's row")
+        if fault is Fault.RMC_HUNG and not (seen.status.timed_out and seen.mcp.timed_out):
+            untold.append("whether RMC answers")
+        if untold:
+            yield f"{begun.command} was begun for {fault.value} without having been told: {', '.join(untold)}"
+
+
+def rmc_is_started_again(audit: Auditor) -> Iterator[str]:
+    """What we stopped is being started within minutes in which nothing holds that."""
+    if audit.in_debt and audit.now - audit.free_since > STARTED_WITHIN:
+        audit.in_debt = False
+        yield f"RMC was stopped {audit.now - (audit.stopped_at or 0.0):.0f} s ago, by us, and is not being started"
+
+
+def a_sound_partition_is_left_alone(audit: Auditor) -> Iterator[str]:
+    """Nothing is begun but where something is wrong, or was a moment ago."""
+    here = audit.rehearsal.partition
+    moved = here.machine.rpartition("uuid=")[2] != audit.first_machine.rpartition("uuid=")[2]
+    deaf = all(words in here.tricks and here.tricks[words].kind == "hang" for words in (("rmcdomainstatus",), ("lsrsrc",)))
+    noisy = audit.now - audit.noisy_at <= audit.rehearsal.settings.log.storm.within.total_seconds()
+    quiet = audit.now - audit.right_since
+    for begun in audit.begun:
+        if quiet > STILL_WRONG and here.remote_enabled and not (moved or noisy or deaf):
+            yield f"{begun.command} was begun though nothing has been wrong for {quiet:.0f} s"
+
+
+def no_disaster(audit: Auditor) -> Iterator[str]:
+    """Nothing that a careful hand would not have done, but where the danger came up that very moment."""
+    for disaster in audit.disasters:
+        begun = audit.begun[-1] if audit.begun else None
+        dangers = [danger for danger in DANGERS if danger.name in audit.then]
+        if begun is None or not dangers or not all(audit.is_race(danger, begun.seen) or _cannot_be_asked(danger, begun)
+                                                   for danger in dangers):
+            yield disaster
+
+
+def recfgct_once_an_episode(audit: Auditor) -> Iterator[str]:
+    """Only after one that was cut short it may come again."""
+    ledger = audit.rehearsal.ledger
+    for begun in audit.begun:
+        if begun.remedy is Remedy.RECFGCT and begun.attempt is not None:
+            before = ledger.attempts.get(audit.deleted.get(begun.attempt.episode, 0))
+            if before is not None and before.outcome is not Outcome.INTERRUPTED:
+                yield f"recfgct was begun twice in {begun.attempt.episode}"
+            audit.deleted[begun.attempt.episode] = begun.attempt.id
