@@ -112,6 +112,7 @@ TOUCHES_THE_MACHINE: Mapping[str, str] = {
     "sim.live.stage": "starts the real daemon, reads what it tells",
     "sim.demo": "the terminal",
     "sim.rehearsal.run": "the folder of a rehearsed agent's state",
+    "sim.rehearsal.audit.told": "how large that folder is",
 }
 # "One thread"; and sqlite3 may be missing from AIX's own Python.
 NOBODY = ("threading", "multiprocessing", "asyncio", "concurrent", "sqlite3", "pickle")

@@ -104,7 +104,8 @@ class Cycle:
         if self.seen is None or self.deeds.under_way() is not None:
             return False
         rows = self.seen.subsystems.value or {}
-        pids = [row.pid for name, row in rows.items() if name in self.seen.required and row.state is State.ACTIVE and row.pid]
+        required = [rows[name] for name in self.seen.required if name in rows]
+        pids = [row.pid for row in required if row.state is State.ACTIVE and row.pid]
         gone = tuple(pid for pid in pids if self.host.alive(pid) is False)
         if gone and gone != self.gone:
             self.gone = gone

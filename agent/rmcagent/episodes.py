@@ -13,6 +13,7 @@ from rmcagent.reason.ladder import LADDER
 from rmcagent.report import Event
 
 WEEK = timedelta(days=7)
+ENOUGH_LOOKS = 2                # that saw it, or did not; none is counted beyond
 NOISE = (Fault.LOG_STORM, Fault.HMC_SIDE)
 # While a remedy settles these are expected to be wrong for a while; they are news only when it has been judged.
 AFTERMATH = (Fault.LINK_DOWN, Fault.LINK_PENDING, Fault.NO_HMC, Fault.LINK_PARTIAL, Fault.HMC_UNREACHABLE, Fault.MANAGER_DOWN)
@@ -46,7 +47,8 @@ class Episodes:
         for key, evidence in (ledger.facts.get("problems") or {}).items():
             fault, _, subject = key.partition(":")
             if fault in {known.value for known in Fault}:
-                self.problems[key] = Problem(Finding(Fault(fault), Side.HERE, str(evidence), subject=subject), looks=2, told=True)
+                finding = Finding(Fault(fault), Side.HERE, str(evidence), subject=subject)
+                self.problems[key] = Problem(finding, looks=ENOUGH_LOOKS, told=True)
 
     def follow(self, findings: Sequence[Finding], seen: Snapshot, settling: bool, within: timedelta = timedelta(0)) -> None:
         """Take a look's findings: open an episode, tell problems, tell what is gone, close the episode."""
@@ -55,7 +57,7 @@ class Episodes:
         found = {finding.key: finding for finding in findings}
         for key, finding in found.items():
             problem = self.problems.setdefault(key, Problem(finding))
-            problem.finding, problem.looks, problem.clean = finding, problem.looks + 1, 0
+            problem.finding, problem.looks, problem.clean = finding, min(problem.looks + 1, ENOUGH_LOOKS), 0
             self._tell_problem(problem, settling)
         for key in [key for key in self.problems if key not in found and seen.complete]:
             problem = self.problems[key]
@@ -63,14 +65,14 @@ class Episodes:
             if unwatched or masked(problem.finding.fault, findings, seen):
                 continue        # a link cannot be called healed while RMC is down, nor a log quiet that was just opened
             problem.clean += 1
-            if problem.clean >= 2 or not problem.told:
+            if problem.clean >= ENOUGH_LOOKS or not problem.told:
                 self._tell_gone(problem)
                 del self.problems[key]
                 self.said = {said: when for said, when in self.said.items() if said[0] != key}
         self._remember()
         if seen.complete:
-            self.clean_looks = 0 if findings else self.clean_looks + 1
-        if self.ledger.episode is not None and self.clean_looks >= 2 and not findings and seen.complete:
+            self.clean_looks = 0 if findings else min(self.clean_looks + 1, ENOUGH_LOOKS)
+        if self.ledger.episode is not None and self.clean_looks >= ENOUGH_LOOKS and not findings and seen.complete:
             self.ledger.close_episode()
             self.said.clear()
 
@@ -121,7 +123,7 @@ class Episodes:
 
     def _tell_problem(self, problem: Problem, settling: bool) -> None:
         finding = problem.finding
-        enough = 1 if finding.fault is Fault.RMC_DOWN else 2
+        enough = 1 if finding.fault is Fault.RMC_DOWN else ENOUGH_LOOKS
         if problem.told or problem.looks < enough or (settling and finding.fault in AFTERMATH):
             return
         problem.told = True

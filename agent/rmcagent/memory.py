@@ -49,7 +49,7 @@ class Memory:
         self.vitals = seen.vitals
         if not again:
             self.hung_looks = self.hung_looks + 1 if looks_hung(seen) else 0
-            self.empty_looks = self.empty_looks + 1 if shows_no_hmc(seen) else 0 if seen.complete else self.empty_looks
+            self.empty_looks = min(self.empty_looks + 1, 2) if shows_no_hmc(seen) else 0 if seen.complete else self.empty_looks
         self._note_hmcs(seen, now)
         self._note_links(seen, settings.faults.flapping.span, counts=not (under_way or self.settling()))
         self._note_node(seen)

@@ -82,6 +82,7 @@ class Standing:
                 return Fact(How.GAP, because="the process list could not be read", source="ps")
             found = [name for name in LPARMGR if name in running]
             if found:
+                self._known.pop("lsivm", None)      # what it said before proves nothing after
                 return Fact(How.SEEN, f"{apsock} is missing while {found[0]} runs", source="ps", at=self.steady.now())
         return self._due("lsivm", wait, lambda: self.ask("lsivm", (), causes.lparmgr_by_lsivm), AT_ONCE)
 

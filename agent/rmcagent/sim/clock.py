@@ -7,6 +7,7 @@ from itertools import count
 from typing import Callable, List, Optional, Protocol, Tuple
 
 from rmcagent.clock import SystemClock
+from rmcagent.sim.moving import Watch, moving, span, ticks
 
 NEW_YEAR = datetime(2026, 1, 1, tzinfo=timezone.utc)
 MICRO = 1_000_000
@@ -41,12 +42,19 @@ class VirtualClock:
         self._boot_at = -_whole(monotonic)      # the boot, in the agenda's time
         self._agenda = Agenda()
         self.after: Callable[[], None] = lambda: None
+        self.watch: Optional[Watch] = None      # who wants to know what the time is compared with
 
     def now(self) -> datetime:
-        return self._wall
+        return moving(self._wall, self.watch) if self.watch else self._wall
 
     def monotonic(self) -> float:
-        return (self._since - self._boot_at) / MICRO
+        seconds = (self._since - self._boot_at) / MICRO
+        return ticks(seconds, self.watch) if self.watch else seconds
+
+    def since(self, monotonic: float) -> timedelta:
+        """How long ago that was."""
+        length = timedelta(seconds=float(self.monotonic()) - monotonic)
+        return span(length, self.watch) if self.watch else length
 
     @property
     def slept(self) -> float:

@@ -3,7 +3,6 @@ from __future__ import annotations
 
 import errno
 from dataclasses import dataclass, field
-from datetime import timedelta
 from fnmatch import fnmatchcase
 from ipaddress import ip_address
 from typing import Dict, Generator, List, Mapping, Optional, Sequence, Tuple
@@ -95,7 +94,7 @@ class SimHost:
 
     def vitals(self, rmcctrl: str) -> Vitals:
         return Vitals(boot=self.partition.boot, identity=self.partition.machine, may_act=True,
-                      up_for=timedelta(seconds=self.clock.monotonic() - self.partition.booted_at))
+                      up_for=self.clock.since(self.partition.booted_at))
 
     def processes(self) -> Optional[Tuple[str, ...]]:
         partition = self.partition

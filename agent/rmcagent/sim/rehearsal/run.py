@@ -141,6 +141,7 @@ class Rehearsal:
     def _end(self, again: float) -> None:
         if self.alive:
             self.alive, self.born_at = False, self.clock.slept + again
+            self.file.keep_up()
             raise Ended
 
     def _emit(self, event: Event) -> None:
@@ -229,6 +230,7 @@ class Fillable(RecordFile):
                  read_only: bool) -> None:
         super().__init__(path, header, everything, read_only)
         self.host = host
+        self.skipped = False            # what was remembered in looks that were skipped is not on disk
 
     def append(self, record: Mapping[str, Any], durable: bool = False) -> None:
         self._insist_on_room()
@@ -237,6 +239,12 @@ class Fillable(RecordFile):
     def replace(self) -> None:
         self._insist_on_room()
         super().replace()
+
+    def keep_up(self) -> None:
+        """Hold what those looks would have written."""
+        if self.skipped:
+            self.skipped = False
+            super().replace()
 
     def _insist_on_room(self) -> None:
         if self.host.state_full:

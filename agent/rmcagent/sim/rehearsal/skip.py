@@ -1,0 +1,233 @@
+"""Skipping: when a stretch of looks has left the agent as it was but for the time, the same stretch follows until time alone
+makes one comparison come out otherwise, or something happens; those that follow need not be looked at one by one.
+
+What the agent remembers is walked through, leaf by leaf. Between two looks every leaf must be the same, or a moment that has
+moved on by just the time between them. Of what stood still no comparison may come out otherwise (moving.py tells when).
+"""
+from __future__ import annotations
+
+import re
+from collections import deque
+from dataclasses import dataclass, fields, is_dataclass, replace
+from datetime import datetime, timedelta
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Callable, Iterator, List, Optional, Sequence, Tuple
+
+from rmcagent.sim.clock import MICRO
+from rmcagent.sim.moving import MovingSteady, Ticks, Watch, plain
+
+if TYPE_CHECKING:
+    from rmcagent.sim.rehearsal.run import Rehearsal
+
+FAR = 10 * 366 * 86400.0
+UNTIL_CLOCK_CHANGES = 6 * 3600.0        # local time may change its offset: a window's edge further ahead is counted anew
+REMEMBERED = 200                # looks since something happened, among which one like the last is sought
+ALIKE = 2                       # looks of one verdict in a row before all of what the agent remembers is compared
+# What leads out of the agent, is asked afresh in every look, or only saves work.
+LEFT_OUT = frozenset(("host", "place", "settings", "ledger", "steady", "clock", "emit", "ask", "_ask", "seen", "view", "vitals",
+                      "_understood", "_file", "on_time"))
+WRITTEN = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+[+-]\d\d:\d\d$")      # a moment as the ledger's facts hold it
+LOCAL = 10**20                  # microseconds that set local times apart
+Leaf = Callable[[Any], Any]
+
+
+@dataclass
+class Look:
+    """The agent after a look: what it remembers but for moments, the moments, and what the look compared with the time. Moments
+    are numbers of microseconds."""
+
+    began: int
+    ended: int
+    shape: List[Any]
+    times: List[int]
+    flips: List[Tuple[Optional[int], float]]
+
+
+class Skip:
+    """Lets the time of looks pass that would only repeat what was seen."""
+
+    def __init__(self, rehearsal: Rehearsal) -> None:
+        self.rehearsal = rehearsal
+        self.watch = rehearsal.clock.watch = Watch()
+        self.windows = [policy.window for policy in rehearsal.settings.remedies.values() if policy.window]
+        self.skipped = 0.0              # seconds, in all
+        self.next_look: Optional[datetime] = None
+        self.forget()
+
+    def watch_agent(self) -> None:
+        """A new agent: its steady clock moves with ours."""
+        self.watch.begin()
+        self.rehearsal.ledger.steady = MovingSteady(self.rehearsal.ledger.steady, self.watch)
+        self.forget()
+
+    def forget(self) -> None:
+        """Something happened: what came before repeats itself no more."""
+        self.looks: List[Look] = []
+        self.disturbed = True
+        self.glance: Any = None
+        self.alike = 0
+
+    def begin(self) -> None:
+        """The agent is about to take a step."""
+        self.watch.begin()
+        self.disturbed = False
+        self.next_look = self.rehearsal.cycle.next_look
+
+    def after_step(self, seconds: float, left: float) -> float:
+        """The agent has taken a step, and would sleep so long, of a rehearsal that lasts so many seconds more: how long it may
+        sleep, after what could be skipped."""
+        if self.rehearsal.cycle.next_look != self.next_look:
+            self._after_look(left)
+            return seconds
+        return seconds if self.disturbed else self._pulses(seconds)
+
+    def _pulses(self, seconds: float) -> float:
+        """A pulse found nothing, and so will those until the next look, or until something happens."""
+        rehearsal, cycle = self.rehearsal, self.rehearsal.cycle
+        if cycle.deeds.under_way() or rehearsal.ledger.pause or rehearsal.file.behind:
+            return seconds
+        until_look = (cycle.next_look - cycle.steady.now()).total_seconds()
+        if rehearsal.clock.until_next() <= until_look:
+            pulse = cycle.settings.cadence.pulse.total_seconds()
+            until_look = min(until_look, max((rehearsal.clock.until_next() - 1 / MICRO) // pulse, 1) * pulse)
+        cycle.due_at = cycle.steady.now() + timedelta(seconds=until_look)
+        return float(until_look)
+
+    def _after_look(self, left: float) -> None:
+        """Skip what would only repeat this look, or the stretch that ends with it."""
+        glance = (self.rehearsal.cycle.view.verdict,
+                  [(decision.kind, decision.remedy) for decision in self.rehearsal.cycle.view.decisions])
+        self.alike = self.alike + 1 if glance == self.glance else 0
+        self.glance = glance
+        if self.alike < ALIKE or self.rehearsal.cycle.deeds.under_way() or self.rehearsal.file.behind:
+            self.looks = []
+            return
+        look = self._taken()
+        self.looks = [*self.looks[-REMEMBERED:], look]
+        for number in range(len(self.looks) - 2, -1, -1):
+            if self._skip(self.looks[number], look, self.looks[number + 1:], left):
+                return
+
+    def _taken(self) -> Look:
+        shape: List[Any] = []
+        times: List[int] = []
+
+        def note(leaf: Any) -> Any:
+            if _is_time(leaf):
+                times.append(_number(leaf))
+            else:
+                shape.append(leaf)
+            return leaf
+
+        _walk(self.rehearsal, note)
+        began = plain(self.rehearsal.cycle.next_look) - self.rehearsal.cycle.settings.cadence.look
+        flips = [(_number(anchor) if anchor else None, seconds) for anchor, seconds in self.watch.flips]
+        return Look(_number(began), _number(self.rehearsal.cycle.steady.now()), shape, times, flips)
+
+    def _skip(self, earlier: Look, look: Look, between: Sequence[Look], left: float) -> bool:
+        """Skip as often as that stretch repeats itself, if it does."""
+        period = look.began - earlier.began
+        if len(earlier.times) != len(look.times):
+            return False
+        slid: List[bool] = []
+        for before, after in zip(earlier.times, look.times):
+            if after != before and after != before + period:
+                return False
+            slid.append(after != before)
+        if earlier.shape != look.shape:
+            return False
+        still = {time for time, moved in zip(look.times, slid) if not moved}
+        moving = set(earlier.times) - still
+        ahead = [left, self.rehearsal.clock.until_next(), *self._until_windows()]
+        # What was set within the stretch will be set again; an anchor in the future was worked out from something older.
+        ahead += [seconds for one in between for anchor, seconds in one.flips
+                  if anchor is None or anchor in still or not (anchor in moving or earlier.began < anchor <= one.ended)]
+        times = int(min((_micro(min(seconds, FAR)) - 1) // period for seconds in ahead))
+        if times < 1:
+            return False
+        self._pass(times * period, iter(slid))
+        return True
+
+    def _pass(self, micro: int, slid: Iterator[bool]) -> None:
+        """Let that time pass: what slid in the stretch that is repeated slides on."""
+        rehearsal = self.rehearsal
+        rehearsal.clock.sleep(micro / MICRO)
+        self.skipped += micro / MICRO
+        _walk(rehearsal, lambda leaf: _moved(leaf, micro) if _is_time(leaf) and next(slid) else leaf)
+        rehearsal.file.skipped = True
+
+    def _until_windows(self) -> Iterator[float]:
+        """Seconds until a remedy's window opens or closes: no comparison of two moments tells that."""
+        local = plain(self.rehearsal.clock.now()).astimezone().replace(tzinfo=None)
+        for window in self.windows:
+            for day in (0, 1):
+                for minute in (window.start, window.end):
+                    edge = local.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=day, minutes=minute)
+                    if edge > local:
+                        yield min((edge - local).total_seconds(), UNTIL_CLOCK_CHANGES)
+
+
+def _walk(rehearsal: Rehearsal, leaf: Leaf) -> None:
+    """Show `leaf` all that the agent remembers, and the subsystems, which its own questions may start; what it returns is put in
+    the place of what it was shown."""
+    for root in (rehearsal.cycle, rehearsal.ledger):
+        _visit(root, leaf)
+    leaf([(row.name, row.state, row.pid) for row in rehearsal.partition.subsystems.values()])
+
+
+def _visit(value: Any, leaf: Leaf) -> Any:
+    if isinstance(value, dict):
+        leaf(tuple(value))
+        for key, inner in value.items():
+            value[key] = _visit(inner, leaf)
+    elif isinstance(value, (list, deque)):
+        leaf(len(value))
+        for number, inner in enumerate(value):
+            value[number] = _visit(inner, leaf)
+    elif isinstance(value, set):
+        leaf(frozenset(value))
+    elif isinstance(value, tuple) or is_dataclass(value):
+        return _rebuilt(value, leaf)
+    elif type(value).__module__.startswith("rmcagent.") and not isinstance(value, (Enum, Ticks, datetime)):
+        for name, inner in vars(value).items():
+            if name not in LEFT_OUT:
+                vars(value)[name] = _visit(inner, leaf)
+    elif not callable(value):
+        return leaf(value)
+    return value
+
+
+def _rebuilt(value: Any, leaf: Leaf) -> Any:
+    """What cannot be changed is made anew, where something in it changed."""
+    if isinstance(value, tuple):
+        seen = [_visit(inner, leaf) for inner in value]
+        if all(new is old for new, old in zip(seen, value)):
+            return value
+        return type(value)(*seen) if hasattr(value, "_fields") else tuple(seen)
+    seen_fields = {each.name: (getattr(value, each.name), _visit(getattr(value, each.name), leaf)) for each in fields(value)}
+    changed = {name: new for name, (old, new) in seen_fields.items() if new is not old}
+    return replace(value, **changed) if changed else value
+
+
+def _is_time(leaf: Any) -> bool:
+    return isinstance(leaf, (datetime, Ticks)) or (isinstance(leaf, str) and len(leaf) > 18 and bool(WRITTEN.match(leaf)))
+
+
+def _number(time: Any) -> int:
+    """Microseconds of whatever it counts by; a local time, which has no offset, must not be taken for another."""
+    if isinstance(time, Ticks):
+        return _micro(time)
+    moment = datetime.fromisoformat(time) if isinstance(time, str) else time
+    micro = (moment.toordinal() * 86400 + moment.hour * 3600 + moment.minute * 60 + moment.second) * MICRO + moment.microsecond
+    offset = moment.utcoffset()
+    return micro + LOCAL if offset is None else micro - _micro(offset.total_seconds())
+
+
+def _moved(time: Any, micro: int) -> Any:
+    if isinstance(time, str):
+        return (datetime.fromisoformat(time) + timedelta(microseconds=micro)).isoformat()
+    return time + micro / MICRO if isinstance(time, Ticks) else plain(time) + timedelta(microseconds=micro)
+
+
+def _micro(seconds: float) -> int:
+    return round(seconds * MICRO)
