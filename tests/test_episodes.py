@@ -216,6 +216,17 @@ def test_an_incomplete_clean_look_closes_nothing(story: Story) -> None:
     assert story.episode == "E-1"
 
 
+def test_an_incomplete_look_that_finds_something_is_no_clean_one_and_the_looks_before_it_count_no_more(story: Story) -> None:
+    story.look()
+    story.look()
+    story.look(DOWN, complete=False)
+    story.look()
+
+    assert story.episode == "E-1"
+    assert story.look() == [GONE]
+    assert (story.field("episode"), story.episode) == ("E-1", None)
+
+
 # ---- who ended it ------------------------------------------------------------------------------------------------------
 
 

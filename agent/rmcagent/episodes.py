@@ -70,7 +70,7 @@ class Episodes:
                 del self.problems[key]
                 self.said = {said: when for said, when in self.said.items() if said[0] != key}
         self._remember()
-        if seen.complete:
+        if findings or seen.complete:
             self.clean_looks = 0 if findings else min(self.clean_looks + 1, ENOUGH_LOOKS)
         if self.ledger.episode is not None and self.clean_looks >= ENOUGH_LOOKS and not findings and seen.complete:
             self.ledger.close_episode()
