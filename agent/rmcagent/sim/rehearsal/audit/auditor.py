@@ -161,7 +161,7 @@ class Auditor:
         if noise != self.noise:
             self.noise, self.noisy_at = noise, now
         wrong = ails(self)
-        if wrong and not self.wrong:
+        if wrong != self.wrong:
             self.wrong_since = now
         if self.wrong or wrong:
             self.right_since = now

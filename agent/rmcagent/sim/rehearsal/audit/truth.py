@@ -73,8 +73,10 @@ def ails(audit: Auditor) -> str:
         if not here.active(name):
             return f"{name} does not run"
     lost = [hmc.address for hmc in here.hmcs if hmc.known and not hmc.connected]
-    if lost or (here.hmcs and not any(hmc.connected for hmc in here.hmcs)):
-        return f"{lost[0] if lost else 'no HMC'} is not connected"
+    if lost:
+        return f"{lost[0]} is not connected"
+    if here.hmcs and not any(hmc.connected for hmc in here.hmcs):
+        return "no HMC is known"
     if here.node_id != here.node_id_copy:
         return "the node ids disagree"
     if not here.at_boot:
