@@ -189,6 +189,35 @@ def test_a_deed_while_something_holds_it(tmp_path: Path, monkeypatch: Patch, gua
     assert broken(audit) == {"nothing_is_begun_on_hold"}
 
 
+def test_a_deed_in_a_crash_loop(tmp_path: Path, monkeypatch: Patch) -> None:
+    without(monkeypatch, "crash_loop")
+
+    audit = played(tmp_path, at(60, "kill_agent"), at(120, "kill_agent"), at(180, "kill_agent"), at(300, "crash"), hours=0.5)
+
+    assert broken(audit) == {"nothing_is_begun_on_hold"}
+
+
+@pytest.mark.parametrize("guard, policy", [
+    ("observing", "mode: observe"), ("off", "remedies: {start: {mode: off}}"),
+    ("window", 'remedies: {start: {window: "Sun 01:00-02:00"}}'),
+])
+def test_a_deed_that_the_policy_does_not_allow(tmp_path: Path, monkeypatch: Patch, guard: str, policy: str) -> None:
+    without(monkeypatch, guard)
+
+    audit = played(tmp_path, at(130, "crash"), hours=0.5, policy=policy)
+
+    assert broken(audit) == {"only_what_the_policy_allows"}
+
+
+def test_a_command_that_is_no_remedys(tmp_path: Path) -> None:
+    rehearsal = prepared(tmp_path, hours=0.1)
+    rehearsal.clock.at(60, lambda: rehearsal.partition.command("rmcctrl", ("-P",)) and None)
+
+    rehearsal.play()
+
+    assert "only_what_the_policy_allows" in broken(rehearsal.audit)     # type: ignore[arg-type]
+
+
 def test_a_recycle_on_the_answers_of_an_earlier_look(tmp_path: Path, monkeypatch: Patch) -> None:
     monkeypatch.setattr(Observer, "evidence", lambda observer, known: replace(
         observer.crowd(observer.look(known), disruptive=True), fresh=True))

@@ -66,6 +66,7 @@ class Auditor:
         self.born_at: float = 0.0
         self.booted_at: float = 0.0
         self.paused_until: float = 0.0
+        self.looping_until: float = 0.0
         self.newest, self.lost_at = 0, -1e9     # the newest intent that is durable; when a ledger was lost
         self.unwritten = False                  # something was told that could not be written
         self.steady_at: Optional[float] = None  # what the steady clock calls the start, in this boot
@@ -88,6 +89,7 @@ class Auditor:
         self.marks = (0, 0, 0, 0)
         self.view: Optional[View] = None
         self.new_view = False
+        self.commands: Sequence[str] = ()
         self.begun: List[Begun] = []
         self.told: Sequence[Told] = ()
         self.disasters: Sequence[str] = ()
@@ -185,7 +187,7 @@ class Auditor:
         here = rehearsal.partition
         if here.boot != self.boot:
             self.boot, self.booted_at, self.steady_at = here.boot, self.now, None
-            self.last, self.stopped_at, self.in_debt = ("", -HOUR), None, False
+            self.last, self.stopped_at, self.in_debt, self.looping_until = ("", -HOUR), None, False, 0.0
         if rehearsal.lives != self.lives:
             self._take_life()
         self.unwritten = rehearsal.host.state_full or (self.unwritten and (not rehearsal.alive or rehearsal.file.behind))
@@ -193,14 +195,15 @@ class Auditor:
         marks = (len(rehearsal.did), len(rehearsal.told), len(here.disasters), len(rehearsal.mistakes))
         self.new_view = rehearsal.cycle.view is not self.view
         if marks == self.marks and not self.new_view:
-            self.begun, self.told, self.disasters, self.mistakes = [], (), (), ()
+            self.commands, self.begun, self.told, self.disasters, self.mistakes = (), [], (), (), ()
             return False
         begun, events, disasters, mistakes = self.marks
         self.marks, self.view = marks, rehearsal.cycle.view
         self.told, self.mistakes = rehearsal.told[events:], rehearsal.mistakes[mistakes:]
         self.disasters = here.disasters[disasters:]
         self._take_pause()
-        self.begun = [begun for one in rehearsal.did[begun:] for begun in self._take_command(one.command)]
+        self.commands = [one.command for one in rehearsal.did[begun:]]
+        self.begun = [begun for command in self.commands for begun in self._take_command(command)]
         return True
 
     def _take_life(self) -> None:
@@ -211,15 +214,18 @@ class Auditor:
             self.unwritten = True
         if self.unwritten:
             self.doubtful.update({**self.open, **self.gone})
-            self.open, self.gone, self.steady_at = {}, {}, None
+            self.open, self.gone, self.steady_at, self.looping_until = {}, {}, None, 0.0
 
     def _take_pause(self) -> None:
+        """Until when the agent has been told, or tells itself, to do nothing."""
         for told in self.told:
             if told.event.code == "RMCA1004N":
                 until = datetime.fromisoformat(dict(told.event.fields)["until"])
                 self.paused_until = told.at + (until - told.wall).total_seconds()
             elif told.event.code == "RMCA1005N":
                 self.paused_until = 0.0
+            elif told.event.code == "RMCA1008E":
+                self.looping_until = told.at + HOUR - 1.0
 
     def _take_command(self, command: str) -> Iterator[Begun]:
         """The deed that this command begins, if it goes on with none."""
@@ -230,6 +236,8 @@ class Auditor:
             self.stopped_machine = self.rehearsal.partition.machine
         elif command == "rmcctrl -A":
             self.in_debt = False
+        if command == "recfgct":
+            self.first_machine = self.rehearsal.partition.machine       # no copy of any other from now on
         seen = self.rehearsal.cycle.seen
         if goes_on or seen is None:
             return
@@ -261,6 +269,7 @@ INVARIANTS: Tuple[Invariant, ...] = (
     deeds.never_in_a_cluster,
     deeds.nobody_is_cut_off,
     deeds.nothing_is_begun_on_hold,
+    deeds.only_what_the_policy_allows,
     deeds.only_on_fresh_evidence,
     deeds.never_over_budget,
     deeds.one_action_at_a_time,

@@ -5,6 +5,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Iterator, Mapping, Tuple
 
 from rmcagent.model import Fault, How, Outcome, Platform, Remedy, State
+from rmcagent.sim.moving import plain
 from rmcagent.sim.rehearsal.audit.truth import CLUSTER_FACTS, CLUSTERS, CONNECTED, CUTS, DANGERS, DISRUPTIVE, HOLDS, Danger
 
 if TYPE_CHECKING:
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
 
 STARTED_WITHIN = 360.0          # seconds: a pulse, and a look in which most commands hang
 STILL_WRONG = 300.0             # seconds: a look in which most commands hang acts on what its first answers said
+COMMANDS = ("rmcctrl -z", "rmcctrl -A", "rmcctrl -p", "rmcrefreshMD -s ctrmc", "refrsrc IBM.MCP", "recfgct", "lparmgr all start")
+MANAGERS = ("IBM.DRM", "IBM.MgmtDomainRM", "IBM.ServiceRM", "IBM.HostRM", "IBM.CSMAgentRM")
 NO_RMC = (Fault.RMC_DOWN, Fault.RMC_HUNG)
 
 # What the look that leads to the deed must have answered lately; in the other order the answers are asked for.
@@ -60,6 +63,25 @@ def nobody_is_cut_off(audit: Auditor) -> Iterator[str]:
 def nothing_is_begun_on_hold(audit: Auditor) -> Iterator[str]:
     """Nothing is begun beside an operator's or an installer's work, paused, under maintenance or just after a boot."""
     return _dangers(audit, HOLDS)
+
+
+def only_what_the_policy_allows(audit: Auditor) -> Iterator[str]:
+    """No command but the ladder's, no remedy that is off or shadowed, or treats what it may not, or outside its window."""
+    settings = audit.rehearsal.settings
+    for command in audit.commands:
+        if command not in COMMANDS and not (command.startswith("startsrc -s ") and command.rpartition(" ")[2] in MANAGERS):
+            yield f"{command} was begun, which is no command of any remedy"
+    for begun in audit.begun:
+        if begun.remedy is None:
+            continue
+        policy = settings.remedies[begun.remedy.value]
+        local = plain(audit.rehearsal.clock.now()).astimezone().replace(tzinfo=None)
+        if "act" != settings.mode or "act" != policy.mode:
+            yield f"{begun.command} was begun, though the mode is {settings.mode}, and {policy.mode} for {begun.remedy.value}"
+        if policy.window and not (policy.window.open_at(local) or policy.window.open_at(local - settings.guards.evidence)):
+            yield f"{begun.command} was begun outside its window, at {local}"
+        if begun.remedy is Remedy.RECFGCT and begun.attempt is not None and begun.attempt.fault.value not in policy.treats:
+            yield f"{begun.command} was begun for {begun.attempt.fault.value}"
 
 
 def only_on_fresh_evidence(audit: Auditor) -> Iterator[str]:

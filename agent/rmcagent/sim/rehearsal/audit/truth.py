@@ -53,6 +53,7 @@ HOLDS = (
     Danger("somebody else is at work", lambda audit, here: bool(here.busy) and bool(set(here.busy) & set(OTHERS)),
            ("busy.processes",), EVERY | {None}),
     Danger("the agent is paused", lambda audit, here: audit.now < audit.paused_until, None, EVERY),
+    Danger("the agent crashes again and again", lambda audit, here: audit.now < audit.looping_until, None, EVERY),
     Danger("a maintenance file is there", lambda audit, here:
            audit.rehearsal.cycle.maintenance in audit.rehearsal.host.state_files, None, EVERY),
     Danger("the partition has only just booted", lambda audit, here: here.boot != "boot-1" and audit.now - audit.booted_at
