@@ -18,6 +18,7 @@ from rmcagent.model import (
     Finding,
     How,
     Kind,
+    LogGrowth,
     Outcome,
     Platform,
     Refusal,
@@ -35,6 +36,7 @@ HOUR = timedelta(hours=1)
 SETTINGS = config.defaults()
 DOWN = Finding(Fault.RMC_DOWN, Side.HERE, "ctrmc is inoperative")
 LINK = Finding(Fault.LINK_DOWN, Side.HERE, "every known HMC is down")
+STORM = Finding(Fault.LOG_STORM, Side.EVIDENCE, "the log grew 81 KiB in 10m")
 DRM = Finding(Fault.MANAGER_DOWN, Side.HERE, "IBM.DRM is inoperative", subject="IBM.DRM")
 PROBLEM, GONE, REFUSED, HUMAN, ELSEWHERE = "RMCA2001W", "RMCA2002N", "RMCA3004W", "RMCA4001E", "RMCA4002W"
 
@@ -214,6 +216,20 @@ def test_an_incomplete_clean_look_closes_nothing(story: Story) -> None:
         story.look(complete=False)
 
     assert story.episode == "E-1"
+
+
+def test_an_episode_stays_open_for_a_storm_that_is_not_known_to_be_over(story: Story) -> None:
+    quiet = Fact(How.SEEN, LogGrowth(covers=timedelta(minutes=1)))
+    seen = Snapshot(story.now, Platform.AIX, subsystems=Fact(How.SEEN, {}), status=Fact(How.SEEN), logs=quiet)
+    story.look(STORM)
+    story.look(STORM)
+
+    for _ in range(5):
+        story.episodes.follow((), seen, settling=False, within=timedelta(minutes=10))
+
+    assert story.episode == "E-1"
+    assert story.look() + story.look() == [GONE]
+    assert (story.field("episode"), story.episode) == ("E-1", None)
 
 
 def test_an_incomplete_look_that_finds_something_is_no_clean_one_and_the_looks_before_it_count_no_more(story: Story) -> None:

@@ -72,7 +72,8 @@ class Episodes:
         self._remember()
         if findings or seen.complete:
             self.clean_looks = 0 if findings else min(self.clean_looks + 1, ENOUGH_LOOKS)
-        if self.ledger.episode is not None and self.clean_looks >= ENOUGH_LOOKS and not findings and seen.complete:
+        over = seen.complete and self.clean_looks >= ENOUGH_LOOKS and not (findings or self.problems)
+        if self.ledger.episode is not None and over:
             self.ledger.close_episode()
             self.said.clear()
 
