@@ -106,6 +106,14 @@ def test_a_start_whose_command_is_tried_three_times_is_one_start(tmp_path: Path)
     assert len(audit.done[Remedy.START]) == 1
 
 
+def test_a_refresh_whose_first_command_hung_for_an_hour_is_one_refresh(tmp_path: Path) -> None:
+    audit = played(tmp_path, at(60, "hang_command", name="rmcctrl -p"), STUCK, at(HOUR, "mend_command", name="rmcctrl -p"),
+                   at(HOUR, "mend_session"), at(1.4 * HOUR, "end_hanging"))
+
+    assert [one.command for one in audit.rehearsal.did] == ["rmcctrl -p", "rmcrefreshMD -s ctrmc", "refrsrc IBM.MCP"]
+    assert (len(audit.done[Remedy.REFRESH]), audit.breaches) == (1, [])
+
+
 def test_what_finishes_an_interrupted_recycle_is_no_start(tmp_path: Path) -> None:
     audit = played(tmp_path, at(600, "stick_session", mended_by="recycle"), at(1700, "kill_in_remedy", after=3.0, helper=True))
 

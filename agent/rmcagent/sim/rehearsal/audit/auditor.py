@@ -72,6 +72,7 @@ class Auditor:
         self.steady_at: Optional[float] = None  # what the steady clock calls the start, in this boot
         # What was done.
         self.last: Tuple[str, float] = ("", -HOUR)
+        self.last_attempt = 0
         self.stopped_at: Optional[float] = None # by us, and not seen active since
         self.stopped_machine = ""               # where that was
         self.in_debt = False                    # and no start begun since
@@ -187,7 +188,8 @@ class Auditor:
         here = rehearsal.partition
         if here.boot != self.boot:
             self.boot, self.booted_at, self.steady_at = here.boot, self.now, None
-            self.last, self.stopped_at, self.in_debt, self.looping_until = ("", -HOUR), None, False, 0.0
+            self.last, self.last_attempt, self.stopped_at = ("", -HOUR), 0, None
+            self.in_debt, self.looping_until = False, 0.0
         if rehearsal.lives != self.lives:
             self._take_life()
         self.unwritten = rehearsal.host.state_full or (self.unwritten and (not rehearsal.alive or rehearsal.file.behind))
@@ -229,8 +231,10 @@ class Auditor:
 
     def _take_command(self, command: str) -> Iterator[Begun]:
         """The deed that this command begins, if it goes on with none."""
-        remedy, goes_on = self._meaning(command)
-        self.last = (command, self.now)
+        attempts = [attempt for attempt in self.rehearsal.ledger.attempts.values() if not attempt.shadow]
+        newest = attempts[-1].id if attempts else 0
+        remedy, goes_on = self._meaning(command, newest)
+        self.last, self.last_attempt = (command, self.now), newest
         if command in STOPS:
             self.stopped_at, self.in_debt, self.free_since = self.now, True, self.now
             self.stopped_machine = self.rehearsal.partition.machine
@@ -241,17 +245,17 @@ class Auditor:
         seen = self.rehearsal.cycle.seen
         if goes_on or seen is None:
             return
-        attempts = [attempt for attempt in self.rehearsal.ledger.attempts.values() if not attempt.shadow]
         if attempts and attempts[-1].by == "agent":
             self.newest = attempts[-1].id
         if remedy is not None:
             self.done[remedy].append(self.now)
         yield Begun(command, remedy, attempts[-1] if attempts else None, seen)
 
-    def _meaning(self, command: str) -> Tuple[Optional[Remedy], bool]:
-        """(which remedy it belongs to, whether one that was begun before goes on with it), by the commands alone."""
+    def _meaning(self, command: str, attempt: int) -> Tuple[Optional[Remedy], bool]:
+        """(which remedy it belongs to, whether one that was begun before goes on with it), by the order of the commands; what
+        hung for hours goes on with its own attempt."""
         before, at = self.last
-        soon = self.now - at <= GOES_ON
+        soon = self.now - at <= GOES_ON or attempt == self.last_attempt
         if command in STOPS:
             return (Remedy.RECYCLE if command == "rmcctrl -z" else Remedy.RECFGCT), False
         if command == "rmcctrl -A":
