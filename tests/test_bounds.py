@@ -14,7 +14,7 @@ from rmcagent.config import Budget, Settings, Window
 from rmcagent.model import Attempt, Fault, Outcome, Remedy
 from rmcagent.reason import guards
 from rmcagent.reason.guards import Case
-from rmcagent.sim.rehearsal.bounds import DAY, MONTH, Bound, away, bounds, document, most_starts, text
+from rmcagent.sim.rehearsal.outcome.bounds import DAY, MONTH, Bound, away, bounds, document, most_starts, text
 from seen import DEFAULTS, HOUR, MINUTE, NOON, SECOND, finding, history, plain, policy
 
 RECYCLE, RECFGCT = Remedy.RECYCLE, Remedy.RECFGCT

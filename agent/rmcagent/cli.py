@@ -50,7 +50,7 @@ class Asked:
 
     @property
     def config(self) -> str:
-        return self.options.get("--config", CONFIG)
+        return self.options.get("--policy") or self.options.get("--config", CONFIG)
 
     @property
     def json(self) -> bool:
@@ -303,6 +303,17 @@ def _doctor(asked: Asked) -> int:
     return doctor.main(asked.config, asked.json, _columns(), sys.stdout.write)
 
 
+def _rehearse(asked: Asked) -> int:
+    settings = _load(asked).settings
+    from rmcagent.sim.rehearsal import rehearse
+
+    try:
+        progress = sys.stderr.write if sys.stderr.isatty() else None
+        return rehearse.main(asked.options, settings, _columns(), sys.stdout.write, progress)
+    except rehearse.Mistaken as wrong:
+        raise Cannot(INVALID if wrong.in_script else USAGE, str(wrong)) from None
+
+
 def _demo(asked: Asked) -> int:
     from rmcagent.sim import demo
 
@@ -326,6 +337,9 @@ VERBS: Dict[str, Verb] = {
     "classify": Verb(_classify, "tell what a captured answer or log is, and what it says", "rmcagent classify lspartition.txt",
                      {"--json": False}, words=1),
     "doctor": Verb(_doctor, "tell what cannot be observed or done here, and what mends it", "rmcagent doctor", {"--json": False}),
+    "rehearse": Verb(_rehearse, "try the policy on a simulated partition, a month in a second", "rehearse --scenario caa-appears",
+                     {"--policy": True, "--scenario": True, "--script": True, "--seed": True, "--for": True, "--svg": True,
+                      "--runs": True, "--fleet": True, "--hmcs": True, "--stuck": False, "--list": False, "--json": False}),
     "demo": Verb(_demo, "watch the daemon heal a simulated partition, not this one", "rmcagent demo"),
 }
 
@@ -360,8 +374,8 @@ def _load(asked: Asked) -> Loaded:
     from rmcagent import config
 
     try:
-        if "--from" in asked.options and "--config" not in asked.options and not os.path.exists(CONFIG):
-            return config.parse("{}")     # who reads a bundle need not run an agent
+        if ("--from" in asked.options or asked.verb == "rehearse") and asked.config == CONFIG and not os.path.exists(CONFIG):
+            return config.parse("{}")     # who reads a bundle, or rehearses, need not run an agent
         return config.load(asked.config)
     except config.ConfigError as wrong:
         raise Cannot(INVALID, str(wrong)) from None

@@ -20,9 +20,11 @@ from rmcagent.sim.partition import Partition, SimHost
 from rmcagent.sim.rehearsal.script import DAY, Happening, Script
 from rmcagent.sim.rehearsal.skip import Skip
 
+TICK = 1e-6                     # virtual time counts microseconds
 BOOTED = 3600.0                 # seconds before the rehearsal begins
 AGAIN = 5.0                     # seconds until an agent that died is started again
 AFTER_BOOT = 60.0
+UUID = "c0ffee00-0000-4000-8000-"
 MAINTENANCE = "/etc/rmcagent/maintenance"
 
 
@@ -64,6 +66,7 @@ class Rehearsal:
         self.folder = folder
         self.clock = VirtualClock(monotonic=0.0)
         self.partition = Partition(self.clock, script.platform, script.hmcs, seed=script.seed)
+        self.partition.machine = f"system=IBM,9009-42A*7812345 partition={script.partition} uuid={UUID}{script.partition:012}"
         self.host = SimHost(self.partition, self.clock)
         self.settings = replace(settings, platform=script.platform.value, commands=dict(self.host.commands()),
                                 paths={"state": folder})
@@ -74,6 +77,7 @@ class Rehearsal:
         self.alive = False
         self.clock.sleep(BOOTED)
         self.began = self.clock.slept
+        self.zero = self.clock.now()          # what the wall clock said then
         self.skip = Skip(self) if skipping else None
         self._be_born()
         self.audit = audit(self)
@@ -89,7 +93,7 @@ class Rehearsal:
     def play(self) -> None:
         """Let it all happen."""
         end = self.script.days * DAY
-        while self.now < end:
+        while end - self.now > TICK:
             try:
                 if self.alive:
                     self._step(end)
@@ -201,13 +205,13 @@ class Rehearsal:
         self.clock.jump(timedelta(seconds=seconds))
 
     def pause(self, seconds: float) -> None:
-        """An operator pauses the agent."""
-        if self.alive:
+        """An operator pauses the agent, unless that cannot be written down."""
+        if self.alive and not self.host.state_full:
             self.cycle.pause(self.cycle.steady.now() + timedelta(seconds=seconds), "rehearsed", "root")
 
     def resume(self) -> None:
-        """An operator resumes it."""
-        if self.alive and self.ledger.pause is not None:
+        """An operator resumes it, unless that cannot be written down."""
+        if self.alive and not self.host.state_full and self.ledger.pause is not None:
             self.cycle.resume("an operator said so")
 
     def maintain(self) -> None:

@@ -141,9 +141,8 @@ SCENARIOS: Mapping[str, Scenario] = {scenario.name: scenario for scenario in (
     Scenario("firewall-closed", "No HMC can be reached: it is reported, and RMC left alone.", _scene("firewall_is_closed")),
     Scenario("mtu-black-hole", "Small packets pass and large ones do not: it is reported, and RMC left alone.",
              _scene("large_packets_are_lost")),
-    Scenario("log-storm-hmc-side", "An ill HMC answers with errors that fill the log: it is reported, and RMC left alone while "
-             "one is connected.",
-             _scene("log_storms")),
+    Scenario("log-storm-hmc-side", "An ill HMC answers with errors that fill the log: it is reported, and RMC is not recycled, "
+             "though that HMC's link be lost.", _scene("log_storms")),
     Scenario("var-fills", "/var fills up: it is reported; no restart would help.", _scene("var_fills", "log_storms")),
     Scenario("caa-active", "Sessions stick on a node of a CAA cluster: refresh at most, and the cluster is named as what forbids "
              "the rest.", _scene(*STUCK, on=WITH_CAA, amid=("caa_comes", "caa_comes", "caa_stops", "powerha_comes"))),

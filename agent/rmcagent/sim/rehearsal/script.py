@@ -29,3 +29,4 @@ class Script:
     hmcs: Tuple[str, ...] = (HMC,)
     days: float = 30.0
     seed: int = 1
+    partition: int = 4                        # its number on its machine, a part of its identity

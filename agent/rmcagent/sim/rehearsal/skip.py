@@ -2,11 +2,13 @@
 makes one comparison come out otherwise, or something happens; those that follow need not be looked at one by one.
 
 What the agent remembers is walked through, leaf by leaf. Between two looks every leaf must be the same, or a moment that has
-moved on by just the time between them. Of what stood still no comparison may come out otherwise (moving.py tells when).
+moved on by just the time between them. Of what stood still no comparison may come out otherwise (moving.py tells when), and no
+moment that moves on may overtake one that stands still.
 """
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections import deque
 from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import datetime, timedelta
@@ -14,13 +16,13 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Callable, Iterator, List, Optional, Sequence, Tuple
 
 from rmcagent.sim.clock import MICRO
-from rmcagent.sim.moving import MovingSteady, Ticks, Watch, plain
+from rmcagent.sim.moving import Anchor, MovingSteady, Ticks, Watch, plain
 
 if TYPE_CHECKING:
     from rmcagent.sim.rehearsal.run import Rehearsal
 
 FAR = 10 * 366 * 86400.0
-UNTIL_CLOCK_CHANGES = 6 * 3600.0        # local time may change its offset: a window's edge further ahead is counted anew
+CLOCKS_CHANGE = 7 * 86400.0     # seconds: local time does not change its offset and change it back within this
 REMEMBERED = 200                # looks since something happened, among which one like the last is sought
 ALIKE = 2                       # looks of one verdict in a row before all of what the agent remembers is compared
 # What leads out of the agent, is asked afresh in every look, or only saves work.
@@ -40,7 +42,7 @@ class Look:
     ended: int
     shape: List[Any]
     times: List[int]
-    flips: List[Tuple[Optional[int], float]]
+    flips: List[Tuple[Optional[int], float]]        # what was compared with, and seconds until it comes out otherwise
 
 
 class Skip:
@@ -52,7 +54,8 @@ class Skip:
         self.windows = [policy.window for policy in rehearsal.settings.remedies.values() if policy.window]
         self.skipped = 0.0              # seconds, in all
         self.next_look: Optional[datetime] = None
-        self.forget()
+        self.due_at: Optional[datetime] = None
+        self._nothing_known()
 
     def watch_agent(self) -> None:
         """A new agent: its steady clock moves with ours."""
@@ -62,6 +65,11 @@ class Skip:
 
     def forget(self) -> None:
         """Something happened: what came before repeats itself no more."""
+        if self.rehearsal.host.state_full:
+            self.rehearsal.file.keep_up()       # what was remembered until now had room
+        self._nothing_known()
+
+    def _nothing_known(self) -> None:
         self.looks: List[Look] = []
         self.disturbed = True
         self.glance: Any = None
@@ -71,7 +79,7 @@ class Skip:
         """The agent is about to take a step."""
         self.watch.begin()
         self.disturbed = False
-        self.next_look = self.rehearsal.cycle.next_look
+        self.next_look, self.due_at = self.rehearsal.cycle.next_look, self.rehearsal.cycle.due_at
 
     def after_step(self, seconds: float, left: float) -> float:
         """The agent has taken a step, and would sleep so long, of a rehearsal that lasts so many seconds more: how long it may
@@ -82,24 +90,26 @@ class Skip:
         return seconds if self.disturbed else self._pulses(seconds)
 
     def _pulses(self, seconds: float) -> float:
-        """A pulse found nothing, and so will those until the next look, or until something happens."""
+        """A pulse found nothing, and so will those until the next look, or until something happens or is due."""
         rehearsal, cycle = self.rehearsal, self.rehearsal.cycle
-        if cycle.deeds.under_way() or rehearsal.ledger.pause or rehearsal.file.behind:
+        if rehearsal.file.behind:
             return seconds
         until_look = (cycle.next_look - cycle.steady.now()).total_seconds()
-        if rehearsal.clock.until_next() <= until_look:
+        until = min([rehearsal.clock.until_next(), *(left for anchor, left in self.watch.flips if anchor is not self.due_at)])
+        if until <= until_look:
             pulse = cycle.settings.cadence.pulse.total_seconds()
-            until_look = min(until_look, max((rehearsal.clock.until_next() - 1 / MICRO) // pulse, 1) * pulse)
+            until_look = min(until_look, max((until - 1 / MICRO) // pulse, 1) * pulse)
         cycle.due_at = cycle.steady.now() + timedelta(seconds=until_look)
         return float(until_look)
 
     def _after_look(self, left: float) -> None:
         """Skip what would only repeat this look, or the stretch that ends with it."""
-        glance = (self.rehearsal.cycle.view.verdict,
-                  [(decision.kind, decision.remedy) for decision in self.rehearsal.cycle.view.decisions])
+        view, now = self.rehearsal.cycle.view, plain(self.rehearsal.clock.now())
+        glance = (view.verdict, [(decision.kind, decision.remedy) for decision in view.decisions],
+                  _offset(now), [window.open_at(_local(now)) for window in self.windows])
         self.alike = self.alike + 1 if glance == self.glance else 0
         self.glance = glance
-        if self.alike < ALIKE or self.rehearsal.cycle.deeds.under_way() or self.rehearsal.file.behind:
+        if self.alike < ALIKE:
             self.looks = []
             return
         look = self._taken()
@@ -121,7 +131,7 @@ class Skip:
 
         _walk(self.rehearsal, note)
         began = plain(self.rehearsal.cycle.next_look) - self.rehearsal.cycle.settings.cadence.look
-        flips = [(_number(anchor) if anchor else None, seconds) for anchor, seconds in self.watch.flips]
+        flips = [(_number(anchor) if anchor is not None else None, seconds) for anchor, seconds in self.watch.flips]
         return Look(_number(began), _number(self.rehearsal.cycle.steady.now()), shape, times, flips)
 
     def _skip(self, earlier: Look, look: Look, between: Sequence[Look], left: float) -> bool:
@@ -138,7 +148,9 @@ class Skip:
             return False
         still = {time for time, moved in zip(look.times, slid) if not moved}
         moving = set(earlier.times) - still
-        ahead = [left, self.rehearsal.clock.until_next(), *self._until_windows()]
+        room = _room(sorted(still), [time for time, moved in zip(earlier.times, slid) if moved])
+        ahead = [left, self.rehearsal.clock.until_next(), *self._until_clocks_change(left), *self._until_windows(),
+                 (room - period) / MICRO]
         # What was set within the stretch will be set again; an anchor in the future was worked out from something older.
         ahead += [seconds for one in between for anchor, seconds in one.flips
                   if anchor is None or anchor in still or not (anchor in moving or earlier.began < anchor <= one.ended)]
@@ -154,25 +166,55 @@ class Skip:
         rehearsal.clock.sleep(micro / MICRO)
         self.skipped += micro / MICRO
         _walk(rehearsal, lambda leaf: _moved(leaf, micro) if _is_time(leaf) and next(slid) else leaf)
-        rehearsal.file.skipped = True
+        rehearsal.file.skipped = rehearsal.file.skipped or not rehearsal.host.state_full
 
     def _until_windows(self) -> Iterator[float]:
-        """Seconds until a remedy's window opens or closes: no comparison of two moments tells that."""
-        local = plain(self.rehearsal.clock.now()).astimezone().replace(tzinfo=None)
+        """Seconds until a remedy's window opens or closes, as long as the clocks do not change: no comparison tells that."""
+        local = _local(plain(self.rehearsal.clock.now()))
         for window in self.windows:
             for day in (0, 1):
                 for minute in (window.start, window.end):
                     edge = local.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=day, minutes=minute)
                     if edge > local:
-                        yield min((edge - local).total_seconds(), UNTIL_CLOCK_CHANGES)
+                        yield (edge - local).total_seconds()
+
+    def _until_clocks_change(self, left: float) -> Iterator[float]:
+        """Seconds until local time has another offset from UTC, by which windows and the error log go."""
+        now = plain(self.rehearsal.clock.now())
+        same, last = 0.0, min(left, self.rehearsal.clock.until_next())
+        while same < last:
+            other = min(same + CLOCKS_CHANGE, last)
+            if _offset(now + timedelta(seconds=other)) == _offset(now):
+                same = other
+                continue
+            while other - same > 1.0:
+                middle = (same + other) / 2
+                same, other = (middle, other) if _offset(now + timedelta(seconds=middle)) == _offset(now) else (same, middle)
+            yield same
+            return
+
+
+def _room(still: List[int], moved: List[int]) -> float:
+    """How far those that moved may move in all before one of them meets one that stands still."""
+    places = ((time, bisect_left(still, time)) for time in moved)
+    return min((still[place] - time for time, place in places if place < len(still)), default=FAR * MICRO)
+
+
+def _local(moment: datetime) -> datetime:
+    return moment.astimezone().replace(tzinfo=None)
+
+
+def _offset(moment: datetime) -> Optional[timedelta]:
+    return moment.astimezone().utcoffset()
 
 
 def _walk(rehearsal: Rehearsal, leaf: Leaf) -> None:
-    """Show `leaf` all that the agent remembers, and the subsystems, which its own questions may start; what it returns is put in
-    the place of what it was shown."""
+    """Show `leaf` all that the agent remembers, and what its own questions may change; what it returns is put in the place of
+    what it was shown."""
     for root in (rehearsal.cycle, rehearsal.ledger):
         _visit(root, leaf)
     leaf([(row.name, row.state, row.pid) for row in rehearsal.partition.subsystems.values()])
+    leaf((tuple(rehearsal.partition.upon), rehearsal.file.behind, len(rehearsal.mistakes)))
 
 
 def _visit(value: Any, leaf: Leaf) -> Any:
