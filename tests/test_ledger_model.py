@@ -11,7 +11,7 @@ import os
 import stat
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
-from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Set, Tuple
+from typing import Any, Callable, Dict, FrozenSet, Iterator, List, Mapping, Optional, Set, Tuple
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -215,23 +215,35 @@ class Disk:
 # -- the model
 
 
+Same = Callable[[Any, Any], bool]
+
+
 class Told:
     """The values that something had, in their order; one before `floor` must never be read again."""
 
     def __init__(self) -> None:
         self.values: List[Any] = [None]
         self.floor = 0
+        self.undone: List[Any] = []     # refused, and cut off the file again: a power failure may undo that
 
     def promise(self) -> None:
-        self.floor = len(self.values) - 1
+        self.floor, self.undone = len(self.values) - 1, []
 
-    def read(self, value: Any, boot: str) -> bool:
-        """False where that value cannot be. It is the newest from now on."""
-        for number in range(len(self.values) - 1, self.floor - 1, -1):
-            if same(self.values[number], value, boot):
-                self.values = self.values[:number + 1]
-                return True
-        return False
+    def read(self, value: Any, same: Same, power_failed: bool) -> bool:
+        """False where that value cannot be. It is the newest from now on; after a power failure it is on the disk."""
+        believable = [*(self.undone if power_failed else ()), *self.values[self.floor:]]
+        newest = next((number for number in range(len(believable) - 1, -1, -1) if same(believable[number], value)), None)
+        if newest is None:
+            return False
+        # Of decisions, those that are there; of an attempt as told, for what was made younger may not be written.
+        known = value if value is None or isinstance(value, list) else believable[newest]
+        if power_failed:
+            self.values, self.floor, self.undone = [known], 0, []
+        else:
+            number = self.floor + newest
+            self.undone += self.values[number + 1:]
+            self.values = [*self.values[:number], known]
+        return True
 
 
 def as_read(ledger: Ledger) -> Dict[str, Any]:
@@ -246,8 +258,12 @@ def as_read(ledger: Ledger) -> Dict[str, Any]:
     }
 
 
-def same(told: Any, read: Any, boot: str) -> bool:
-    """What another boot dated in the future may have become younger, for its clock was wrong."""
+def same(told: Any, read: Any, boot: str, refused: FrozenSet[int] = frozenset()) -> bool:
+    """What another boot dated in the future may have become younger, for its clock was wrong; a decision that was `refused` may
+    be missing."""
+    if refused and (isinstance(told, list) or isinstance(read, list)):
+        wanted, there = ([entry for entry in entries or () if entry["n"] not in refused] for entries in (told, read))
+        return there[max(0, len(there) - len(wanted)):] == wanted and (len(there) == len(wanted) or len(read) == KEPT_DECISIONS)
     if isinstance(told, Attempt) and isinstance(read, Attempt) and read.boot != boot:
         younger = read.begun_at <= told.begun_at and (read.ended_at or told.begun_at) <= (told.ended_at or told.begun_at)
         return younger and replace(told, begun_at=read.begun_at, ended_at=read.ended_at) == read
@@ -287,6 +303,7 @@ class LedgerOnABadDisk(RuleBasedStateMachine):
         self.anchored: Optional[Tuple[datetime, float]] = None
         self.owed = self.met = False            # something could not be written and is not yet; something failed just now
         self.entries = 0
+        self.refused: Set[int] = set()          # decisions, since all that was told was written
         self.ledger = self.opened()
 
     def teardown(self) -> None:
@@ -340,30 +357,27 @@ class LedgerOnABadDisk(RuleBasedStateMachine):
         if self.ledger.damage:
             self.anchored = None        # it was in what is lost
         self.disk.arm(None)
-        self.check_what_was_read()
+        self.check_what_was_read(how)
         if not met:
             assert self.ledger.torn == torn, "half a line is told"
             assert not self.opened().torn, "and told once"
-        if how == "power":
-            self.settle()
 
     def torn(self) -> bool:
         there = self.disk.here.get(PATH)
         return there is not None and bool(there.content) and not there.content.endswith(b"\n")
 
-    def settle(self) -> None:
-        """What was read after a power failure is on the disk."""
-        for told in self.told.values():
-            told.values, told.floor = told.values[-1:], 0
-
     # -- what must hold
 
-    def check_what_was_read(self) -> None:
+    def same(self, told: Any, read: Any) -> bool:
+        return same(told, read, self.boot, frozenset(self.refused))
+
+    def check_what_was_read(self, how: str) -> None:
         assert bool(self.ledger.spent_at) == self.spent, self.ledger.damage
         read = as_read(self.ledger)
         for name in {*self.told, *read}:
             known = self.told.setdefault(name, Told())
-            assert known.read(read.get(name), self.boot), f"{name}: {read.get(name)} of {known.values}, from {known.floor}"
+            believed = known.read(read.get(name), self.same, how == "power")
+            assert believed, f"{name}: {read.get(name)} of {known.values}, from {known.floor}, or {known.undone}"
 
     @invariant()
     def a_moment_of_another_boot_is_none(self) -> None:
@@ -393,11 +407,19 @@ class LedgerOnABadDisk(RuleBasedStateMachine):
     def tell(self, name: str, value: Any, *then: Any) -> None:
         self.told.setdefault(name, Told()).values += [value, *then]
 
+    def refuse(self, name: str, before: Any, mishap: Optional[Mishap]) -> None:
+        """Whoever was told no must not find it done later, unless nothing at all could be made sure of any more."""
+        if mishap is None or mishap.how == "once":      # None: it writes no more, so that what is there stays as it is
+            self.told[name].values.pop()
+        else:
+            self.tell(name, before)
+
     def promised(self, name: str) -> None:
         """A durable write has succeeded: that, and all that was told before it where there was room for it, is on the disk."""
         self.told[name].promise()
         self.owed = self.met or self.ledger._file.behind
         if not self.owed:
+            self.refused.clear()
             for told in self.told.values():
                 told.promise()
 
@@ -411,7 +433,7 @@ class LedgerOnABadDisk(RuleBasedStateMachine):
         try:
             attempt = self.during(mishap, loss, lambda: self.ledger.begin(remedy, fault, "", "E-1", "machine-1", shadow))
         except OSError:
-            self.tell(name, None)       # its line may be read later all the same: that spends, and does nothing
+            self.refuse(name, None, mishap)
             return
         if attempt is not None:
             assert attempt == wanted and attempt.id not in self.returned
@@ -441,7 +463,7 @@ class LedgerOnABadDisk(RuleBasedStateMachine):
         try:
             done = self.during(mishap, loss, acknowledged)
         except OSError:
-            self.tell("pause", before)
+            self.refuse("pause", before, mishap)
             return
         if done:
             self.promised("pause")
@@ -480,6 +502,7 @@ class LedgerOnABadDisk(RuleBasedStateMachine):
         entry: Mapping[str, Any] = {"n": self.entries, "because": "x" * int(share * self.entry_bytes)}
         self.tell("decisions", [*self.ledger.decisions, entry][-KEPT_DECISIONS:])
 
+        self.refused |= {self.entries} if mishap else set()
         self.during(mishap, loss, lambda: self.ledger.decided(entry))
 
     # -- what happens to it
@@ -519,6 +542,7 @@ class LedgerOnABadDisk(RuleBasedStateMachine):
         content[int(where * end)] = ord("!")            # which no record of ours holds
         inode.becomes(bytes(content))
         inode.synced()
+        self.disk.names = self.disk.names[-1:]
         self.told, self.spent, self.returned, self.anchored = {}, True, set(), None
 
         self.live_again("dies", loss, mishap)
@@ -540,6 +564,7 @@ def life() -> Iterator[LedgerOnABadDisk]:
 
 
 ALL_LOST = Loss(0.0, 0.0, False, 0.0)
+HALF_LOST = Loss(0.5, 0.0, False, 1.0)            # of a line that was written and cut away: the cut
 ONLY_NAMES_KEPT = Loss(0.0, 0.0, False, 1.0)
 FOLDER_NOT_SYNCED = Mishap("once", 5, 0.0)        # of a new file: made, written, synced, renamed, and then that
 
@@ -560,6 +585,26 @@ def test_the_first_intent_of_a_new_file_survives_with_its_name(life: LedgerOnABa
     life.live_again("power", ALL_LOST)
 
     assert list(life.ledger.attempts) == [1]
+
+
+@pytest.mark.parametrize("where", [1, 2, 3])         # written, synced, and its folder synced
+def test_what_was_refused_is_not_done_after_a_power_failure(where: int, life: LedgerOnABadDisk) -> None:
+    life.begin(Remedy.RECYCLE, Fault.LINK_DOWN, False, None, ALL_LOST)
+    life.pause(5, Mishap("once", where, 1.0), ALL_LOST)
+
+    life.live_again("power", HALF_LOST)
+
+    assert list(life.ledger.attempts) == [1] and life.ledger.pause is None
+
+
+def test_what_was_refused_and_cannot_be_cut_away_for_good_is_not_in_the_next_file(life: LedgerOnABadDisk) -> None:
+    life.begin(Remedy.RECYCLE, Fault.LINK_DOWN, False, None, ALL_LOST)
+    life.pause(5, Mishap("full", 2, 0.0), ALL_LOST)
+
+    life.catches_up(None, ALL_LOST)
+    life.live_again("power", HALF_LOST)
+
+    assert life.ledger.pause is None
 
 
 def test_a_record_that_can_be_read_but_is_not_what_was_written_is_damage(life: LedgerOnABadDisk) -> None:

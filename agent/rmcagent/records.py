@@ -102,8 +102,17 @@ class RecordFile:
                 _sync_folder(self.path)
         except OSError:
             os.ftruncate(file, self._size)
+            if durable:
+                self._sync_cut(file)
             raise
         self._size += len(line)
+
+    def _sync_cut(self, file: int) -> None:
+        """Whoever is told no must not find it done after a power failure; where this fails as well, a new file is owed."""
+        try:
+            os.fsync(file)
+        except OSError:
+            self.behind = True
 
     def _replace_where_there_is_room(self) -> None:
         """A full file system must not cost a record while the file may still grow."""
