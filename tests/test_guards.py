@@ -15,6 +15,7 @@ from rmcagent.model import (
     Episode,
     Fault,
     Link,
+    LogGrowth,
     Outcome,
     Pause,
     Platform,
@@ -26,6 +27,7 @@ from rmcagent.model import (
 )
 from rmcagent.partition.host import _names
 from rmcagent.reason import guards
+from rmcagent.reason.diagnose import diagnose
 from rmcagent.reason.guards import GUARDS, Case, budget_left, grace_of, refusals, splay_of, splayed
 from seen import (
     ANYTHING,
@@ -60,6 +62,7 @@ EVERY_REMEDY = tuple(Remedy)
 FOUND = finding()
 WINDOWED = policy('remedies: {recycle: {window: "Sat,Sun 01:00-05:00"}}')
 NO_SPLAY = policy("guards: {splay: 0s}")
+STORM = LogGrowth(120.0, (64 << 10) + 1, {"2613-021": 700}, {"2613-021/2610-415": 700}, "hmc")
 
 
 def speaking(one: Case) -> Set[str]:
@@ -144,6 +147,9 @@ HELD = (
          company=("hmc-back",)),
     Held("hmc_back", "hmc-back", remembering(answering_since={HMC1: NOON - 19 * MINUTE}), until=NOON + MINUTE),
     Held("hmc_back", "hmc-back", remembering(answering_since={}), until=NOON + 20 * MINUTE),
+    Held("hmc_side", "hmc-side", case(seen=with_fact(plain(), "logs", told(STORM))), lasting=True),
+    Held("hmc_side", "hmc-side", case(seen=with_fact(plain(), "logs", told(replace(STORM, noisy_bytes=1, var_full_in=HOUR)))),
+         lasting=True),
     Held("var_full", "var-full", case(seen=plain(var=told(Space("/var", 1000, 30)))), lasting=True),
     Held("var_full", "var-full", case(seen=plain(var=gap()))),
     Held("order", "order", remembering(remedy=RECFGCT), lasting=True),
@@ -244,6 +250,7 @@ def test_these_hold_every_remedy_that_changes_anything(remedy: Remedy, one: Held
             "hmc_connected",
             "no_hmc_reachable",
             "hmc_back",
+            "hmc_side",
             "var_full",
             "order",
             "rmc_answers",
@@ -270,6 +277,29 @@ def test_the_noise_of_a_lost_hmc_is_no_better_reason_than_the_hmc(name: str) -> 
 
     assert spoken_by(name, storm)
     assert spoken_by(name, replace(storm, seen=replace(storm.seen, hmcs=()))) == ()
+
+
+@pytest.mark.parametrize("remedy", [RECYCLE, RECFGCT])
+@pytest.mark.parametrize("fault, holds", [
+    (Fault.LINK_DOWN, True), (Fault.LINK_PENDING, True), (Fault.NO_HMC, True),
+    # RMC itself, or an identity that may be what the HMC cannot stand, is mended whatever the HMC says.
+    (Fault.RMC_DOWN, False), (Fault.RMC_HUNG, False), (Fault.MANAGER_DOWN, False), (Fault.IDENTITY_CLASH, False),
+    (Fault.CLONED_NODE, False),
+])
+def test_an_ill_hmc_holds_what_would_be_done_for_its_link(fault: Fault, holds: bool, remedy: Remedy) -> None:
+    held = next(one.held for one in HELD if one.guard == "hmc_side")
+
+    assert bool(spoken_by("hmc_side", replace(held, remedy=remedy, finding=finding(fault)))) is holds
+
+
+@pytest.mark.parametrize("changes", [
+    {"side": "network"}, {"side": "unknown"}, {"side": "here"}, {"noisy_bytes": 64 << 10}, {"noisy_bytes": 1, "var_full_in": DAY},
+])
+def test_an_hmc_is_ill_as_long_as_it_is_reported(changes: Mapping[str, Any]) -> None:
+    seen = with_fact(plain(), "logs", told(replace(STORM, **changes)))
+
+    assert spoken_by("hmc_side", case(seen=seen)) == spoken_by("hmc_side", case(seen=with_fact(plain(), "logs", gap()))) == ()
+    assert not [one for one in diagnose(seen, history(), ANYTHING) if one.fault is Fault.HMC_SIDE]
 
 
 def test_nobody_elses_transitions_concern_us() -> None:

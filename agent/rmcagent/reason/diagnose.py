@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Iterator, List, Sequence, Tuple
+from typing import Iterator, List, Optional, Sequence, Tuple
 
 from rmcagent.config import Settings, spell
 from rmcagent.model import Fault, Finding, History, How, Link, LogGrowth, Platform, Side, Snapshot, State
@@ -87,6 +87,11 @@ def looks_hung(seen: Snapshot) -> bool:
 def storms(growth: LogGrowth, settings: Settings) -> bool:
     """The log grows faster than the policy allows, or fast enough to fill /var within a day."""
     return growth.noisy_bytes > settings.log.storm.bytes or (growth.var_full_in is not None and growth.var_full_in < SOON)
+
+
+def blames_hmc(growth: Optional[LogGrowth], settings: Settings) -> bool:
+    """The log storms, and with errors that the HMC returned."""
+    return growth is not None and growth.side == "hmc" and storms(growth, settings)
 
 
 def _var(seen: Snapshot, history: History, settings: Settings) -> Iterator[Finding]:

@@ -12,6 +12,7 @@ from typing import Callable, List, Optional, Tuple
 from rmcagent.config import Budget, RemedyPolicy, Settings, spell
 from rmcagent.model import Attempt, Fault, Finding, History, Hmc, How, Link, Outcome, Refusal, Remedy, Snapshot, State
 from rmcagent.reason import cluster
+from rmcagent.reason.diagnose import blames_hmc
 from rmcagent.reason.ladder import DISRUPTIVE, IDENTITY_FAULTS, LINK_FAULTS
 
 # Commands whose running means: not now. Bare names, as ps shows them.
@@ -274,6 +275,14 @@ def hmc_back(case: Case) -> Tuple[Refusal, ...]:
     return ()
 
 
+def hmc_side(case: Case) -> Tuple[Refusal, ...]:
+    """Cause before cure. An identity that is wrong here may itself be what the HMC answers with errors: that is not held."""
+    if not case.disruptive or case.finding.fault not in LINK_FAULTS or not blames_hmc(case.seen.logs.value, case.settings):
+        return ()
+    return _no("hmc-side", "the log shows that the HMC itself answers with errors",
+               "mend the HMC: check its RMC (diagrmc) and free space in its /tmp; this lifts when those errors end", lasting=True)
+
+
 def _lost_last(case: Case) -> Tuple[Hmc, ...]:
     """The HMCs that were connected until this fault: a retired one that still answers says nothing of theirs."""
     lost = [hmc for hmc in case.seen.hmcs if hmc.link is not Link.UP]
@@ -371,5 +380,6 @@ def splayed(case: Case) -> Tuple[Refusal, ...]:
 
 GUARDS: Tuple[Guard, ...] = (
     off, observing, not_root, wpar, paused, maintenance, window, crash_loop, stale, blind, booting, in_transition, others_at_work,
-    migrating, clustered, hmc_connected, rmc_answers, no_hmc_reachable, hmc_back, var_full, order, budget, cooldown, settling,
+    migrating, clustered, hmc_connected, rmc_answers, no_hmc_reachable, hmc_back, hmc_side, var_full, order, budget, cooldown,
+    settling,
 )
