@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Sequence, Tuple
+from typing import List, Sequence, Tuple
 
 import pytest
 
 from day import HOUR, MINUTE, Day
 from rmcagent.ledger import Ledger
-from rmcagent.model import Decision, Deed, Kind, Outcome, Platform, Remedy, State
+from rmcagent.model import Decision, Deed, Fault, Kind, Outcome, Platform, Remedy, Snapshot, State
 from rmcagent.reason import ladder
+from rmcagent.reason.guards import Case, splay_of
 
 REFRESH = ["rmcctrl -p", "rmcrefreshMD -s ctrmc", "refrsrc IBM.MCP"]
 START = ["rmcctrl -A", "rmcctrl -p"]
@@ -607,6 +608,131 @@ def test_finishing_waits_while_it_cannot_be_told_who_is_at_work(tmp_path: Path) 
     day.run(5 * MINUTE)
 
     assert (held, day.did()[-2:]) == ("rmcctrl -z", START)
+
+
+# -- a window
+
+
+def test_a_turn_that_was_counted_before_its_window_closed_is_counted_anew_when_it_opens(tmp_path: Path) -> None:
+    here = Day(tmp_path / "clock").clock.now().astimezone()      # windows are of local time
+    opens, closes = (f"{here + timedelta(minutes=at):%H:%M}" for at in (0, 60))
+    day = Day(tmp_path, policy="guards: {hmc_back: 0s, splay: 59m}\n"
+                               f'remedies: {{refresh: {{mode: "off"}}, recycle: {{window: "{opens}-{closes}"}}}}\n')
+    broken(day, ("stick_session",))
+    day.run(29 * MINUTE)
+    counted_at = day.cycle.memory.splay[1]
+    case = Case(Remedy.RECYCLE, day.cycle.findings[0], day.cycle.seen or Snapshot(day.clock.now(), Platform.AIX),
+                day.cycle.memory.history(), day.settings, day.clock.now())
+    turn = splay_of(case)
+
+    day.run_until("RMCA3001N", 2 * 24 * HOUR)
+
+    assert counted_at is not None and turn > timedelta(minutes=3)
+    waited = day.clock.now() - (here + timedelta(days=1))
+    assert turn <= waited < turn + timedelta(minutes=3)
+
+
+# -- a changing command that does not end in its time
+
+
+def hanging(folder: Path, command: str, *faults: Tuple[object, ...]) -> Day:
+    """The remedy's command has just become late."""
+    day = broken(Day(folder), ("hang_command", command), *faults)
+    while not day.cycle.deeds.late:
+        day.clock.sleep(day.cycle.step())
+    day.run(2 * MINUTE)
+    return day
+
+
+def end_it(day: Day, command: str) -> None:
+    day.do("mend_command", command)
+    day.host.end_hanging()
+
+
+def late_ones(day: Day) -> List[str]:
+    return [day.field(event, "because") for event in day.told("RMCA4001E")]
+
+
+@EVERYWHERE
+def test_a_command_that_hangs_is_told_though_its_fault_is_gone_and_its_end_as_well(tmp_path: Path, platform: Platform) -> None:
+    day = hanging(tmp_path, "rmcctrl -p", ("crash",))
+    began = day.told("RMCA3001N")[0]
+
+    day.run(2 * HOUR)
+    findings, verdict, because = day.cycle.findings, day.verdict, day.cycle.view.because
+    end_it(day, "rmcctrl -p")
+    day.run(10 * MINUTE)
+
+    told = day.told("RMCA4001E")
+    assert (findings, verdict) == ((), "needs-human") and day.told("RMCA2002N")
+    assert late_ones(day) == [because] == [
+        "rmcctrl -p of start (attempt 1) has not ended in its time; it is waited for, not killed"]
+    assert [day.field(told[0], name) for name in ("remedy", "attempt", "episode", "fault")] == [
+        day.field(began, name) for name in ("remedy", "attempt", "episode", "fault")] == ["start", "1", "E-1", "rmc-down"]
+    assert day.field(told[0], "since") == "2026-01-01T01:31:02+00:00" and "rmcctrl -p hangs" in day.field(told[0], "unblock")
+    ended = day.told("RMCA3002N")[0]
+    assert day.field(ended, "attempt") == "1" and "rmcctrl -p ended late, after " in day.field(ended, "because")
+    assert day.verdict == "healthy" and day.did() == START
+
+
+def test_a_command_that_hangs_is_told_once_where_its_fault_is_still_there(tmp_path: Path) -> None:
+    day = hanging(tmp_path, "rmcctrl -A", ("crash",))
+
+    day.run(5 * HOUR)
+
+    assert [finding.fault for finding in day.cycle.findings] == [Fault.RMC_DOWN]
+    assert len(late_ones(day)) == 1 and late_ones(day)[0] == day.cycle.view.because
+
+
+def test_a_command_that_hangs_is_reminded_of_ever_more_seldom(tmp_path: Path) -> None:
+    day = hanging(tmp_path, "rmcctrl -p", ("crash",))
+
+    day.run(19 * HOUR)
+
+    assert len(set(late_ones(day))) == 1 and len(late_ones(day)) == 3      # at once, after 6 hours and after 12 more
+
+
+def test_each_command_that_hangs_is_told_by_itself(tmp_path: Path) -> None:
+    day = hanging(tmp_path, "rmcctrl", ("crash",))
+
+    day.host.end_hanging()                     # the next one hangs as well
+    day.run(20 * MINUTE)
+    end_it(day, "rmcctrl")
+    day.run(10 * MINUTE)
+
+    assert [because.split(" of ")[0] for because in late_ones(day)] == ["rmcctrl -A", "rmcctrl -p"]
+    assert not day.cycle.deeds.late
+
+
+def test_what_follows_a_command_that_was_late_is_no_finding_either(tmp_path: Path) -> None:
+    day = broken(Day(tmp_path), ("stick_session",))
+    while day.cycle.deeds.under_way() is None or "refrsrc IBM.MCP" not in day.did():
+        day.clock.sleep(day.cycle.step())
+    day.partition.pace = 20.0                  # rmcctrl -z takes 160 s then, and -A 40
+    was_late, down = False, 0
+
+    while "rmcctrl -z" not in day.did() or day.cycle.deeds.under_way() is not None:
+        day.cycle.look_now()
+        day.clock.sleep(min(5.0, day.cycle.step()))
+        was_late = was_late or bool(day.cycle.deeds.late)
+        down += day.cycle.seen is not None and day.cycle.seen.state_of("ctrmc") is State.INOPERATIVE
+
+    assert was_late and down
+    assert {day.field(event, "fault") for event in day.told("RMCA2001W")} == {"link-down"}
+
+
+def test_a_command_that_ends_during_a_look_explains_what_that_saw(tmp_path: Path) -> None:
+    day = broken(Day(tmp_path), ("stick_session",), ("hang_command", "rmcctrl -z"))
+    while not day.cycle.deeds.late:
+        day.clock.sleep(day.cycle.step())
+    day.partition.stop_rmc()
+    day.clock.at(0.005, day.host.end_hanging)           # while the next look's lssrc runs
+
+    day.cycle.look_now()
+    day.cycle.step()
+
+    assert day.cycle.seen is not None and day.cycle.seen.state_of("ctrmc") is State.INOPERATIVE
+    assert {finding.fault for finding in day.cycle.findings} == {Fault.LINK_DOWN}
 
 
 def test_an_interrupted_remedy_spends_its_budget_but_starts_no_cooldown(tmp_path: Path) -> None:

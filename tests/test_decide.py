@@ -396,6 +396,7 @@ def test_a_changing_command_past_its_time_is_told_and_waited_for() -> None:
 
     assert (decision.kind, decision.attempt) == (Kind.ESCALATE, 7)
     assert "rmcctrl -z" in decision.because and "not killed" in decision.because and decision.unblock
+    assert verdict(plain(), (LINK,), (decision,), history(under_way), ANYTHING, NOON) == ("needs-human", decision.because)
 
 
 def test_what_has_ended_settles_before_it_is_judged() -> None:

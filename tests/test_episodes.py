@@ -69,6 +69,14 @@ class Story:
         self.episodes.tell_decisions(decisions, SETTINGS, self.told, self.now)
         return [event.code for event in self.events[before:]]
 
+    def late(self, *decisions: Decision, after: timedelta = timedelta(0), since: Optional[datetime] = None) -> List[str]:
+        """The codes said of a remedy's command that has not ended in its time."""
+        self.clock.sleep(after.total_seconds())
+        before = len(self.events)
+        self.episodes.tell_decisions(decisions, SETTINGS, self.told, self.now)
+        self.episodes.tell_late(decisions, SETTINGS, self.told, self.now, since)
+        return [event.code for event in self.events[before:]]
+
     def told(self, decision: Decision) -> Dict[str, Any]:
         return entry(decision, (), self.episodes.episode_id(), self.now)
 
@@ -516,3 +524,56 @@ def test_a_decision_about_nothing_has_an_entry_too() -> None:
     told = entry(Decision(Kind.REST, "nothing is wrong"), (), "none", NOON)
 
     assert (told["fault"], told["remedy"], told["refused_by"]) == ("", None, [])
+
+
+# ---- a remedy's command that does not end ------------------------------------------------------------------------------
+
+
+def hangs(finding: Optional[Finding] = None, command: str = "rmcctrl -p") -> Decision:
+    return Decision(Kind.ESCALATE, f"{command} has not ended", finding, Remedy.START, unblock="see why", attempt=1)
+
+
+def test_a_late_command_is_told_with_its_attempt_and_since_when(story: Story) -> None:
+    story.ledger.begin(Remedy.START, Fault.RMC_DOWN, "", "E-1", "m")
+    story.clock.jump(HOUR)
+
+    story.late(hangs(), since=NOON + timedelta(minutes=4))
+
+    assert line(story.events[-1]) == (
+        'RMCA4001E needs a human remedy=start attempt=1 episode=E-1 fault=rmc-down because="rmcctrl -p has not ended" '
+        'since=2026-03-04T13:04:00+00:00 unblock="see why"')
+    assert [kept["kind"] for kept in story.ledger.decisions] == ["escalate"]
+
+
+def test_where_nobody_knows_since_when_a_late_command_was_begun_with_its_remedy(story: Story) -> None:
+    story.ledger.begin(Remedy.START, Fault.RMC_DOWN, "", "E-1", "m")
+
+    story.late(hangs(), after=HOUR)
+
+    assert story.field("since") == "2026-03-04T12:00:00+00:00"
+
+
+def test_a_late_command_is_told_once_with_its_fault_without_it_and_over_the_end_of_the_episode(story: Story) -> None:
+    story.ledger.begin(Remedy.START, Fault.RMC_DOWN, "", "E-1", "m")
+    story.look(DOWN)
+
+    said = [story.late(hangs(DOWN)), story.late(hangs(DOWN)), story.look(), story.look(), story.late(hangs())]
+
+    assert (said, story.episode) == ([[HUMAN], [], [], [GONE], []], None)
+
+
+def test_a_late_command_is_reminded_of_and_the_next_one_told(story: Story) -> None:
+    story.ledger.begin(Remedy.START, Fault.RMC_DOWN, "", "E-1", "m")
+
+    said = [story.late(hangs(), after=after * HOUR) for after in (0, 5, 1, 11, 1)]
+
+    assert said == [[HUMAN], [], [HUMAN], [], [HUMAN]]
+    assert story.late(hangs(command="rmcctrl -A")) == [HUMAN]
+
+
+def test_a_late_command_is_told_again_after_it_had_ended(story: Story) -> None:
+    story.ledger.begin(Remedy.START, Fault.RMC_DOWN, "", "E-1", "m")
+
+    said = [story.late(hangs()), story.late(), story.late(hangs())]
+
+    assert said == [[HUMAN], [], [HUMAN]]

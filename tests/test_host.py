@@ -992,8 +992,49 @@ def test_without_tenacity_a_step_has_one_try(folder: Path, tmp_path: Path, monke
 
 
 @pytest.mark.real
-def test_a_late_step_is_noted(folder: Path) -> None:
-    assert performed(folder, shell("rmcctrl -z", "sleep 0.3", timeout=0.1)).notes == {"late": "rmcctrl -z"}
+def test_a_late_command_is_told_while_it_runs_and_then_that_it_was(host: SystemHost, folder: Path, tmp_path: Path) -> None:
+    gates = [tmp_path / "one", tmp_path / "two"]
+    for gate in gates:
+        os.mkfifo(gate)
+
+    def late() -> Optional[Progress]:
+        progress = host.progress(1, str(folder))
+        return progress if progress is not None and "late" in progress.notes else None
+
+    def at_the_second() -> Optional[Progress]:
+        progress = host.progress(1, str(folder))
+        return progress if progress is not None and len(progress.steps) == 2 else None
+
+    began = time.monotonic()
+    host.begin(deed(shell("rmcctrl -z", f"cat {gates[0]}", timeout=0.1), shell("rmcctrl -A", f"cat {gates[1]}")), str(folder))
+    first = until(late)
+    gates[0].write_text("go")
+    second = until(at_the_second)
+    gates[1].write_text("go")
+    ended = finished(host, folder)
+
+    assert first.notes == {"late": "rmcctrl -z"} and began <= (first.ended_at or 0) <= time.monotonic()
+    assert second.notes == ended.notes and list(ended.notes) == ["was_late"]
+    assert ended.notes["was_late"].startswith("rmcctrl -z ended late, after ")
+
+
+@pytest.mark.real
+def test_a_late_command_is_told_though_its_helper_is_gone(host: SystemHost, folder: Path, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    host.begin(deed(shell("rmcctrl -z", f"cat {gate}", timeout=0.3)), str(folder))
+    until(lambda: any("pid" in line for line in lines_of(folder)))
+    os.kill(int(str(lines_of(folder)[0]["helper"])), signal.SIGKILL)
+
+    def late() -> bool:
+        progress = host.progress(1, str(folder))
+        return progress is not None and progress.alive and progress.notes == {"late": "rmcctrl -z"}
+
+    assert until(late)
+    gate.write_text("go")
+    until(lambda: not (host.progress(1, str(folder)) or Progress(1, True, False)).alive)
+    gone = host.progress(1, str(folder))
+    assert gone is not None and (gone.done, gone.notes) == (False, {})
 
 
 def test_under_systemd_the_helper_gets_a_unit_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -1044,6 +1085,20 @@ def test_without_room_for_files_a_helper_is_told_by_its_arguments_and_known_by_i
     assert done.exists() and not folder.exists() and not list(Path("/").glob("deed-*"))
     host.forget(1, "")
     assert unwritten.UNWRITTEN._begun == {}
+
+
+@pytest.mark.real
+def test_a_helper_tells_its_number_only_when_it_has_left_its_starters_session(tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    slow = (f"import os, sys, time; sys.path.insert(0, {AGENT!r}); from rmcagent.partition.system.perform import _part; "
+            f"leave = os.setsid; os.setsid = lambda: (time.sleep(0.3), leave()); _part(); open({str(gate)!r}).read()")
+
+    pid = int(subprocess.run([sys.executable, "-I", "-c", slow], capture_output=True, check=True).stdout)
+    session = os.getsid(pid)
+    gate.write_text("go")
+
+    assert session == pid
 
 
 @pytest.mark.real

@@ -972,6 +972,25 @@ def test_a_changing_command_that_hangs_keeps_its_helper_alive():
     assert progress and (progress.alive, progress.done) == (True, False)
 
 
+def test_a_command_is_late_only_while_it_runs():
+    scene = Scene()
+    scene.partition.hang_command("rmcctrl -z")
+    scene.begin(Remedy.RECYCLE)
+    scene.clock.sleep(119)
+    early = scene.host.progress(1, "/state")
+    scene.clock.sleep(481)
+    late = scene.host.progress(1, "/state")
+
+    scene.host.end_hanging()
+    during = scene.host.progress(1, "/state")
+    scene.clock.sleep(60)
+    ended = scene.host.progress(1, "/state")
+
+    was = {"was_late": "rmcctrl -z ended late, after 10 minutes"}
+    assert early and late and (early.notes, late.notes, late.ended_at) == ({}, {"late": "rmcctrl -z"}, 3600)
+    assert during and ended and (during.steps[-1], during.notes, ended.done, ended.notes) == ("rmcctrl -A", was, True, was)
+
+
 def test_what_is_forgotten_leaves_no_trace():
     scene = Scene()
     scene.begin(Remedy.REFRESH)

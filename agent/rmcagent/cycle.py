@@ -124,7 +124,7 @@ class Cycle:
         self.next_look = self.steady.now() + self.settings.cadence.look
         seen = self.observer.look(tuple(self.ledger.known.values()), suspicious=self._suspicious())
         seen = self._noted(seen)
-        if self.deeds.under_way() is not None and not self.deeds.late:
+        if self.deeds.under_way() is not None and not self.deeds.still_late():
             # What a remedy does to RMC while it runs is not a finding.
             self.view = self._view(self.findings, self._would(seen))
             return
@@ -187,10 +187,18 @@ class Cycle:
         decisions = decide(seen, self.findings, self.memory.history(), self.settings, self.steady.now())
         if any([refusal.guard for refusal in decision.refused_by] == ["splay"] for decision in decisions):
             self.memory.only_splay_holds()
+        elif any(_outside_window(decision) for decision in decisions):
+            self.memory.splay = ("", None)  # a turn counted before it closed would let a fleet act together when it opens
         return decisions
 
     def _tell(self, decisions: Tuple[Decision, ...], seen: Snapshot) -> None:
-        self.episodes.tell_decisions(decisions, self.settings, lambda decision: self._entry(decision, seen), self.steady.now())
+        now = self.steady.now()
+
+        def told(decision: Decision) -> Dict[str, Any]:
+            return self._entry(decision, seen)
+
+        self.episodes.tell_decisions(decisions, self.settings, told, now)
+        self.episodes.tell_late(decisions, self.settings, told, now, self.deeds.late_since)
 
     def _entry(self, decision: Decision, seen: Snapshot) -> Dict[str, Any]:
         now = self.steady.now()
@@ -244,6 +252,7 @@ class Cycle:
             how, because = outcome(attempt, tuple(self.memory.goals), policy, now)
             if how is None:
                 continue
+            because = "; ".join(filter(None, (because, attempt.because)))  # that it ended late
             self.ledger.update(replace(attempt, outcome=how, because=because))
             self.memory.goals = []
             if not attempt.shadow:
@@ -328,3 +337,7 @@ class Cycle:
 
 def _due(decisions: Sequence[Decision]) -> Optional[Decision]:
     return next((decision for decision in decisions if decision.kind is Kind.APPLY), None)
+
+
+def _outside_window(decision: Decision) -> bool:
+    return decision.remedy in DISRUPTIVE and any(refusal.guard == "window" for refusal in decision.refused_by)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Callable, List, Optional, Tuple
 
 from rmcagent.ledger import Ledger
@@ -36,6 +36,7 @@ class Deeds:
     def __init__(self, host: Host, place: Place, ledger: Ledger, emit: Callable[[Event], None]) -> None:
         self.host, self.place, self.ledger, self.emit = host, place, ledger, emit
         self.late = ""                  # a changing command that has not ended in its time: reported, waited for, never killed
+        self.late_since: Optional[datetime] = None  # when that was begun
         self.unwritten: List[int] = []  # attempts whose helpers have no files; the last may be under way
         self.no_room_told = 0           # the remedy cut short of which that was told
 
@@ -70,7 +71,7 @@ class Deeds:
         self.ledger.catch_up()
         self._tell_finished_unwritten()
         attempt = self.under_way()
-        self.late = ""
+        self.late, self.late_since = "", None
         if attempt is None:
             return False
         if attempt.id in self.unwritten:
@@ -79,18 +80,27 @@ class Deeds:
         progress = self.host.progress(attempt.id, self.folder) if same_boot else None
         if progress is not None and not progress.done and progress.alive:
             self.late = progress.notes.get("late", "")
+            if self.late and progress.ended_at is not None:
+                self.late_since = self.ledger.steady.at(progress.ended_at)
             return False
         now = self.ledger.steady.now()
         if progress is not None and progress.done:
             self._tell_done(attempt, progress)
             at = self.ledger.steady.at(progress.ended_at) if progress.ended_at is not None else now
-            self.ledger.update(replace(attempt, ended_at=min(at, now), failed="; ".join(progress.failed)[:300]))
+            failed, late = "; ".join(progress.failed)[:300], progress.notes.get("was_late", "")
+            self.ledger.update(replace(attempt, ended_at=min(at, now), failed=failed, because=late))
         else:
             self._interrupted(
                 attempt, "its helper died before it was done" if same_boot else "the partition was rebooted meanwhile"
             )
         self.host.forget(attempt.id, self.folder)
         return True
+
+    def still_late(self) -> bool:
+        """Asked after a look: a command that has ended meanwhile explains what was seen, and the next steps will."""
+        attempt = self.under_way() if self.late else None
+        progress = self.host.progress(attempt.id, self.folder) if attempt is not None else None
+        return progress is not None and progress.notes.get("late") == self.late
 
     # -- finishing what another life began
 

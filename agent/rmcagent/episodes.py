@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Callable, Dict, List, Sequence, Set, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
 
 from rmcagent.config import Settings
 from rmcagent.ledger import Ledger
@@ -14,6 +14,7 @@ from rmcagent.report import Event
 
 WEEK = timedelta(days=7)
 ENOUGH_LOOKS = 2                # that saw it, or did not; none is counted beyond
+LATE = "late"                   # what is said of a remedy's command, not of a fault
 NOISE = (Fault.LOG_STORM, Fault.HMC_SIDE)
 # While a remedy settles these are expected to be wrong for a while; they are news only when it has been judged.
 AFTERMATH = (Fault.LINK_DOWN, Fault.LINK_PENDING, Fault.NO_HMC, Fault.LINK_PARTIAL, Fault.HMC_UNREACHABLE, Fault.MANAGER_DOWN)
@@ -75,7 +76,7 @@ class Episodes:
         over = seen.complete and self.clean_looks >= ENOUGH_LOOKS and not (findings or self.problems)
         if self.ledger.episode is not None and over:
             self.ledger.close_episode()
-            self.said.clear()
+            self.said = {key: said for key, said in self.said.items() if key[0] == LATE}
 
     def tell_decisions(self, decisions: Sequence[Decision], settings: Settings, told: Callable[[Decision], Dict[str, Any]],
                        now: datetime) -> None:
@@ -83,7 +84,7 @@ class Episodes:
         made: Set[Tuple[str, ...]] = set()
         for decision in decisions:
             finding = decision.finding
-            if finding is None or decision.kind not in (Kind.REFUSE, Kind.ESCALATE, Kind.WAIT):
+            if finding is None or decision.attempt is not None or decision.kind not in (Kind.REFUSE, Kind.ESCALATE, Kind.WAIT):
                 continue
             problem = self.problems.get(finding.key)
             if problem is None or not problem.told or (decision.kind is Kind.WAIT and not decision.refused_by):
@@ -102,6 +103,18 @@ class Episodes:
         over = [key for key in self.said if key[0] in about and key[1] == Kind.WAIT.value and key not in made]
         for key in over:
             del self.said[key]
+
+    def tell_late(self, decisions: Sequence[Decision], settings: Settings, told: Callable[[Decision], Dict[str, Any]],
+                  now: datetime, since: Optional[datetime]) -> None:
+        """A changing command that has not ended in its time: once, then reminded, whether its fault is still seen or not."""
+        late = {(LATE, decision.because): decision for decision in decisions
+                if decision.kind is Kind.ESCALATE and decision.attempt in self.ledger.attempts}
+        self.said = {key: said for key, said in self.said.items() if key[0] != LATE or key in late}
+        for key, decision in late.items():
+            if key not in self.said:
+                self.ledger.decided(told(decision))
+            if self._due(key, settings.report.remind, now, at_once=True):
+                self.emit(self._late_event(decision, since))
 
     def _remember(self) -> None:
         """The problems told, each with the evidence it was told with: what changes at every look is not for the ledger."""
@@ -162,6 +175,14 @@ class Episodes:
             because = ("because", decision.because)
             return Event("RMCA4001E", "needs a human", (fault, episode, because, evidence, ("unblock", unblock)))
         return Event("RMCA4002W", "cause is elsewhere", (fault, ("side", finding.side.value), episode, evidence, ("do", unblock)))
+
+    def _late_event(self, decision: Decision, since: Optional[datetime]) -> Event:
+        attempt = self.ledger.attempts[decision.attempt or 0]
+        began = self.ledger.steady.shown(since or attempt.begun_at).isoformat(timespec="seconds")
+        return Event("RMCA4001E", "needs a human", (
+            ("remedy", attempt.remedy.value), ("attempt", str(attempt.id)), ("episode", attempt.episode),
+            ("fault", attempt.fault.value), ("because", decision.because), ("since", began), ("unblock", decision.unblock),
+        ))
 
 
 def entry(decision: Decision, alternatives: Sequence[Decision], episode: str, at: datetime) -> Dict[str, Any]:

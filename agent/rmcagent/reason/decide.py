@@ -82,7 +82,8 @@ def verdict(seen: Optional[Snapshot], findings: Sequence[Finding], decisions: Se
         return "paused", history.pause.reason
     for decision in decisions:
         if decision.kind in (Kind.ESCALATE, Kind.REFUSE):
-            return "needs-human", decision.finding.evidence if decision.finding else decision.because
+            late = decision.attempt is not None
+            return "needs-human", decision.finding.evidence if decision.finding and not late else decision.because
     for decision in decisions:
         if (decision.kind in (Kind.APPLY, Kind.JUDGE) or decision.attempt is not None) and not decision.shadow:
             return "healing", decision.because
@@ -120,7 +121,8 @@ def _judge(attempt: Attempt, finding: Optional[Finding], settings: Settings, now
     name = f"{attempt.remedy.value} (attempt {attempt.id})"
     if attempt.ended_at is None and late:
         return Decision(Kind.ESCALATE, f"{late} of {name} has not ended in its time; it is waited for, not killed", finding,
-                        attempt.remedy, unblock=f"see why {late} hangs", attempt=attempt.id)
+                        attempt.remedy, unblock=f"see why {late} hangs: the remedy goes on when it ends, or is ended by hand",
+                        attempt=attempt.id)
     until = attempt.ended_at + settings.remedies[attempt.remedy.value].settle if attempt.ended_at else None
     kind, how = ((Kind.WAIT, "is under way") if until is None else (Kind.WAIT, "settles before it is judged") if now < until
                  else (Kind.JUDGE, "has settled"))

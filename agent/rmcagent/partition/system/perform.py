@@ -19,6 +19,7 @@ import rmcagent
 from rmcagent.model import Answer, Deed, Progress, Remedy, Step
 from rmcagent.partition.system.run import change, environment
 from rmcagent.partition.system.started import Age, start_time, still_runs
+from rmcagent.partition.system.written import Written
 
 if TYPE_CHECKING:
     from rmcagent.partition.system.unwritten import Unwritten
@@ -64,11 +65,13 @@ def progress(attempt: int, folder: str, age: Age = lambda pid: None) -> Optional
         return None
     # The lock first: a helper that ends meanwhile has written its last line by then.
     held = _is_held(_path(folder, attempt, "lock"))
-    seen = _Seen()
-    for line in _lines(_path(folder, attempt, "jsonl")):
+    lines = _lines(_path(folder, attempt, "jsonl"))
+    seen = Written(time.monotonic())
+    for line in lines:
         seen.take(line)
     alive = held or (not seen.done and still_runs(seen.command, age))
-    return Progress(attempt, alive, seen.done, tuple(seen.steps), tuple(seen.failed()), seen.notes, seen.ended_at)
+    notes = {**seen.notes, **(seen.late() if alive else {})}
+    return Progress(attempt, alive, seen.done, tuple(seen.steps), tuple(seen.failed()), notes, seen.ended_at)
 
 
 def forget(attempt: int, folder: str) -> None:
@@ -179,42 +182,9 @@ def _once(step: Step, notes: Notes) -> Answer:
     def started(pid: int) -> None:
         notes.write(pid=pid, started=start_time(pid), wall=time.time(), timeout=step.timeout)
 
-    answer = change(step.argv, step.timeout, lambda: notes.note("late", step.name), started)
+    answer = change(step.argv, step.timeout, lambda: None, started)
     notes.write(end=step.name, exit=answer.exit_code, took=round(answer.took, 3))
     return answer
-
-
-class _Seen:
-    """What the lines read so far come to."""
-
-    def __init__(self) -> None:
-        self.steps: List[str] = []
-        self.exits: Dict[str, Any] = {}
-        self.notes: Dict[str, str] = {}
-        self.done = False
-        self.last: List[str] = []
-        self.command: Dict[str, Any] = {}     # the one begun last, as noted, until it has ended
-        self.ended_at: Optional[float] = None
-
-    def take(self, line: Dict[str, Any]) -> None:
-        at = line.get("at")
-        # A moment still to come is one of an earlier boot.
-        self.ended_at = at if isinstance(at, float) and at <= time.monotonic() else None
-        if "begin" in line:
-            self.steps.append(str(line["begin"]))
-        elif "pid" in line:
-            self.command = line
-        elif "end" in line:
-            self.exits[str(line["end"])] = line.get("exit")
-            self.command = {}
-        elif "notes" in line:
-            self.notes.update({str(name): str(value) for name, value in dict(line["notes"]).items()})
-        elif line.get("done"):
-            self.done = True
-            self.last = [str(failed) for failed in line.get("failed", ())]
-
-    def failed(self) -> List[str]:
-        return self.last if self.done else [f"{name}: exit {code}" for name, code in self.exits.items() if code != 0]
 
 
 def _lines(path: str) -> List[Dict[str, Any]]:
@@ -322,16 +292,22 @@ def _deafen() -> None:
 
 
 def _part() -> None:
-    """Become nobody's child, in a session of our own, and let go of the starter's pipes; it is told our new number."""
+    """Become nobody's child, in a session of our own, and let go of the starter's pipes; it is told our new number.
+
+    It is told only then: until we have left its session, whatever stops that stops us.
+    """
     null, starter = os.open(os.devnull, os.O_RDWR), os.dup(1)
     for number in (0, 1, 2):
         os.dup2(null, number)
-    child = os.fork()
-    if child:
-        os.write(starter, b"%d\n" % child)
+    parted, parting = os.pipe()
+    if os.fork():
+        os.close(parting)
+        os.write(starter, os.read(parted, 32))
         os._exit(0)
-    os.close(starter)
     os.setsid()
+    os.write(parting, b"%d\n" % os.getpid())
+    for number in (null, starter, parted, parting):
+        os.close(number)
 
 
 def _taken_within(path: str, seconds: float) -> Optional[int]:

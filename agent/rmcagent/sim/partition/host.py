@@ -160,6 +160,7 @@ class Helper:
     ended_at: Optional[float] = None
     busy: bool = False                        # a command it started still runs
     running: Optional[Tuple[Step, int]] = None
+    running_since: float = 0.0
 
     def __post_init__(self) -> None:
         self.boot = self.partition.boot
@@ -199,6 +200,7 @@ class Helper:
             reply = Reply(seconds=step.timeout)          # it stays in the foreground, and is left there
         self.busy = True
         running = self.running = (step, tries)
+        self.ended_at = self.running_since = self.clock.monotonic()
         if reply.seconds < float("inf"):
             self.clock.at(reply.seconds, lambda: self._end(step, reply, tries) if self.running is running else None)
         if reply.seconds > step.timeout:
@@ -215,6 +217,9 @@ class Helper:
 
     def _end(self, step: Step, reply: Reply, tries: int) -> None:
         self.busy, self.running = False, None
+        if self.notes.pop("late", ""):
+            took = self.clock.monotonic() - self.running_since
+            self.notes["was_late"] = f"{step.name} ended late, after {took / 60:.0f} minutes"
         again = reply.exit_code != 0 and tries > 1 and not reply.missing
         if again and not self.killed and self.partition.boot == self.boot:
             self.clock.at(RETRY_SECONDS, lambda: self._begin(step, tries - 1))
