@@ -24,6 +24,7 @@ from rmcagent.partition.host import SystemHost, answer_id
 from rmcagent.partition.system import perform, restart, run, started, unwritten
 from rmcagent.partition.system.archive import Archive, prune, redacted
 from rmcagent.partition.system.run import PATH, Runner, change, process_fields
+from rmcagent.partition.system.written import Written
 
 SH = "/bin/sh"
 AGENT = str(Path(host_module.__file__).parents[2])
@@ -1016,6 +1017,18 @@ def test_a_late_command_is_told_while_it_runs_and_then_that_it_was(host: SystemH
     assert first.notes == {"late": "rmcctrl -z"} and began <= (first.ended_at or 0) <= time.monotonic()
     assert second.notes == ended.notes and list(ended.notes) == ["was_late"]
     assert ended.notes["was_late"].startswith("rmcctrl -z ended late, after ")
+
+
+def test_between_two_steps_nothing_is_late() -> None:
+    seen = Written(now=1000.0)
+    late = []
+    for line in ({"begin": "rmcctrl -z"}, {"pid": 7, "timeout": 120.0}, {"end": "rmcctrl -z", "exit": 0, "took": 240.0},
+                 {"begin": "rmcctrl -A"}, {"pid": 8, "timeout": 900.0}):
+        seen.take({**line, "at": 500.0})
+        late.append(seen.late())
+
+    assert late == [{}, {"late": "rmcctrl -z"}, {}, {}, {}]
+    assert seen.notes == {"was_late": "rmcctrl -z ended late, after 4 minutes"}
 
 
 @pytest.mark.real
