@@ -48,7 +48,7 @@ class Memory:
         now = self.steady.now()
         self.vitals = seen.vitals
         if not again:
-            self.hung_looks = self.hung_looks + 1 if looks_hung(seen) else 0
+            self.hung_looks = min(self.hung_looks + 1 if looks_hung(seen) else 0, settings.faults.hung)
             self.empty_looks = min(self.empty_looks + 1, 2) if shows_no_hmc(seen) else 0 if seen.complete else self.empty_looks
         self._note_hmcs(seen, now)
         self._note_links(seen, settings.faults.flapping.span, counts=not (under_way or self.settling()))

@@ -2,51 +2,56 @@
 
 While nothing happens, a turn of the agent depends on time by comparisons alone. Values that move with the clock carry their
 slope (now: 1, its distance from something that stands still: 1, the sum of now and that distance's opposite: 0), and each
-comparison of one that moves with one that does not tells the Watch how far they are apart. What a turn leaves behind stands still
-from the next one on.
+comparison of one that moves with one that does not tells the Watch when it comes out otherwise. What is worked out by more than
+plus and minus may be otherwise at once. What a turn leaves behind stands still from the next one on.
+
+Not seen: a datetime of the standard library, plus or minus a span that moves; and words and whole numbers made of a time.
 """
 from __future__ import annotations
 
-import operator
 from datetime import datetime, timedelta, tzinfo
-from typing import Any, Callable, List, Optional, Tuple
+from typing import Any, Callable, List, Optional, Tuple, Union
 
 from rmcagent.clock import Steady
 
+LEAST = 1e-6                    # seconds: no two times are nearer to each other
+Anchor = Union[datetime, float, None]
+
 
 class Watch:
-    """The comparisons of one turn: (what stood still, where that is known, and the seconds until it comes out otherwise)."""
+    """The comparisons of one turn: (what stood still, if it was remembered, and the seconds until it comes out otherwise)."""
 
     def __init__(self) -> None:
         self.turn = 0
-        self.flips: List[Tuple[Optional[datetime], float]] = []
+        self.flips: List[Tuple[Anchor, float]] = []
 
     def begin(self) -> None:
         """Another turn: what moved in the last one stands still."""
         self.turn += 1
         self.flips = []
 
-    def compared(self, ahead: float, slope: float, anchor: Optional[datetime]) -> None:
-        """Two values `ahead` seconds apart, of which one gains on the other by `slope` seconds a second."""
-        seconds = ahead / slope
+    def compared(self, ahead: float, slope: float, late: bool, anchor: Anchor) -> None:
+        """Two values `ahead` seconds apart, of which one gains on the other by `slope` seconds a second. `late`: being equal is
+        as being apart was."""
+        seconds = ahead / slope + (LEAST if late else 0.0)
         if seconds > 0:
             self.flips.append((anchor, seconds))
 
 
 class Moving:
-    """What Moment, Span and Ticks have in common. `anchor`: the moment from which a span is counted."""
+    """What Moment, Span and Ticks have in common. `anchor`: what was remembered, and a span is counted from."""
 
     watch: Watch
     turn = -1
     slope = 0.0
-    anchor: Optional[datetime] = None
+    anchor: Anchor = None
 
     def moves(self) -> float:
         return self.slope if self.turn == self.watch.turn else 0.0
 
 
 class Moment(Moving, datetime):
-    """A datetime that moves. `derived`: it was worked out, and not remembered."""
+    """A datetime that moves. `derived`: it was worked out in its turn, and no clock told it."""
 
     derived = False
 
@@ -57,17 +62,15 @@ class Moment(Moving, datetime):
         return _difference(other, self, datetime.__sub__(other, self))
 
     def __add__(self, other: timedelta) -> Any:
-        made = _moment(datetime.__add__(self, other), self.watch, self.moves() + slope_of(other))
-        made.derived = True
-        return made
+        return _moment(datetime.__add__(self, other), self.watch, self.moves() + slope_of(other), derived=True)
 
     __radd__ = __add__
 
     def replace(self, *parts: Any, **named: Any) -> Any:
-        return _moment(plain(self).replace(*parts, **named), self.watch, self.moves())
+        return _moment(plain(self).replace(*parts, **named), self.watch, self.moves(), self.derived)
 
     def astimezone(self, tz: Optional[tzinfo] = None) -> Any:
-        return _moment(plain(self).astimezone(tz), self.watch, self.moves())
+        return _moment(plain(self).astimezone(tz), self.watch, self.moves(), self.derived)
 
 
 class Span(Moving, timedelta):
@@ -75,16 +78,16 @@ class Span(Moving, timedelta):
 
     def __add__(self, other: Any) -> Any:
         if isinstance(other, datetime):
-            return NotImplemented
-        return _span(timedelta.__add__(self, other), self.watch, self.moves() + slope_of(other), self.anchor)
+            return _moment(datetime.__add__(other, self), self.watch, self.moves() + slope_of(other), derived=True)
+        return _span(timedelta.__add__(self, other), self.watch, self.moves() + slope_of(other), _origin(self, other))
 
     __radd__ = __add__
 
     def __sub__(self, other: timedelta) -> Any:
-        return _span(timedelta.__sub__(self, other), self.watch, self.moves() - slope_of(other), self.anchor)
+        return _span(timedelta.__sub__(self, other), self.watch, self.moves() - slope_of(other), _origin(self, other))
 
     def __rsub__(self, other: timedelta) -> Any:
-        return _span(timedelta.__sub__(other, self), self.watch, slope_of(other) - self.moves(), self.anchor)
+        return _span(timedelta.__sub__(other, self), self.watch, slope_of(other) - self.moves(), _origin(self, other))
 
     def total_seconds(self) -> float:
         return ticks(timedelta.total_seconds(self), self.watch, self.moves(), self.anchor)
@@ -94,15 +97,15 @@ class Ticks(Moving, float):
     """Seconds that move."""
 
     def __add__(self, other: float) -> Any:
-        return ticks(float.__add__(self, other), self.watch, self.moves() + slope_of(other), self.anchor)
+        return ticks(float.__add__(self, other), self.watch, self.moves() + slope_of(other), _origin(self, other))
 
     __radd__ = __add__
 
     def __sub__(self, other: float) -> Any:
-        return ticks(float.__sub__(self, other), self.watch, self.moves() - slope_of(other), self.anchor)
+        return ticks(float.__sub__(self, other), self.watch, self.moves() - slope_of(other), _since(self, other))
 
     def __rsub__(self, other: float) -> Any:
-        return ticks(float.__rsub__(self, other), self.watch, slope_of(other) - self.moves(), self.anchor)
+        return ticks(float.__rsub__(self, other), self.watch, slope_of(other) - self.moves(), _since(other, self))
 
 
 class MovingSteady(Steady):
@@ -131,16 +134,9 @@ def moving(moment: datetime, watch: Watch) -> datetime:
     return _moment(moment, watch, 1.0)
 
 
-def ticks(seconds: float, watch: Watch, slope: float = 1.0, anchor: Optional[datetime] = None) -> float:
+def ticks(seconds: float, watch: Watch, slope: float = 1.0, anchor: Anchor = None) -> float:
     made = Ticks(seconds)
     made.watch, made.turn, made.slope, made.anchor = watch, watch.turn, slope, anchor
-    return made
-
-
-def _moment(moment: datetime, watch: Watch, slope: float) -> Moment:
-    made = Moment(moment.year, moment.month, moment.day, moment.hour, moment.minute, moment.second, moment.microsecond,
-                  moment.tzinfo, fold=moment.fold)
-    made.watch, made.turn, made.slope = watch, watch.turn, slope
     return made
 
 
@@ -149,7 +145,14 @@ def span(length: timedelta, watch: Watch, slope: float = 1.0) -> timedelta:
     return _span(length, watch, slope, None)
 
 
-def _span(length: timedelta, watch: Watch, slope: float, anchor: Optional[datetime]) -> timedelta:
+def _moment(moment: datetime, watch: Watch, slope: float, derived: bool = False) -> Moment:
+    made = Moment(moment.year, moment.month, moment.day, moment.hour, moment.minute, moment.second, moment.microsecond,
+                  moment.tzinfo, fold=moment.fold)
+    made.watch, made.turn, made.slope, made.derived = watch, watch.turn, slope, derived
+    return made
+
+
+def _span(length: timedelta, watch: Watch, slope: float, anchor: Anchor) -> timedelta:
     made = Span(length.days, length.seconds, length.microseconds)
     made.watch, made.turn, made.slope, made.anchor = watch, watch.turn, slope, anchor
     return made
@@ -157,32 +160,56 @@ def _span(length: timedelta, watch: Watch, slope: float, anchor: Optional[dateti
 
 def _difference(left: Any, right: Any, found: Any) -> Any:
     watch = (left if isinstance(left, Moving) else right).watch
-    if isinstance(found, datetime):
-        made = _moment(found, watch, slope_of(left) - slope_of(right))
-        made.derived = True
-        return made
+    slope = slope_of(left) - slope_of(right)
+    return _moment(found, watch, slope, derived=True) if isinstance(found, datetime) else _span(found, watch, slope,
+                                                                                               _remembered(left, right))
+
+
+def _remembered(left: datetime, right: datetime) -> Optional[datetime]:
+    """The one that stands still, unless it was only worked out: what is left of an earlier turn was remembered."""
     still = [side for side in (left, right) if not slope_of(side)]
-    return _span(found, watch, slope_of(left) - slope_of(right), still[0] if still else None)
+    worked_out = [side for side in still if isinstance(side, Moment) and side.derived and side.turn == side.watch.turn]
+    return still[0] if len(still) == 1 and not worked_out else None
 
 
-def _comparing(kind: Any, name: str, gap: Callable[[Any, Any], float]) -> Callable[[Any, Any], Any]:
+def _origin(left: Any, right: Any) -> Anchor:
+    """What the one that moves is counted from; unknown where both do."""
+    moves = [side for side in (left, right) if slope_of(side)]
+    return moves[0].anchor if len(moves) == 1 else None
+
+
+def _since(left: Any, right: Any) -> Anchor:
+    """Now, less seconds that a clock once told, is counted from these."""
+    moves = [side for side in (left, right) if slope_of(side)]
+    still = [side for side in (left, right) if isinstance(side, Ticks) and not side.moves()]
+    return still[0] if still and moves and moves[0].anchor is None else _origin(left, right)
+
+
+def _comparing(kind: Any, name: str, gap: Callable[[Any, Any], float],
+               anchor: Callable[[Any, Any], Anchor]) -> Callable[..., Any]:
     compare = getattr(kind, name)
 
     def compared(self: Any, other: Any) -> Any:
         answer = compare(self, other)
         slope = self.moves() - slope_of(other)
         if slope and answer is not NotImplemented:
-            self.watch.compared(gap(self, other), slope, _anchor(self, other))
+            late = name in (("__le__", "__gt__") if slope > 0 else ("__lt__", "__ge__"))
+            self.watch.compared(gap(self, other), slope, late, anchor(self, other))
         return answer
 
     return compared
 
 
-def _anchor(left: Any, right: Any) -> Optional[datetime]:
-    for side in (left, right):
-        if isinstance(side, datetime) and not slope_of(side):
-            return None if getattr(side, "derived", False) else side
-    return getattr(left, "anchor", None) or getattr(right, "anchor", None)
+def _opaque(kind: Any, name: str) -> Callable[..., Any]:
+    """What is worked out in a way that is not followed: otherwise at once, but for a share of nothing."""
+    work_out = getattr(kind, name)
+
+    def worked_out(self: Any, *others: Any) -> Any:
+        if self.moves() and not (others == (0,) and name == "__rtruediv__"):
+            self.watch.flips.append((self.anchor, LEAST))
+        return work_out(self, *others)
+
+    return worked_out
 
 
 def _between_moments(one: datetime, other: datetime) -> float:
@@ -197,8 +224,13 @@ def _between_ticks(one: float, other: float) -> float:
     return float(other) - float(one)
 
 
-for _kind, _made, _gap in (
-    (datetime, Moment, _between_moments), (timedelta, Span, _between_spans), (float, Ticks, _between_ticks),
+for _kind, _made, _gap, _anchor in (
+    (datetime, Moment, _between_moments, _remembered), (timedelta, Span, _between_spans, _origin),
+    (float, Ticks, _between_ticks, _origin),
 ):
-    for _operator in (operator.lt, operator.le, operator.gt, operator.ge):
-        setattr(_made, f"__{_operator.__name__}__", _comparing(_kind, f"__{_operator.__name__}__", _gap))
+    for _name in ("lt", "le", "gt", "ge"):
+        setattr(_made, f"__{_name}__", _comparing(_kind, f"__{_name}__", _gap, _anchor))
+    for _name in ("mul", "truediv", "floordiv", "mod", "divmod", "neg", "abs"):
+        for _side in (f"__{_name}__", f"__r{_name}__"):
+            if _made is not Moment and hasattr(_kind, _side):
+                setattr(_made, _side, _opaque(_kind, _side))

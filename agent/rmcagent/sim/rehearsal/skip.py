@@ -13,10 +13,10 @@ from collections import deque
 from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Callable, Iterator, List, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence
 
 from rmcagent.sim.clock import MICRO
-from rmcagent.sim.moving import Anchor, MovingSteady, Ticks, Watch, plain
+from rmcagent.sim.moving import MovingSteady, Ticks, Watch, plain
 
 if TYPE_CHECKING:
     from rmcagent.sim.rehearsal.run import Rehearsal
@@ -27,7 +27,8 @@ REMEMBERED = 200                # looks since something happened, among which on
 ALIKE = 2                       # looks of one verdict in a row before all of what the agent remembers is compared
 # What leads out of the agent, is asked afresh in every look, or only saves work.
 LEFT_OUT = frozenset(("host", "place", "settings", "ledger", "steady", "clock", "emit", "ask", "_ask", "seen", "view", "vitals",
-                      "_understood", "_file", "on_time"))
+                      "_understood", "_file", "on_time", "decisions"))
+LEAVES = (str, int, float, type(None), datetime, timedelta, Enum)
 WRITTEN = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+[+-]\d\d:\d\d$")      # a moment as the ledger's facts hold it
 LOCAL = 10**20                  # microseconds that set local times apart
 Leaf = Callable[[Any], Any]
@@ -42,7 +43,7 @@ class Look:
     ended: int
     shape: List[Any]
     times: List[int]
-    flips: List[Tuple[Optional[int], float]]        # what was compared with, and seconds until it comes out otherwise
+    flips: Dict[Optional[int], float]       # what was compared with; the least seconds until it comes out otherwise
 
 
 class Skip:
@@ -114,7 +115,11 @@ class Skip:
             return
         look = self._taken()
         self.looks = [*self.looks[-REMEMBERED:], look]
+        room = min(left, self.rehearsal.clock.until_next())
         for number in range(len(self.looks) - 2, -1, -1):
+            room = min(room, self.looks[number + 1].flips.get(None, FAR))
+            if look.began - self.looks[number].began >= room * MICRO:
+                return                  # and any longer stretch repeats itself less
             if self._skip(self.looks[number], look, self.looks[number + 1:], left):
                 return
 
@@ -131,7 +136,10 @@ class Skip:
 
         _walk(self.rehearsal, note)
         began = plain(self.rehearsal.cycle.next_look) - self.rehearsal.cycle.settings.cadence.look
-        flips = [(_number(anchor) if anchor is not None else None, seconds) for anchor, seconds in self.watch.flips]
+        flips: Dict[Optional[int], float] = {}
+        for anchor, seconds in self.watch.flips:
+            number = _number(anchor) if anchor is not None else None
+            flips[number] = min(seconds, flips.get(number, FAR))
         return Look(_number(began), _number(self.rehearsal.cycle.steady.now()), shape, times, flips)
 
     def _skip(self, earlier: Look, look: Look, between: Sequence[Look], left: float) -> bool:
@@ -148,13 +156,15 @@ class Skip:
             return False
         still = {time for time, moved in zip(look.times, slid) if not moved}
         moving = set(earlier.times) - still
-        room = _room(sorted(still), [time for time, moved in zip(earlier.times, slid) if moved])
-        ahead = [left, self.rehearsal.clock.until_next(), *self._until_clocks_change(left), *self._until_windows(),
-                 (room - period) / MICRO]
+        # What lags behind are the log's tallies, which are compared with now alone unless they hold noise, and none repeats.
+        room = _room(sorted(still), {time for time in moving if time + period > earlier.began})
+        ahead = [left, self.rehearsal.clock.until_next(), *self._until_windows(), (room - period) / MICRO]
         # What was set within the stretch will be set again; an anchor in the future was worked out from something older.
-        ahead += [seconds for one in between for anchor, seconds in one.flips
+        ahead += [seconds for one in between for anchor, seconds in one.flips.items()
                   if anchor is None or anchor in still or not (anchor in moving or earlier.began < anchor <= one.ended)]
-        times = int(min((_micro(min(seconds, FAR)) - 1) // period for seconds in ahead))
+        times = _times(min(ahead), period)
+        if times > 0:
+            times = min(times, _times(self._until_clocks_change(times * period / MICRO), period))
         if times < 1:
             return False
         self._pass(times * period, iter(slid))
@@ -178,23 +188,28 @@ class Skip:
                     if edge > local:
                         yield (edge - local).total_seconds()
 
-    def _until_clocks_change(self, left: float) -> Iterator[float]:
-        """Seconds until local time has another offset from UTC, by which windows and the error log go."""
+    def _until_clocks_change(self, most: float) -> float:
+        """Seconds until local time has another offset from UTC, by which windows and the error log go; FAR: not until then."""
         now = plain(self.rehearsal.clock.now())
-        same, last = 0.0, min(left, self.rehearsal.clock.until_next())
-        while same < last:
-            other = min(same + CLOCKS_CHANGE, last)
+        same = 0.0
+        while same < most:
+            other = min(same + CLOCKS_CHANGE, most)
             if _offset(now + timedelta(seconds=other)) == _offset(now):
                 same = other
                 continue
             while other - same > 1.0:
                 middle = (same + other) / 2
                 same, other = (middle, other) if _offset(now + timedelta(seconds=middle)) == _offset(now) else (same, middle)
-            yield same
-            return
+            return same
+        return FAR
 
 
-def _room(still: List[int], moved: List[int]) -> float:
+def _times(seconds: float, period: int) -> int:
+    """How often a stretch may be repeated before so many seconds are over."""
+    return (_micro(min(seconds, FAR)) - 1) // period
+
+
+def _room(still: Sequence[int], moved: Iterable[int]) -> float:
     """How far those that moved may move in all before one of them meets one that stands still."""
     places = ((time, bisect_left(still, time)) for time in moved)
     return min((still[place] - time for time, place in places if place < len(still)), default=FAR * MICRO)
@@ -215,9 +230,12 @@ def _walk(rehearsal: Rehearsal, leaf: Leaf) -> None:
         _visit(root, leaf)
     leaf([(row.name, row.state, row.pid) for row in rehearsal.partition.subsystems.values()])
     leaf((tuple(rehearsal.partition.upon), rehearsal.file.behind, len(rehearsal.mistakes)))
+    leaf(tuple(map(id, rehearsal.ledger.decisions)))        # an entry once written never changes
 
 
 def _visit(value: Any, leaf: Leaf) -> Any:
+    if isinstance(value, LEAVES):
+        return leaf(value)
     if isinstance(value, dict):
         leaf(tuple(value))
         for key, inner in value.items():
@@ -230,7 +248,7 @@ def _visit(value: Any, leaf: Leaf) -> Any:
         leaf(frozenset(value))
     elif isinstance(value, tuple) or is_dataclass(value):
         return _rebuilt(value, leaf)
-    elif type(value).__module__.startswith("rmcagent.") and not isinstance(value, (Enum, Ticks, datetime)):
+    elif type(value).__module__.startswith("rmcagent."):
         for name, inner in vars(value).items():
             if name not in LEFT_OUT:
                 vars(value)[name] = _visit(inner, leaf)
@@ -258,7 +276,7 @@ def _is_time(leaf: Any) -> bool:
 def _number(time: Any) -> int:
     """Microseconds of whatever it counts by; a local time, which has no offset, must not be taken for another."""
     if isinstance(time, Ticks):
-        return _micro(time)
+        return _micro(float(time))
     moment = datetime.fromisoformat(time) if isinstance(time, str) else time
     micro = (moment.toordinal() * 86400 + moment.hour * 3600 + moment.minute * 60 + moment.second) * MICRO + moment.microsecond
     offset = moment.utcoffset()
