@@ -105,7 +105,8 @@ class Observer:
         rows, _ = self._subsystems()
         running = self._runs(rows)
         domains, resources = self._domains(running), self._hmc_resources(running)
-        self._keep_cluster(self._ask_cluster(rows, domains), rows)
+        now = self.steady.now()
+        self._keep_cluster(self._ask_cluster(rows, domains), rows, now)
         busy = BusyFacts(self._migration(), self._processes())
         rows, took = self._subsystems()
         return self._assemble(rows, took, resources, self._cluster, busy, known, fresh=True)
@@ -265,15 +266,16 @@ class Observer:
         untold = any(fact.how in (How.GAP, How.UNASKED) for fact in facts)
         patience = SUSPICIOUS_LOOKS * self.settings.cadence.look if suspicious else UNTOLD_EVERY if untold else CLUSTER_EVERY
         if self._cluster_at is None or changed or now - self._cluster_at >= min(patience, CLUSTER_EVERY):
-            self._keep_cluster(self._ask_cluster(rows, self._cluster.peer_domains), rows)
+            self._keep_cluster(self._ask_cluster(rows, self._cluster.peer_domains), rows, now)
         # lsrpdomain may start IBM.ConfigRM: daily, and sooner only when it has told nothing yet.
         told = self._cluster.peer_domains.how in (How.SEEN, How.MISSING)
         wait = CLUSTER_EVERY if told else UNTOLD_EVERY
         if running and (changed or self._domains_at is None or now - self._domains_at >= wait):
             self._cluster = replace(self._cluster, peer_domains=self._domains(running))
 
-    def _keep_cluster(self, cluster: ClusterFacts, rows: Rows) -> None:
-        self._cluster, self._cluster_at, self._cluster_rows = cluster, self.steady.now(), _cluster_rows(rows)
+    def _keep_cluster(self, cluster: ClusterFacts, rows: Rows, now: datetime) -> None:
+        """Asked from then on; each answer has its own time."""
+        self._cluster, self._cluster_at, self._cluster_rows = cluster, now, _cluster_rows(rows)
 
     def _ask_cluster(self, rows: Rows, domains: Fact[Any]) -> ClusterFacts:
         """In the order asked: slow ones first, so that none is stale when the last has answered."""
