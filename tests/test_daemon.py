@@ -20,7 +20,7 @@ from day import HOUR, MINUTE, Day
 from rmcagent import lives
 from rmcagent.cycle import Cycle
 from rmcagent.daemon import Locked, _holder, _lock
-from rmcagent.lives import Life
+from rmcagent.life import Life
 from rmcagent.sim.live.stage import Stage
 
 pytestmark = pytest.mark.real

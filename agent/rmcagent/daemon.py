@@ -16,6 +16,7 @@ from rmcagent.clock import Steady, SystemClock
 from rmcagent.config import ConfigError, Loaded, Settings, load
 from rmcagent.cycle import Cycle
 from rmcagent.ledger import Ledger, lived_before
+from rmcagent.life import Life
 from rmcagent.partition.host import SystemHost, limit_files
 from rmcagent.partition.platform import Place, place
 from rmcagent.report import Event, Reporter, publish
@@ -155,7 +156,7 @@ class Daemon:
                 ),
             )
         )
-        self.life = lives.Life(self.cycle, _complain)
+        self.life = Life(self.cycle, _complain)
         self.life.begin(os.getpid())
         _notify("READY=1")
         while not self.signals & {signal.SIGTERM, signal.SIGINT}:

@@ -1,5 +1,4 @@
-"""How the agent's own lives ended: crashes counted over restarts, and the loop they make, in which it only observes; and one
-life as it is lived, in which a mistake ends a turn, not the agent.
+"""How the agent's own lives ended: crashes counted over restarts, and the loop they make, in which it only observes.
 
 What is remembered is one small record in the ledger, of this boot: a reboot begins anew. It is dated by the steady clock, so
 that a wall clock set forward or back neither adds nor forgets a crash.
@@ -7,11 +6,9 @@ that a wall clock set forward or back neither adds nor forgets a crash.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Callable, Mapping, Tuple
+from typing import Any, Mapping, Tuple
 
-from rmcagent.cycle import Cycle
 from rmcagent.ledger import Ledger
-from rmcagent.report import Event
 
 CRASHES_ALLOWED = 3
 CRASH_SPAN = 15 * 60.0          # that many within this: observe only
@@ -29,41 +26,6 @@ class Lives:
     pid: int = 0
     crashes: Tuple[float, ...] = ()
     loop: bool = False
-
-
-class Life:
-    """One life of the agent, from its start to its clean stop; a mistake's traceback goes to `complain`."""
-
-    def __init__(self, cycle: Cycle, complain: Callable[[str], None]) -> None:
-        self.cycle, self.ledger, self.complain = cycle, cycle.ledger, complain
-
-    def begin(self, pid: int) -> None:
-        looped, died = in_loop(self.ledger), begin(self.ledger, pid)
-        if died and not looped:
-            self._tell_loop(f"pid {died} ended without a clean stop", "find out what ended it: core, errpt, the journal")
-
-    def step(self) -> float:
-        """The one broad except: a mistake of ours ends the turn, not the agent; several and it only observes."""
-        looped = self.cycle.memory.crash_loop = in_loop(self.ledger)
-        try:
-            return self.cycle.step()
-        except Exception:
-            import traceback
-
-            self.complain(traceback.format_exc())
-            mistaken(self.ledger)
-            if not looped:
-                last = traceback.format_exc(limit=-1).strip().splitlines()[-1]
-                self._tell_loop(last, "see the traceback on the daemon's standard error")
-            self.cycle.next_look = self.cycle.steady.now() + self.cycle.settings.cadence.look
-            return self.cycle.settings.cadence.pulse.total_seconds()
-
-    def _tell_loop(self, because: str, advice: str) -> None:
-        """Once a loop: when the crash just counted began it."""
-        if in_loop(self.ledger):
-            crashes = ("crashes", str(CRASHES_ALLOWED))
-            do = ("do", f"{advice}; acts again after a quiet hour")
-            self.cycle.emit(Event("RMCA1008E", "crash loop: observing only", (crashes, ("because", because), do)))
 
 
 def begin(ledger: Ledger, pid: int) -> int:

@@ -11,7 +11,7 @@ from rmcagent import lives
 from rmcagent.config import Settings
 from rmcagent.cycle import Cycle
 from rmcagent.ledger import Ledger, lived_before
-from rmcagent.lives import Life
+from rmcagent.life import Life
 from rmcagent.partition.platform import place
 from rmcagent.records import RecordFile
 from rmcagent.report import Event
