@@ -509,7 +509,7 @@ def test_allow_lifts_the_guard_from_recycle_of_a_cluster_at_rest_and_never_from_
 
 @pytest.mark.parametrize("state, lifts", [(State.INOPERATIVE, True), (None, True), (State.ACTIVE, False), (State.STARTING, False),
                                           (State.STOPPING, False), (State.UNKNOWN, False)])
-@pytest.mark.parametrize("name", ["cthags", "cthats"])
+@pytest.mark.parametrize("name", ["cthags", "cthats", "grpsvcs", "topsvcs"])
 def test_allow_lifts_it_only_while_group_services_are_inoperative(name: str, state: State, lifts: bool) -> None:
     seen = with_state(at_rest(), name, state)
 
@@ -586,6 +586,29 @@ def test_a_lifted_guard_shows_in_the_verdict_though_the_cluster_is_present() -> 
     assert (known.state, known.recycle, known.recfgct) == ("present", True, False)
 
 
+def test_where_allow_does_not_lift_only_what_is_not_at_rest_is_told_and_each_sentence_once() -> None:
+    live = with_fact(with_state(at_rest(), "cthags", State.ACTIVE), "cluster.caa", told("State of node:  UP"))
+    seen = with_fact(with_fact(live, "cluster.powerha", told("ST_STABLE")), "cluster.peer_domains", gap("exit 1"))
+
+    spoken = cluster.refusals(RECYCLE, seen, history(), ALLOW, NOON)
+
+    assert [(one.because, one.unblock) for one in spoken] == [
+        ("a cluster's services run here: cthags is active", f"{NODE_OFF}; {ITSELF}; then {NODE_ON}"),
+        ("PowerHA is in ST_STABLE", f"{NODE_OFF}; {ITSELF}; then {NODE_ON}"),
+        ("lsrpdomain could not tell: exit 1", "make the command answer"),
+    ]
+
+
+def test_what_objects_is_told_before_what_could_not_be_told() -> None:
+    online = with_fact(plain(), "cluster.peer_domains", told(domains("Online")))
+
+    refused = cluster.refusals(RECYCLE, with_fact(online, "cluster.caavg", gap("exit 1")), history(), ANYTHING, NOON)
+    allowed = cluster.refusals(RECYCLE, with_fact(online, "subsystems", gap("exit 1")), history(), ALLOW, NOON)
+
+    assert [one.because for one in refused] == ["the peer domain pd0 is Online", "lspv could not tell: exit 1"]
+    assert [one.because for one in allowed] == ["the peer domain pd0 is Online", "lssrc -a could not tell: exit 1"]
+
+
 # -- what is said
 
 
@@ -599,6 +622,134 @@ def test_an_objection_names_its_evidence_and_the_procedure() -> None:
         "clmgr offline cluster NAME STOP_CAA=yes" in spoken[0].unblock
         and "clmgr online cluster NAME START_CAA=yes" in spoken[0].unblock
     )
+
+
+# -- the procedure, by platform and situation
+
+BY_HAND, RECFGCT_BY_HAND = "recycle RMC by hand (rmcctrl -z, -A, -p)", "run recfgct and rmcctrl -p by hand"
+ITSELF = "the agent then recycles RMC itself"
+ALLOWING = "; or remedies.recycle.in_cluster: allow (the cluster is at rest here)"
+NODE_OFF = ("at a change window: clmgr offline node NODE WHEN=now MANAGE=move STOP_CAA=yes, "
+            "which moves this node's applications")
+NODE_ON = "clmgr online node NODE START_CAA=yes"
+ALL_OFF = "at a change window, for this stops the applications on all nodes: clmgr offline cluster NAME STOP_CAA=yes"
+ALL_ON = "clmgr online cluster NAME START_CAA=yes"
+CAA_DOWN = "CAA is configured here and does not run: if it is down on purpose"
+POWERHA_DOWN, POWERHA_UP = ("PowerHA is stopped here and CAA does not run, so nothing needs to be stopped",
+                            "start PowerHA where it is wanted")
+POOL_OFF = ("one VIOS at a time, its clients' paths through the other VIOS sound (lspath there): "
+            "clstartstop -stop -n NAME -m NODE takes this VIOS's paths away")
+POOL_ON = "clstartstop -start -n NAME -m NODE"
+POOL_DOWN = "the pool's cluster is stopped on this VIOS: if that is on purpose"
+PEERS_OFF, PEERS_ON = "at a change window: stoprpdomain NAME, which stops the peer domain on all its nodes", "startrpdomain NAME"
+MEMBER_OUT = ("take this node out of the peer domain first: stoprpnode NODE and rmrpnode NODE on another node "
+              "(rmrpdomain NAME if there is none)")
+MEMBER_IN = "preprpnode here, addrpnode and startrpnode NODE there"
+OFFLINE_OUT = ("an Offline domain holds only recfgct, not recycle: recfgct deletes its definition. To give that up: "
+               "rmrpdomain -f NAME on each of its nodes")
+OFFLINE_IN = "make the domain anew (preprpnode, mkrpdomain)"
+CAA_FIRST = "make lscluster and lspv answer first: where CAA is configured, removing the peer domain removes CAA's cluster"
+UP = {"cluster.caa": told("State of node:  UP"), "cluster.caavg": told("hdisk2"), "cthags": State.ACTIVE,
+      "clconfd": State.ACTIVE}
+TAKEN, ST_INIT, ONLINE = {"cluster.caavg": told("hdisk2")}, told("ST_INIT"), told(domains("Online"))
+OFFLINE = told(domains("Offline"))
+HELD = f"{CAA_DOWN}; {BY_HAND}; then {NODE_ON}{ALLOWING}"
+ALL_HELD = f"{CAA_DOWN} on all nodes (clmgr offline cluster NAME STOP_CAA=yes); {RECFGCT_BY_HAND}; then {ALL_ON}"
+CAA_UP = (f"{NODE_OFF}; {BY_HAND}; then {NODE_ON}", f"{ALL_OFF}; {RECFGCT_BY_HAND}; then {ALL_ON}")
+POOL_UP = (f"{POOL_OFF}; {BY_HAND}; then {POOL_ON}", f"{POOL_OFF}; {RECFGCT_BY_HAND}; then {POOL_ON}")
+POOL_HELD = (f"{POOL_DOWN}; {BY_HAND}; then {POOL_ON}{ALLOWING}", f"{POOL_DOWN}; {RECFGCT_BY_HAND}; then {POOL_ON}")
+POWERHA_HELD = (f"{POWERHA_DOWN}; {BY_HAND}; then {POWERHA_UP}{ALLOWING}",
+                f"{POWERHA_DOWN}; {RECFGCT_BY_HAND}; then {POWERHA_UP}")
+PEERS_UP = (f"{PEERS_OFF}; {BY_HAND}; then {PEERS_ON}", f"{MEMBER_OUT}; {RECFGCT_BY_HAND}; then {MEMBER_IN}")
+OFFLINE_HELD = (None, f"{OFFLINE_OUT}; {RECFGCT_BY_HAND}; then {OFFLINE_IN}")
+
+SITUATIONS = (
+    ("CAA runs", AIX, UP, CAA_UP),
+    ("CAA and PowerHA run", AIX, {**UP, "cluster.powerha": told("ST_STABLE"), "cluster.powerha_odm": told("ha")}, CAA_UP),
+    ("PowerHA is stopped, CAA runs", AIX, {**UP, "cluster.powerha": ST_INIT, "cluster.peer_domains": ONLINE}, CAA_UP),
+    ("CAA is stopped", AIX, TAKEN, (HELD, ALL_HELD)),
+    ("CAA and PowerHA are stopped", AIX, {**TAKEN, "cluster.powerha": ST_INIT}, (HELD, ALL_HELD)),
+    ("CAA is stopped, its domain Offline", AIX, {**TAKEN, "cluster.peer_domains": OFFLINE}, (HELD, ALL_HELD)),
+    ("CAA is stopped, PowerHA failed", AIX, {**TAKEN, "cluster.powerha": told("RP_FAILED")}, CAA_UP),
+    ("CAA is stopped, PowerHA untold", AIX, {**TAKEN, "cluster.powerha": gap()}, CAA_UP),
+    ("CAA is stopped, Group Services run", AIX, {**TAKEN, "cthags": State.ACTIVE}, CAA_UP),
+    ("CAA is stopped, the domain Online", AIX, {**TAKEN, "cluster.peer_domains": ONLINE}, CAA_UP),
+    ("CAA's disk, lscluster untold", AIX, {**TAKEN, "cluster.caa": gap()}, (CAA_UP[0] + ALLOWING, CAA_UP[1])),
+    ("CAA's disk, lscluster's answer is old", AIX, {**TAKEN, "cluster.caa": told("", NOON - HOUR)},
+     (CAA_UP[0] + ALLOWING, CAA_UP[1])),
+    ("CAA's disk, lssrc untold", AIX, {**TAKEN, "subsystems": gap()}, CAA_UP),
+    ("clconfd runs", AIX, {"clconfd": State.ACTIVE}, (CAA_UP[0] + ALLOWING, CAA_UP[1])),
+    ("PowerHA ST_INIT, no CAA", AIX, {"cluster.powerha": ST_INIT}, POWERHA_HELD),
+    ("PowerHA NOT_CONFIGURED, defined, no CAA", AIX,
+     {"cluster.powerha": told("NOT_CONFIGURED"), "cluster.powerha_odm": told("ha")}, POWERHA_HELD),
+    ("PowerHA defined, no CAA", AIX, {"cluster.powerha_odm": told("ha")}, POWERHA_HELD),
+    ("PowerHA defined, lssrc untold", AIX, {"cluster.powerha_odm": told("ha"), "subsystems": gap()}, CAA_UP),
+    ("PowerHA ST_INIT, lscluster untold", AIX, {"cluster.powerha": ST_INIT, "cluster.caa": gap()},
+     (CAA_UP[0] + ALLOWING, CAA_UP[1])),
+    ("PowerHA ST_INIT, no CAA, Group Services run", AIX, {"cluster.powerha": ST_INIT, "grpsvcs": State.ACTIVE}, PEERS_UP),
+    ("PowerHA ST_INIT, no CAA, a domain Offline", AIX, {"cluster.powerha": ST_INIT, "cluster.peer_domains": OFFLINE},
+     (POWERHA_HELD[0], OFFLINE_HELD[1])),
+    ("PowerHA runs, no CAA", AIX, {"cluster.powerha": told("ST_STABLE")}, CAA_UP),
+    ("a domain Online", AIX, {"cluster.peer_domains": ONLINE, "cthags": State.ACTIVE}, PEERS_UP),
+    ("a domain Online beside NOT_CONFIGURED", AIX,
+     {"cluster.peer_domains": ONLINE, "cthags": State.ACTIVE, "cluster.powerha": told("NOT_CONFIGURED")}, PEERS_UP),
+    ("a domain Online, lscluster untold", AIX, {"cluster.peer_domains": ONLINE, "cluster.caa": gap()}, (PEERS_UP[0], CAA_FIRST)),
+    ("a domain Online, lspv untold", AIX, {"cluster.peer_domains": ONLINE, "cluster.caavg": gap()}, (PEERS_UP[0], CAA_FIRST)),
+    ("a domain Offline", AIX, {"cluster.peer_domains": OFFLINE}, OFFLINE_HELD),
+    ("a domain Online", LINUX, {"cluster.peer_domains": ONLINE, "cthags": State.ACTIVE}, PEERS_UP),
+    ("a domain Offline", LINUX, {"cluster.peer_domains": OFFLINE}, OFFLINE_HELD),
+    ("one domain Offline, one Online", LINUX, {"cluster.peer_domains": told(domains("Offline", "Online"))}, PEERS_UP),
+    ("in a cluster by name", LINUX, {"cluster.ct_cluster": told("lnx_cl")}, (PEERS_UP[0] + ALLOWING, PEERS_UP[1])),
+    ("the pool runs", VIOS, {**UP, "cluster.ssp": told("ssp_cl")}, POOL_UP),
+    ("the pool runs, ioscli untold", VIOS, {**UP, "cluster.ssp": gap()}, POOL_UP),
+    ("CAA came up after ioscli said none", VIOS, UP, POOL_UP),
+    ("the pool is stopped", VIOS, {**TAKEN, "cluster.ssp": told("ssp_cl")}, POOL_HELD),
+    ("the pool is stopped, ioscli untold", VIOS, {**TAKEN, "cluster.ssp": gap()}, POOL_HELD),
+    ("the pool is stopped, its disk untold", VIOS, {"cluster.ssp": told("ssp_cl"), "cluster.caavg": gap()}, POOL_HELD),
+    ("the pool, lscluster untold", VIOS, {**TAKEN, "cluster.ssp": told("ssp_cl"), "cluster.caa": gap()},
+     (POOL_UP[0] + ALLOWING, POOL_UP[1])),
+    ("a domain Online, ioscli untold", VIOS, {"cluster.peer_domains": ONLINE, "cluster.ssp": gap()}, POOL_UP),
+    ("a domain Online, lscluster untold", VIOS, {"cluster.peer_domains": ONLINE, "cluster.caa": gap()}, POOL_UP),
+    ("PowerHA, which no VIOS has", VIOS, {"cluster.powerha": told("ST_STABLE")}, POOL_UP),
+    ("clconfd runs", VIOS, {"clconfd": State.ACTIVE}, (POOL_UP[0] + ALLOWING, POOL_UP[1])),
+    ("a domain Online, no pool and no CAA", VIOS, {"cluster.peer_domains": ONLINE, "cthags": State.ACTIVE}, PEERS_UP),
+)
+
+
+def planted(platform: Platform, plants: Any) -> Snapshot:
+    seen = plain(platform)
+    for where, what in plants.items():
+        seen = with_state(seen, where, what) if isinstance(what, State) else with_fact(seen, where, what)
+    return seen
+
+
+@pytest.mark.parametrize("situation, platform, plants, unblocks", SITUATIONS,
+                         ids=lambda value: getattr(value, "value", value) if isinstance(value, (str, Platform)) else "")
+def test_in_each_situation_the_unblock_is_the_procedure_that_works_there(
+    situation: str, platform: Platform, plants: Any, unblocks: Any
+) -> None:
+    seen = planted(platform, plants)
+
+    spoken = {remedy: cluster.refusals(remedy, seen, history(), ANYTHING, NOON) for remedy in BOTH}
+
+    assert [spoken[remedy][0].unblock if spoken[remedy] else None for remedy in BOTH] == list(unblocks)
+    assert all(len(one.unblock) <= 300 for told_of in spoken.values() for one in told_of)       # what the ledger keeps of it
+    if platform is VIOS:
+        assert not any("clmgr" in one.unblock for told_of in spoken.values() for one in told_of)
+
+
+@pytest.mark.parametrize("situation, platform, plants, unblocks", SITUATIONS,
+                         ids=lambda value: getattr(value, "value", value) if isinstance(value, (str, Platform)) else "")
+def test_allow_is_named_exactly_where_it_would_lift_what_is_told(
+    situation: str, platform: Platform, plants: Any, unblocks: Any
+) -> None:
+    seen = planted(platform, plants)
+
+    refused = cluster.refusals(RECYCLE, seen, history(), ANYTHING, NOON)
+    lifted = not cluster.refusals(RECYCLE, seen, history(), ALLOW, NOON)
+
+    assert any("in_cluster: allow" in one.unblock for one in refused) == (bool(refused) and lifted)
+    assert not any("in_cluster" in one.unblock for one in cluster.refusals(RECFGCT, seen, history(), ANYTHING, NOON))
 
 
 def test_every_row_that_objects_speaks_not_only_the_first() -> None:

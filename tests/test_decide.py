@@ -232,7 +232,7 @@ def test_a_refresh_is_not_repeated_in_place_of_a_stronger_remedy_that_is_refused
 
     assert short(first) == apply(REFRESH)
     assert short(then) == (Kind.REFUSE, RECYCLE)
-    assert "CAA is active" in then.because and "clmgr offline cluster" in then.unblock
+    assert "CAA is active" in then.because and "clmgr offline node" in then.unblock
 
 
 @pytest.mark.parametrize("subject, comes", [("IBM.DRM", Remedy.RECYCLE), ("sshd", None), ("cthags", None)])

@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum
-from typing import Any, Callable, Iterator, List, Optional, Tuple
+from typing import Any, Callable, Iterator, List, Optional, Sequence, Tuple
 
 from rmcagent.config import Settings, spell
 from rmcagent.model import ClusterVerdict, Fact, Fault, Finding, History, How, Link, Platform, Refusal, Remedy, Snapshot, State
@@ -16,17 +16,49 @@ GROUP_SERVICES = ("cthags", "cthats", "grpsvcs", "topsvcs")
 ALLOWED_FOR = timedelta(hours=48)       # an earlier lsrpdomain of this boot still vouches for recycle
 LSPV_FOR = timedelta(hours=24)          # and an earlier lspv
 
-# What an administrator does instead, by remedy: first the cluster down, then by hand, then the cluster up.
+AT_REST = ("ST_INIT", "NOT_CONFIGURED")
+
+
+@dataclass(frozen=True)
+class Procedure:
+    """What an administrator does before and after a remedy by hand; `before` may be only what there is to know."""
+
+    before: str
+    after: str
+
+
 BY_HAND = {
-    Remedy.RECYCLE: "recycle RMC by hand (rmcctrl -z, -A, -p; recfgct only if that changes nothing)",
+    Remedy.RECYCLE: "recycle RMC by hand (rmcctrl -z, -A, -p)",
     Remedy.RECFGCT: "run recfgct and rmcctrl -p by hand",
 }
-CAA = ("at a change window, for this stops the applications: bring CAA down first (clmgr offline cluster NAME STOP_CAA=yes), {},"
-       " then clmgr online cluster NAME START_CAA=yes")
-CAA_DOWN = ("CAA is configured here and does not run: with it down on purpose (clmgr offline cluster NAME STOP_CAA=yes), {},"
-            " then clmgr online cluster NAME START_CAA=yes")
-PEERS = "stop the peer domain first (stoprpdomain NAME; recfgct also needs rmrpdomain NAME), {}, then bring the domain back"
-POOL = "stop the pool's cluster on this VIOS first (clstartstop -stop -n NAME -m NODE), {}, then clstartstop -start"
+# clmgr's STOP_CAA and START_CAA are documented of a cluster; that a node takes them as well is [my inference].
+CAA = {
+    Remedy.RECYCLE: Procedure("at a change window: clmgr offline node NODE WHEN=now MANAGE=move STOP_CAA=yes, which moves this "
+                              "node's applications", "clmgr online node NODE START_CAA=yes"),
+    Remedy.RECFGCT: Procedure("at a change window, for this stops the applications on all nodes: clmgr offline cluster NAME "
+                              "STOP_CAA=yes", "clmgr online cluster NAME START_CAA=yes"),
+}
+CAA_DOWN = {
+    Remedy.RECYCLE: Procedure("CAA is configured here and does not run: if it is down on purpose",
+                              CAA[Remedy.RECYCLE].after),
+    Remedy.RECFGCT: Procedure("CAA is configured here and does not run: if it is down on purpose on all nodes (clmgr offline "
+                              "cluster NAME STOP_CAA=yes)", CAA[Remedy.RECFGCT].after),
+}
+POWERHA_DOWN = Procedure("PowerHA is stopped here and CAA does not run, so nothing needs to be stopped",
+                         "start PowerHA where it is wanted")
+POOL = Procedure("one VIOS at a time, its clients' paths through the other VIOS sound (lspath there): clstartstop -stop -n NAME "
+                 "-m NODE takes this VIOS's paths away", "clstartstop -start -n NAME -m NODE")
+POOL_DOWN = Procedure("the pool's cluster is stopped on this VIOS: if that is on purpose", POOL.after)
+PEERS = Procedure("at a change window: stoprpdomain NAME, which stops the peer domain on all its nodes", "startrpdomain NAME")
+# recfgct gives the node a new identity, which no domain knows [my inference: that it must be prepared and added again].
+MEMBER = Procedure("take this node out of the peer domain first: stoprpnode NODE and rmrpnode NODE on another node (rmrpdomain "
+                   "NAME if there is none)", "preprpnode here, addrpnode and startrpnode NODE there")
+OFFLINE = Procedure("an Offline domain holds only recfgct, not recycle: recfgct deletes its definition. To give that up: "
+                    "rmrpdomain -f NAME on each of its nodes", "make the domain anew (preprpnode, mkrpdomain)")
+# rmrpdomain and rmrpnode reach through to the CAA cluster that a domain stands for.
+UNTOLD = "make lscluster and lspv answer first: where CAA is configured, removing the peer domain removes CAA's cluster"
+ALLOW = "or remedies.recycle.in_cluster: allow (the cluster is at rest here)"
+ANSWER = "make the command answer"
 PROVE = "make the command answer, or take the node out of its cluster"
 
 
@@ -44,37 +76,66 @@ class Ballot:
 
 
 def refusals(remedy: Remedy, seen: Snapshot, history: History, settings: Settings, now: datetime) -> Tuple[Refusal, ...]:
-    """The cluster's objections to recycle or recfgct, and what is unknown; one refusal a row."""
+    """The cluster's objections to recycle or recfgct, and what is unknown; a refusal a row, what objects comes first.
+
+    Where the policy allows recycle at rest, only what is not at rest stands.
+    """
     spoken = _objections(remedy, seen, history, settings, now)
-    if not spoken or remedy is not Remedy.RECYCLE or not remedy_allowed_in_cluster(settings):
-        return spoken
-    moving = _at_rest(seen, settings, now)
-    return (*spoken, *moving) if moving else ()
+    if spoken and remedy is Remedy.RECYCLE and remedy_allowed_in_cluster(settings):
+        return _refused(_at_rest(seen, settings, now), _unblock(remedy, seen, settings, now, itself=True), ANSWER)
+    return spoken
 
 
 def _objections(remedy: Remedy, seen: Snapshot, history: History, settings: Settings, now: datetime) -> Tuple[Refusal, ...]:
-    ballots = list(_ballots(remedy, seen, history, settings, now))
-    spoken = [
-        Refusal("cluster", ballot.because, _unblock(remedy, seen) if ballot.vote is Vote.OBJECTS else PROVE, lasting=True)
-        for ballot in ballots if ballot.vote in (Vote.OBJECTS, Vote.BLOCKS)
-    ]
-    if seen.fresh and not spoken:
-        spoken.extend(_proven_absent(remedy, seen, history, settings, now))
-    return tuple(spoken)
+    ballots = [ballot for ballot in _ballots(remedy, seen, history, settings, now) if ballot.vote in (Vote.OBJECTS, Vote.BLOCKS)]
+    if ballots:
+        unblock = _unblock(remedy, seen, settings, now)
+        if remedy is Remedy.RECYCLE and not _at_rest(seen, settings, now):
+            unblock = f"{unblock}; {ALLOW}"
+        return _refused(ballots, unblock, PROVE)
+    return tuple(_proven_absent(remedy, seen, history, settings, now)) if seen.fresh else ()
 
 
-def _unblock(remedy: Remedy, seen: Snapshot) -> str:
-    """The procedure for the kind of cluster there is: CAA's where CAA or PowerHA shows, else the pool's or the domain's."""
-    facts = seen.cluster
-    if facts.ssp.value:
-        how = POOL
-    elif facts.caavg.value and facts.caa.how is How.SEEN and not facts.caa.value and not _services(seen):
-        how = CAA_DOWN
-    elif facts.caa.value or facts.caavg.value or facts.powerha.value or facts.powerha_odm.value or _services(seen, ("clconfd",)):
-        how = CAA
-    else:
-        how = PEERS
-    return how.format(BY_HAND[remedy])
+def _refused(ballots: Sequence[Ballot], unblock: str, untold: str) -> Tuple[Refusal, ...]:
+    return tuple(Refusal("cluster", ballot.because, unblock if ballot.vote is Vote.OBJECTS else untold, lasting=True)
+                 for ballot in sorted(ballots, key=lambda ballot: ballot.vote is Vote.BLOCKS))
+
+
+def _unblock(remedy: Remedy, seen: Snapshot, settings: Settings, now: datetime, itself: bool = False) -> str:
+    """The whole procedure for the kind of cluster there is; `itself`: once it is at rest, the agent recycles."""
+    how = _procedure(remedy, seen, settings, now)
+    if how is None:
+        return UNTOLD
+    return f"{how.before}; {'the agent then recycles RMC itself' if itself else BY_HAND[remedy]}; then {how.after}"
+
+
+def _procedure(remedy: Remedy, seen: Snapshot, settings: Settings, now: datetime) -> Optional[Procedure]:
+    """None: whether CAA stands behind the peer domain could not be told. A VIOS has clstartstop, and no clmgr."""
+    facts, recfgct = seen.cluster, remedy is Remedy.RECFGCT
+
+    def none(fact: Fact[Any]) -> bool:
+        return fact.how in (How.MISSING, How.INAPPLICABLE) or (_told(fact, seen, settings, now) and not fact.value)
+
+    domains = facts.peer_domains.value or ()
+    down = (none(facts.caa) and _told(seen.subsystems, seen, settings, now) and not _services(seen)
+            and not _domains(domains, any_row=False) and (none(facts.powerha) or facts.powerha.value in AT_REST))
+    powerha_here = facts.powerha_odm.value or facts.powerha.value not in (None, "", "NOT_CONFIGURED")
+    caa_shows = facts.caa.value or facts.caavg.value or _services(seen, ("clconfd",))
+    no_caa = none(facts.caa) and none(facts.caavg)
+    peers = no_caa and (domains or _services(seen))
+    if seen.platform is Platform.VIOS and (facts.ssp.value or caa_shows or powerha_here or not (no_caa and none(facts.ssp))):
+        return POOL_DOWN if down else POOL
+    if down and facts.caavg.value:
+        return CAA_DOWN[remedy]
+    if caa_shows or facts.powerha.value not in (None, "", *AT_REST) or (powerha_here and not (down or peers)):
+        return CAA[remedy]
+    if down and powerha_here and not (recfgct and domains):
+        return POWERHA_DOWN
+    if not recfgct:
+        return PEERS
+    if not no_caa:
+        return None
+    return OFFLINE if down and domains else MEMBER
 
 
 def connected_hmc(remedy: Remedy, finding: Finding, seen: Snapshot, settings: Settings, now: datetime) -> Tuple[Refusal, ...]:
@@ -91,7 +152,7 @@ def connected_hmc(remedy: Remedy, finding: Finding, seen: Snapshot, settings: Se
                Vote.ABSENT, Vote.BLOCKS, seen, settings, now),
     )
     return tuple(
-        Refusal("hmc-connected", row.because, unblock if row.vote is Vote.OBJECTS else "make the command answer", lasting=True)
+        Refusal("hmc-connected", row.because, unblock if row.vote is Vote.OBJECTS else ANSWER, lasting=True)
         for row in rows if row.vote in (Vote.OBJECTS, Vote.BLOCKS)
     )
 
@@ -176,7 +237,7 @@ def _proven_absent(remedy: Remedy, seen: Snapshot, history: History, settings: S
     domains_absent = facts.peer_domains.how is How.MISSING      # a missing one that blocks has spoken before
 
     def told(fact: Fact[Any]) -> bool:
-        return fact.seen and (not seen.fresh or _recent(fact.at, settings.guards.evidence, now))
+        return _told(fact, seen, settings, now)
 
     if remedy is Remedy.RECFGCT:
         if domains_absent or (told(facts.peer_domains) and not facts.peer_domains.value):
@@ -190,6 +251,10 @@ def _proven_absent(remedy: Remedy, seen: Snapshot, history: History, settings: S
                     PROVE, lasting=True)]
 
 
+def _told(fact: Fact[Any], seen: Snapshot, settings: Settings, now: datetime) -> bool:
+    return fact.seen and (not seen.fresh or _recent(fact.at, settings.guards.evidence, now))
+
+
 def _proofs(seen: Snapshot, now: datetime) -> Tuple[str, ...]:
     """What says that there is no cluster, and how old it is."""
     name, domains = seen.cluster.ct_cluster, seen.cluster.peer_domains
@@ -198,23 +263,19 @@ def _proofs(seen: Snapshot, now: datetime) -> Tuple[str, ...]:
               if domains.seen else ()))
 
 
-def _at_rest(seen: Snapshot, settings: Settings, now: datetime) -> Tuple[Refusal, ...]:
-    """`in_cluster: allow` lifts the guard from recycle only while the cluster is at rest on this node: stopping
-    IBM.ConfigRM under a live Group Services can halt it."""
+def _at_rest(seen: Snapshot, settings: Settings, now: datetime) -> List[Ballot]:
+    """What is not at rest on this node, or not told; `in_cluster: allow` lifts the guard from recycle only where nothing is:
+    stopping IBM.ConfigRM under a live Group Services can halt it."""
     facts = seen.cluster
     rows = (
-        _judge("lssrc -a", seen.subsystems, lambda _: _services(seen, ("cthags", "cthats")), Vote.BLOCKS, Vote.BLOCKS, seen,
+        _judge("lssrc -a", seen.subsystems, lambda _: _services(seen, GROUP_SERVICES), Vote.BLOCKS, Vote.BLOCKS, seen,
                settings, now),
-        _judge("lssrc -ls clstrmgrES", facts.powerha,
-               lambda state: None if state in ("ST_INIT", "NOT_CONFIGURED") else f"PowerHA is in {state}",
+        _judge("lssrc -ls clstrmgrES", facts.powerha, lambda state: None if state in AT_REST else f"PowerHA is in {state}",
                Vote.ABSENT, Vote.BLOCKS, seen, settings, now),
         _judge("lsrpdomain", facts.peer_domains, lambda domains: _domains(domains, any_row=False),
                _no_domains_possible(seen), Vote.BLOCKS, seen, settings, now),
     )
-    return tuple(
-        Refusal("cluster", row.because, "stop the cluster services on this node first", lasting=True)
-        for row in rows if row.vote in (Vote.OBJECTS, Vote.BLOCKS)
-    )
+    return [row for row in rows if row.vote in (Vote.OBJECTS, Vote.BLOCKS)]
 
 
 def _no_domains_possible(seen: Snapshot) -> Vote:
