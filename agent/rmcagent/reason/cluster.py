@@ -39,16 +39,16 @@ CAA = {
                               "STOP_CAA=yes", "clmgr online cluster NAME START_CAA=yes"),
 }
 CAA_DOWN = {
-    Remedy.RECYCLE: Procedure("CAA is configured here and does not run: if it is down on purpose",
+    Remedy.RECYCLE: Procedure("CAA is configured here and does not run: make sure that it is down on purpose",
                               CAA[Remedy.RECYCLE].after),
-    Remedy.RECFGCT: Procedure("CAA is configured here and does not run: if it is down on purpose on all nodes (clmgr offline "
-                              "cluster NAME STOP_CAA=yes)", CAA[Remedy.RECFGCT].after),
+    Remedy.RECFGCT: Procedure("CAA is configured here and does not run: make sure that it is down on purpose on all nodes "
+                              "(clmgr offline cluster NAME STOP_CAA=yes)", CAA[Remedy.RECFGCT].after),
 }
 POWERHA_DOWN = Procedure("PowerHA is stopped here and CAA does not run, so nothing needs to be stopped",
                          "start PowerHA where it is wanted")
 POOL = Procedure("one VIOS at a time, its clients' paths through the other VIOS sound (lspath there): clstartstop -stop -n NAME "
                  "-m NODE takes this VIOS's paths away", "clstartstop -start -n NAME -m NODE")
-POOL_DOWN = Procedure("the pool's cluster is stopped on this VIOS: if that is on purpose", POOL.after)
+POOL_DOWN = Procedure("the pool's cluster is stopped on this VIOS: make sure that this is on purpose", POOL.after)
 PEERS = Procedure("at a change window: stoprpdomain NAME, which stops the peer domain on all its nodes", "startrpdomain NAME")
 # recfgct gives the node a new identity, which no domain knows [my inference: that it must be prepared and added again].
 MEMBER = Procedure("take this node out of the peer domain first: stoprpnode NODE and rmrpnode NODE on another node (rmrpdomain "
@@ -90,7 +90,8 @@ def _objections(remedy: Remedy, seen: Snapshot, history: History, settings: Sett
     ballots = [ballot for ballot in _ballots(remedy, seen, history, settings, now) if ballot.vote in (Vote.OBJECTS, Vote.BLOCKS)]
     if ballots:
         unblock = _unblock(remedy, seen, settings, now)
-        if remedy is Remedy.RECYCLE and not _at_rest(seen, settings, now):
+        rests = all(ballot.vote is Vote.OBJECTS for ballot in ballots) and not (seen.cluster.caa.value or _services(seen))
+        if remedy is Remedy.RECYCLE and rests and not _at_rest(seen, settings, now):
             unblock = f"{unblock}; {ALLOW}"
         return _refused(ballots, unblock, PROVE)
     return tuple(_proven_absent(remedy, seen, history, settings, now)) if seen.fresh else ()
