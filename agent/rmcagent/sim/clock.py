@@ -45,16 +45,16 @@ class VirtualClock:
         self.watch: Optional[Watch] = None      # who wants to know what the time is compared with
 
     def now(self) -> datetime:
-        return moving(self._wall, self.watch) if self.watch else self._wall
+        return moving(self._wall, self.watch) if self.watch and self.watch.on else self._wall
 
     def monotonic(self) -> float:
         seconds = (self._since - self._boot_at) / MICRO
-        return ticks(seconds, self.watch) if self.watch else seconds
+        return ticks(seconds, self.watch) if self.watch and self.watch.on else seconds
 
     def since(self, monotonic: float) -> timedelta:
         """How long ago that was."""
         length = timedelta(seconds=float(self.monotonic()) - monotonic)
-        return span(length, self.watch) if self.watch else length
+        return span(length, self.watch) if self.watch and self.watch.on else length
 
     @property
     def slept(self) -> float:

@@ -22,6 +22,7 @@ class Watch:
     """The comparisons of one turn: (what stood still, if it was remembered, and the seconds until it comes out otherwise)."""
 
     def __init__(self) -> None:
+        self.on = True                  # nothing moves while it does not look
         self.turn = 0
         self.flips: List[Tuple[Anchor, float]] = []
 
@@ -116,6 +117,8 @@ class MovingSteady(Steady):
         self.watch = watch
 
     def at(self, monotonic: float) -> datetime:
+        if not self.watch.on:
+            return super().at(monotonic)
         return _moment(super().at(monotonic), self.watch, slope_of(monotonic))
 
 

@@ -7,13 +7,14 @@ moment that moves on may overtake one that stands still.
 """
 from __future__ import annotations
 
+import operator
 import re
 from bisect import bisect_left
 from collections import deque
 from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 from rmcagent.sim.clock import MICRO
 from rmcagent.sim.moving import MovingSteady, Ticks, Watch, plain
@@ -24,11 +25,12 @@ if TYPE_CHECKING:
 FAR = 10 * 366 * 86400.0
 CLOCKS_CHANGE = 7 * 86400.0     # seconds: local time does not change its offset and change it back within this
 REMEMBERED = 200                # looks since something happened, among which one like the last is sought
-ALIKE = 2                       # looks of one verdict in a row before all of what the agent remembers is compared
+# To compare is dear: soon after something happened it is tried now and then, of two looks in a row, and later always.
+TRIED, ALWAYS = frozenset((2, 3, 6, 7, 11, 12, 13)), 16
 # What leads out of the agent, is asked afresh in every look, or only saves work.
 LEFT_OUT = frozenset(("host", "place", "settings", "ledger", "steady", "clock", "emit", "ask", "_ask", "seen", "view", "vitals",
                       "_understood", "_file", "on_time", "decisions"))
-LEAVES = (str, int, float, type(None), datetime, timedelta, Enum)
+LEAVES = (str, bytes, int, float, type(None), datetime, timedelta, Enum)
 WRITTEN = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+[+-]\d\d:\d\d$")      # a moment as the ledger's facts hold it
 LOCAL = 10**20                  # microseconds that set local times apart
 Leaf = Callable[[Any], Any]
@@ -75,12 +77,19 @@ class Skip:
         self.disturbed = True
         self.glance: Any = None
         self.alike = 0
+        self.in_step = False            # something was skipped since something happened
 
     def begin(self) -> None:
         """The agent is about to take a step."""
+        cycle = self.rehearsal.cycle
+        self.watch.on = plain(cycle.steady.now()) < cycle.next_look or self._worth_it(self.alike + 1)
         self.watch.begin()
         self.disturbed = False
         self.next_look, self.due_at = self.rehearsal.cycle.next_look, self.rehearsal.cycle.due_at
+
+    def _worth_it(self, alike: int) -> bool:
+        """Whether the look that comes is to be compared, should it be like the last."""
+        return alike in TRIED or alike >= ALWAYS or (self.in_step and alike >= min(TRIED))
 
     def after_step(self, seconds: float, left: float) -> float:
         """The agent has taken a step, and would sleep so long, of a rehearsal that lasts so many seconds more: how long it may
@@ -110,8 +119,8 @@ class Skip:
                   _offset(now), [window.open_at(_local(now)) for window in self.windows])
         self.alike = self.alike + 1 if glance == self.glance else 0
         self.glance = glance
-        if self.alike < ALIKE:
-            self.looks = []
+        if not (self.watch.on and self.alike):
+            self.looks = []             # nor is what lies on both sides of a window's edge a stretch
             return
         look = self._taken()
         self.looks = [*self.looks[-REMEMBERED:], look]
@@ -168,6 +177,7 @@ class Skip:
         if times < 1:
             return False
         self._pass(times * period, iter(slid))
+        self.in_step = True
         return True
 
     def _pass(self, micro: int, slid: Iterator[bool]) -> None:
@@ -234,39 +244,83 @@ def _walk(rehearsal: Rehearsal, leaf: Leaf) -> None:
 
 
 def _visit(value: Any, leaf: Leaf) -> Any:
-    if isinstance(value, LEAVES):
-        return leaf(value)
-    if isinstance(value, dict):
-        leaf(tuple(value))
-        for key, inner in value.items():
-            value[key] = _visit(inner, leaf)
-    elif isinstance(value, (list, deque)):
-        leaf(len(value))
-        for number, inner in enumerate(value):
-            value[number] = _visit(inner, leaf)
-    elif isinstance(value, set):
-        leaf(frozenset(value))
-    elif isinstance(value, tuple) or is_dataclass(value):
-        return _rebuilt(value, leaf)
-    elif type(value).__module__.startswith("rmcagent."):
-        for name, inner in vars(value).items():
-            if name not in LEFT_OUT:
-                vars(value)[name] = _visit(inner, leaf)
-    elif not callable(value):
-        return leaf(value)
+    kind = type(value)
+    visit = VISITS.get(kind)
+    if visit is None:
+        visit = VISITS[kind] = _visit_of(kind)
+    return visit(value, leaf)
+
+
+def _visit_of(kind: type) -> Callable[[Any, Leaf], Any]:
+    """How a value of that type is walked through. Raises TypeError for one of which it is not known: it must not be skipped over."""
+    for known, visit in ((LEAVES, _shown), (dict, _dict), ((list, deque), _list), (set, _set), (tuple, _tuple)):
+        if issubclass(kind, known):         # type: ignore[arg-type]
+            return visit
+    if is_dataclass(kind):
+        return _dataclass(tuple(each.name for each in fields(kind)))
+    if kind.__module__.startswith("rmcagent."):
+        return _object
+    if callable(getattr(kind, "__call__", None)):
+        return _kept
+    raise TypeError(f"cannot tell whether a {kind.__name__} is as it was: skip.py does not know how to look into one")
+
+
+def _shown(value: Any, leaf: Leaf) -> Any:
+    return leaf(value)
+
+
+def _kept(value: Any, leaf: Leaf) -> Any:
     return value
 
 
-def _rebuilt(value: Any, leaf: Leaf) -> Any:
+def _dict(value: Dict[Any, Any], leaf: Leaf) -> Any:
+    leaf(tuple(value))
+    for key, inner in value.items():
+        value[key] = _visit(inner, leaf)
+    return value
+
+
+def _list(value: Any, leaf: Leaf) -> Any:
+    leaf(len(value))
+    for number, inner in enumerate(value):
+        value[number] = _visit(inner, leaf)
+    return value
+
+
+def _set(value: Any, leaf: Leaf) -> Any:
+    leaf(frozenset(value))
+    return value
+
+
+def _object(value: Any, leaf: Leaf) -> Any:
+    for name, inner in vars(value).items():
+        if name not in LEFT_OUT:
+            vars(value)[name] = _visit(inner, leaf)
+    return value
+
+
+def _tuple(value: Any, leaf: Leaf) -> Any:
     """What cannot be changed is made anew, where something in it changed."""
-    if isinstance(value, tuple):
-        seen = [_visit(inner, leaf) for inner in value]
-        if all(new is old for new, old in zip(seen, value)):
-            return value
-        return type(value)(*seen) if hasattr(value, "_fields") else tuple(seen)
-    seen_fields = {each.name: (getattr(value, each.name), _visit(getattr(value, each.name), leaf)) for each in fields(value)}
-    changed = {name: new for name, (old, new) in seen_fields.items() if new is not old}
-    return replace(value, **changed) if changed else value
+    seen = [_visit(inner, leaf) for inner in value]
+    if all(map(operator.is_, seen, value)):
+        return value
+    return type(value)(*seen) if hasattr(value, "_fields") else tuple(seen)
+
+
+def _dataclass(names: Tuple[str, ...]) -> Callable[[Any, Leaf], Any]:
+    def visit(value: Any, leaf: Leaf) -> Any:
+        changed = {}
+        for name in names:
+            inner = getattr(value, name)
+            new = _visit(inner, leaf)
+            if new is not inner:
+                changed[name] = new
+        return replace(value, **changed) if changed else value
+
+    return visit
+
+
+VISITS: Dict[type, Callable[[Any, Leaf], Any]] = {}
 
 
 def _is_time(leaf: Any) -> bool:
