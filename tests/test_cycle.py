@@ -784,6 +784,7 @@ def test_without_a_durable_intent_there_is_no_deed(tmp_path: Path) -> None:
 
     assert day.did() == []
     assert any(decision.kind is Kind.REFUSE and "No space left" in decision.because for decision in day.cycle.view.decisions)
+    assert {day.field(event, "guard") for event in day.told("RMCA3004W")} == {"ledger"}
 
 
 def test_with_a_damaged_ledger_all_budgets_count_as_spent(tmp_path: Path) -> None:
@@ -1203,6 +1204,31 @@ def test_a_stuck_lparmgr_is_told_on_a_vios_and_by_default_only_its_shadow_is_cas
 
     assert day.field(day.told("RMCA2001W")[0], "fault") == "lparmgr-stuck"
     assert day.field(day.told("RMCA3005N")[0], "remedy") == "lparmgr" and "rmcctrl -z" not in day.did()
+
+
+@pytest.mark.parametrize("policy, did", [("", []), ("remedies: {lparmgr: {mode: act}}\n", ["lparmgr all start"] * 3)])
+def test_rmc_of_a_vios_is_not_recycled_for_lparmgr_while_its_hmc_is_off(tmp_path: Path, policy: str, did: List[str]) -> None:
+    day = broken(Day(tmp_path, Platform.VIOS, policy=policy), ("hmc_down",), ("fail_command", "lparmgr"), ("stick_lparmgr",))
+
+    day.run(6 * HOUR)
+    off = day.did()
+    day.do("hmc_up")
+    day.run(6 * HOUR)
+
+    assert [line for line in off if line.startswith("lparmgr")] == did
+    assert "rmcctrl -z" not in day.did()
+
+
+def test_lparmgr_is_not_restarted_while_a_migration_cannot_be_told(tmp_path: Path) -> None:
+    day = broken(Day(tmp_path, Platform.VIOS, policy=LPARMGR_ACTS), ("hang_command", "errpt"), ("stick_lparmgr",))
+
+    day.run(2 * HOUR)
+    meanwhile = day.did()
+    day.do("mend_command", "errpt")
+    day.run(HOUR)
+
+    assert (meanwhile, day.did()) == ([], ["lparmgr all start"])
+    assert [day.field(event, "guard") for event in day.told("RMCA3004W")] == ["migration"]
 
 
 LPARMGR_ACTS = "remedies: {lparmgr: {mode: act}}\n"

@@ -62,6 +62,7 @@ EVERY_REMEDY = tuple(Remedy)
 FOUND = finding()
 WINDOWED = policy('remedies: {recycle: {window: "Sat,Sun 01:00-05:00"}}')
 NO_SPLAY = policy("guards: {splay: 0s}")
+LPARMGR_ACTS = policy("remedies: {lparmgr: {mode: act}}")
 STORM = LogGrowth(120.0, (64 << 10) + 1, {"2613-021": 700}, {"2613-021/2610-415": 700}, "hmc")
 
 
@@ -130,6 +131,10 @@ HELD = (
     Held(
         "migrating", "migration", case(LPARMGR, seen=with_fact(plain(), "busy.migration", told("a migration started at 11:58")))
     ),
+    Held("migrating", "migration", case(LPARMGR, seen=with_fact(plain(fresh=False), "busy.migration", gap())), lasting=True),
+    Held("migrating", "migration", case(LPARMGR, seen=with_fact(plain(fresh=False), "busy.migration", unasked())), lasting=True),
+    Held("migrating", "migration", case(LPARMGR, seen=with_fact(plain(fresh=False), "busy.migration", told("", NOON - HOUR))),
+         lasting=True),
     Held("clustered", "cluster", case(seen=with_fact(plain(), "cluster.caa", told("State of node:  UP"))), lasting=True),
     Held("hmc_connected", "hmc-connected", case(found=finding(Fault.MANAGER_DOWN, "IBM.DRM"), seen=plain(link=Link.UP)),
          lasting=True),
@@ -153,6 +158,7 @@ HELD = (
     Held("var_full", "var-full", case(seen=plain(var=told(Space("/var", 1000, 30)))), lasting=True),
     Held("var_full", "var-full", case(seen=plain(var=gap()))),
     Held("order", "order", remembering(remedy=RECFGCT), lasting=True),
+    Held("rehearsed", "rehearsed", case(settings=policy("remedies: {refresh: {mode: shadow}}")), lasting=True),
     Held("budget", "budget", remembering(attempt(RECYCLE, 23 * HOUR), attempt(RECYCLE, 2 * HOUR)), until=NOON + HOUR),
     Held("cooldown", "cooldown", remembering(attempt(RECYCLE, 30 * MINUTE)), until=NOON + MINUTE),
     Held("settling", "settle", remembering(attempt(REFRESH, 3 * MINUTE, outcome=None)), until=NOON + 4 * MINUTE),
@@ -268,6 +274,7 @@ def test_only_link_and_identity_faults_wait_for_an_hmc_that_answers(name: str, f
     held = next(one.held for one in HELD if one.guard == name)
 
     assert spoken_by(name, held) and spoken_by(name, replace(held, finding=finding(Fault.IDENTITY_CLASH)))
+    assert spoken_by(name, replace(held, finding=finding(Fault.LPARMGR_STUCK), settings=LPARMGR_ACTS))
     assert spoken_by(name, replace(held, finding=finding(fault))) == ()
 
 
@@ -281,7 +288,7 @@ def test_the_noise_of_a_lost_hmc_is_no_better_reason_than_the_hmc(name: str) -> 
 
 @pytest.mark.parametrize("remedy", [RECYCLE, RECFGCT])
 @pytest.mark.parametrize("fault, holds", [
-    (Fault.LINK_DOWN, True), (Fault.LINK_PENDING, True), (Fault.NO_HMC, True),
+    (Fault.LINK_DOWN, True), (Fault.LINK_PENDING, True), (Fault.NO_HMC, True), (Fault.LPARMGR_STUCK, True),
     # RMC itself, or an identity that may be what the HMC cannot stand, is mended whatever the HMC says.
     (Fault.RMC_DOWN, False), (Fault.RMC_HUNG, False), (Fault.MANAGER_DOWN, False), (Fault.IDENTITY_CLASH, False),
     (Fault.CLONED_NODE, False),
@@ -472,6 +479,31 @@ def test_a_shadow_recfgct_comes_after_a_recycle_of_either_kind() -> None:
     assert spoken_by("order", recfgct(attempt(RECYCLE, shadow=True), settings=shadow)) == ()
     assert spoken_by("order", recfgct(attempt(RECYCLE), settings=shadow)) == ()
     assert spoken_by("order", recfgct(settings=shadow))
+
+
+# -- what is only rehearsed
+
+
+STUCK = finding(Fault.LPARMGR_STUCK)
+
+
+def test_an_lparmgr_that_is_only_rehearsed_opens_no_way_to_a_recycle_that_acts() -> None:
+    refusal, = spoken_by("rehearsed", case(RECYCLE, STUCK))
+
+    assert refusal.because == "lparmgr comes first, and is only rehearsed"
+    assert refusal.unblock == "remedies.lparmgr.mode: act, or off"
+    assert spoken_by("rehearsed", case(RECYCLE, STUCK, settings=LPARMGR_ACTS)) == ()
+    assert spoken_by("rehearsed", case(RECYCLE, STUCK, settings=policy("remedies: {lparmgr: {mode: off}}"))) == ()
+
+
+def test_what_is_rehearsed_holds_neither_what_comes_before_it_nor_what_is_gentle_nor_another_rehearsal() -> None:
+    recycle_too = policy("remedies: {recycle: {mode: shadow}}")
+    last = policy("remedies: {recfgct: {mode: shadow, treats: [link-pending]}}")
+
+    assert spoken_by("rehearsed", case(REFRESH, STUCK)) == ()
+    assert spoken_by("rehearsed", case(RECYCLE, STUCK, settings=recycle_too)) == ()
+    assert spoken_by("rehearsed", case(RECYCLE, STUCK, settings=policy("mode: shadow"))) == ()
+    assert spoken_by("rehearsed", case(RECYCLE, finding(Fault.LINK_PENDING), settings=last)) == ()
 
 
 # -- budgets

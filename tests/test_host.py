@@ -1418,6 +1418,33 @@ def test_only_our_own_users_processes_are_asked_for() -> None:
     assert asked == [("/usr/bin/ps", "-u", str(os.geteuid()), "-o", "pid=", "-o", "comm=", "-o", "args=")]
 
 
+def test_of_names_those_that_our_own_user_runs_are_told() -> None:
+    listed = rows(" 4711 lparmgr /usr/ios/lpm/sbin/lparmgr all\n 4712 vi vi accessprocess\n")
+
+    assert restart.running(("accessprocess", "lparmgr"), listed) == ("lparmgr",)
+    assert restart.running(("lparmgr",), lambda argv, timeout: Answer("ps", 1)) is None
+
+
+@pytest.mark.real
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can start another user's process")
+def test_another_users_process_of_that_name_is_none_of_ours(host: SystemHost) -> None:
+    program = Path("/var/tmp") / f"{UNIQUE}f"
+    shutil.copy("/bin/sleep", program)
+    processes = [subprocess.Popen([str(program), "300"], preexec_fn=lambda: os.setuid(65534))]
+    try:
+        until(lambda: program.name in (host.processes() or ()))
+        seen = host.runs((program.name,))
+        processes.append(subprocess.Popen([str(program), "300"]))
+        until(lambda: host.runs((program.name,)) == (program.name,))
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+        program.unlink()
+
+    assert seen == ()
+
+
 def test_neither_init_nor_we_ourselves_are_ever_signalled(signalled: List[int]) -> None:
     listed = "".join(f" {pid} lparmgr /usr/sbin/lparmgr\n" for pid in (0, 1, os.getpid(), -1))
 
@@ -1493,10 +1520,11 @@ def test_a_command_that_stays_in_the_foreground_is_left_there_in_the_end(host: S
 
     progress = finished(host, folder)
     pid, = pids_in(noted, 1)
-    left = runs(pid)
+    left, said_to = runs(pid), {os.readlink(f"/proc/{pid}/fd/{number}") for number in (1, 2)} if LINUX else {os.devnull}
     os.kill(pid, signal.SIGKILL)
 
     assert (progress.steps, progress.failed, left) == (("start", "wait"), (), True)
+    assert said_to == {os.devnull}      # a file of ours would be filled by what nobody trims
 
 
 @pytest.mark.real
@@ -1507,7 +1535,7 @@ def test_a_helper_says_what_failed_of_a_start_and_of_a_wait(folder: Path, tmp_pa
         folder, Step("end", ("@end", f"{UNIQUE}e"), 5), Step("start", ("@start", SH, "-c", "echo no >&2; exit 3"), 5),
         Step("gone", ("@start", nowhere), 5), Step("wait", ("@wait", nowhere), 0.3), Step("nothing", ("@wait",), 1))
 
-    assert progress.failed[:3] == ("start: exit 3, no", "gone: not found",
+    assert progress.failed[:3] == ("start: exit 3", "gone: not found",
                                    f"wait: exit 1, cannot find {nowhere} after 0.3 seconds"[:len("wait: exit 1, ") + 120])
     assert progress.failed[3].startswith("nothing: exit 1")
 

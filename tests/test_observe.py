@@ -320,6 +320,21 @@ def test_a_crowd_is_what_runs_and_nothing_else_is_asked() -> None:
     assert (scene.host.asked, replace(crowded, busy=seen.busy)) == ([], seen)
 
 
+@pytest.mark.parametrize("platform", list(Platform), ids=lambda platform: platform.value)
+def test_who_else_is_at_work_is_asked_last_for_rmcdomainstatus_may_take_its_time(platform: Platform) -> None:
+    class Moved(SimHost):
+        def run(self, argv: Sequence[str], timeout: float, keep: int = 1 << 20) -> Answer:
+            answer = super().run(argv, timeout, keep)
+            if argv[0].endswith("/rmcdomainstatus") and not self.partition.migrating:
+                self.partition.start_migration()
+            return answer
+
+    seen = Scene(platform, host=Moved).evidence()
+
+    assert "drmgr" in (seen.busy.processes.value or ())
+    assert platform is not Platform.LINUX or "drmgr holds its lock" in (seen.busy.migration.value or "")
+
+
 def test_each_command_has_the_time_the_policy_gives_it() -> None:
     scene = Scene(policy="timeout: 7s\ntimeouts: {lspv: 40s}\n")
     scene.partition.hang_command("lspv")

@@ -162,6 +162,15 @@ def test_a_missing_socket_is_told_at_once_where_lparmgr_runs() -> None:
     assert lparmgr(scene).value == "/var/adm/lpm/apsock is missing while lparmgr runs"
 
 
+def test_whoever_else_calls_a_process_lparmgr_tells_nothing_of_it() -> None:
+    scene = Scene(Platform.VIOS)
+    scene.partition.lparmgr_stuck, scene.partition.lparmgr_runs = True, ()
+    scene.partition.run_program("lparmgr")
+
+    assert "lparmgr" in (scene.host.processes() or ())
+    assert lparmgr(scene).source == "lsivm"
+
+
 def test_lsivm_that_exits_1_tells_that_it_is_stuck_and_is_asked_again_at_every_look() -> None:
     scene = Scene(Platform.VIOS)
     scene.partition.fail_command("lsivm", 1)

@@ -19,6 +19,8 @@ from rmcagent.model import (
     Kind,
     Outcome,
     Pause,
+    Refusal,
+    Remedy,
     Snapshot,
     State,
     View,
@@ -171,7 +173,8 @@ class Cycle:
         decisions = self._would(seen)
         due = _due(decisions)
         if due is not None:
-            seen = self._noted(self.observer.crowd(seen, due.remedy in DISRUPTIVE), again=True)
+            disturbs = due.remedy in DISRUPTIVE or any(decision.remedy is Remedy.LPARMGR for decision in decisions)
+            seen = self._noted(self.observer.crowd(seen, disturbs), again=True)
             decisions = self._would(seen)
             due = _due(decisions)
         if due is not None and due.remedy in DISRUPTIVE:
@@ -218,7 +221,8 @@ class Cycle:
                 return (replace(decision, kind=Kind.WAIT, attempt=number, because=f"shadow: would have begun {remedy.value}"),)
             self.deeds.apply(decision, finding, remedy, episode, self.memory.vitals.identity, self._may_enable_remote())
         except CannotBegin as problem:
-            refused = replace(decision, kind=Kind.REFUSE, because=str(problem), unblock=problem.unblock)
+            named = (Refusal(problem.guard, str(problem), problem.unblock, lasting=True),)
+            refused = replace(decision, kind=Kind.REFUSE, because=str(problem), refused_by=named, unblock=problem.unblock)
             self._tell((refused,), seen)
             return tuple(refused if other is decision else other for other in decisions)
         self.ledger.decided(self._entry(decision, seen))

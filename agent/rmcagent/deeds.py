@@ -23,11 +23,11 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
 class CannotBegin(Exception):
-    """No deed was begun; the text says why, `unblock` what would help."""
+    """No deed was begun; the text says why, `unblock` what would help, `guard` what held it."""
 
-    def __init__(self, because: str, unblock: str) -> None:
+    def __init__(self, guard: str, because: str, unblock: str) -> None:
         super().__init__(because)
-        self.unblock = unblock
+        self.guard, self.unblock = guard, unblock
 
 
 class Deeds:
@@ -186,15 +186,14 @@ class Deeds:
         try:
             return act.deed(0, remedy, subject, self.place.installed(self.host), self.place.paths, enable_remote)
         except act.CannotSpell as problem:
-            raise CannotBegin(str(problem), problem.unblock) from None
+            raise CannotBegin("no-steps", str(problem), problem.unblock) from None
 
     def _intend(self, remedy: Remedy, fault: Fault, subject: str, episode: str, identity: str, shadow: bool = False) -> Attempt:
         try:
             return self.ledger.begin(remedy, fault, subject, episode, identity, shadow)
         except OSError as problem:
-            raise CannotBegin(
-                f"cannot write the intent into the ledger: {problem.strerror or problem}", f"make {self.folder} writable"
-            ) from None
+            because = f"cannot write the intent into the ledger: {problem.strerror or problem}"
+            raise CannotBegin("ledger", because, f"make {self.folder} writable") from None
 
     def _begin(self, attempt: Attempt, deed: Deed) -> None:
         try:

@@ -72,6 +72,9 @@ class Host(Protocol):
     def processes(self) -> Optional[Tuple[str, ...]]:
         """Base names of all running commands (and of a shell's or an interpreter's script); None: could not tell."""
 
+    def runs(self, names: Sequence[str]) -> Optional[Tuple[str, ...]]:
+        """Those of `names` that our own user (root) runs, as a program or a script; None: could not tell."""
+
     def begin(self, deed: Deed, folder: str) -> None:
         """Start a helper of its own session that performs `deed` and writes its progress into `folder`. Raises OSError."""
 
@@ -181,6 +184,11 @@ class SystemHost:
             names.update(_names(words))
         return tuple(sorted(names))
 
+    def runs(self, names: Sequence[str]) -> Optional[Tuple[str, ...]]:
+        from rmcagent.partition.system.restart import running
+
+        return running(names, self.run)
+
     def begin(self, deed: Deed, folder: str) -> None:
         from rmcagent.partition.system.perform import begin
 
@@ -192,25 +200,9 @@ class SystemHost:
         return progress(attempt, folder, self._age)
 
     def locked(self, path: str) -> Optional[bool]:
-        import fcntl
-        import struct
+        from rmcagent.partition.system.locked import locked
 
-        layout = "hhqqi4x"      # struct flock of 64-bit Linux: type, whence, start, length, pid
-        try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK)
-        except FileNotFoundError:
-            return False
-        except OSError:
-            return None
-        try:
-            if not LINUX:
-                return None     # laid out otherwise there, and nothing we ask about has such a lock
-            told = fcntl.fcntl(descriptor, fcntl.F_GETLK, struct.pack(layout, fcntl.F_WRLCK, 0, 0, 0, 0))
-            return bool(struct.unpack(layout, told)[0] != fcntl.F_UNLCK)
-        except (OSError, struct.error):
-            return None
-        finally:
-            os.close(descriptor)
+        return locked(path)
 
     def forget(self, attempt: int, folder: str) -> None:
         from rmcagent.partition.system.perform import forget

@@ -79,7 +79,8 @@ class Observer:
         return self._undisturbed(lambda: self._look(known, suspicious))
 
     def evidence(self, known: Sequence[KnownHmc] = ()) -> Snapshot:
-        """A look between decision and deed: what may hang with rmcd, then the slow probes, lssrc and rmcdomainstatus last."""
+        """A look between decision and deed: what may hang with rmcd, then the slow probes, lssrc and rmcdomainstatus, and
+        last who else is at work."""
         return self._undisturbed(lambda: self._evidence(known))
 
     def _undisturbed(self, look: Callable[[], Snapshot]) -> Snapshot:
@@ -107,9 +108,11 @@ class Observer:
         domains, resources = self._domains(running), self._hmc_resources(running)
         now = self.steady.now()
         self._keep_cluster(self._ask_cluster(rows, domains), rows, now)
-        busy = BusyFacts(self._migration(), self._processes())
+        migration = self._migration() if self.place.platform is not Platform.LINUX else None
         rows, took = self._subsystems()
-        return self._assemble(rows, took, resources, self._cluster, busy, known, fresh=True)
+        seen = self._assemble(rows, took, resources, self._cluster, BusyFacts(migration or Fact()), known, fresh=True)
+        # What costs next to nothing is asked last: it may have begun while rmcdomainstatus took its time.
+        return replace(seen, busy=BusyFacts(migration or self._migration(), self._processes()))
 
     def crowd(self, seen: Snapshot, disruptive: bool = False) -> Snapshot:
         """The same look, with what else is under way here: enough before a gentle remedy, and asked first before others."""

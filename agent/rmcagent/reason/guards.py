@@ -7,13 +7,14 @@ from __future__ import annotations
 from binascii import crc32
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from itertools import takewhile
 from typing import Callable, List, Optional, Tuple
 
 from rmcagent.config import Budget, RemedyPolicy, Settings, spell
 from rmcagent.model import Attempt, Fault, Finding, History, Hmc, How, Link, Outcome, Refusal, Remedy, Snapshot, State
 from rmcagent.reason import cluster
 from rmcagent.reason.diagnose import blames_hmc
-from rmcagent.reason.ladder import DISRUPTIVE, IDENTITY_FAULTS, LINK_FAULTS
+from rmcagent.reason.ladder import DISRUPTIVE, IDENTITY_FAULTS, LINK_FAULTS, WAITING_FOR_HMC, remedies_for
 
 # Commands whose running means: not now. Bare names, as ps shows them.
 OTHERS_AT_WORK = ("rmcctrl", "recfgct", "forcerpoffline", "startrpdomain", "stoprpdomain", "clmgr")
@@ -56,7 +57,7 @@ class Case:
     def link_fault(self) -> bool:
         """A remedy for this could be one because an HMC is away, and be judged by nobody; its noise is no better reason."""
         noise = self.finding.fault is Fault.LOG_STORM and bool(self.seen.hmcs)
-        return self.finding.fault in LINK_FAULTS | IDENTITY_FAULTS or noise
+        return self.finding.fault in WAITING_FOR_HMC | IDENTITY_FAULTS or noise
 
 
 def refusals(case: Case) -> Tuple[Refusal, ...]:
@@ -241,7 +242,9 @@ def migrating(case: Case) -> Tuple[Refusal, ...]:
     if fact.value:
         return _no("migration", fact.value, "wait until it is over")
     old = fact.seen and (fact.at is None or case.now - fact.at > case.settings.guards.evidence)
-    if case.seen.fresh and (old or fact.how in (How.GAP, How.UNASKED, How.MISSING)):
+    # Before lparmgr no evidence is gathered: there it is asked together with the processes.
+    asked = case.seen.fresh or (case.remedy is Remedy.LPARMGR and case.seen.busy.processes.how is not How.UNASKED)
+    if asked and (old or fact.how in (How.GAP, How.UNASKED, How.MISSING)):
         because = "its answer is old" if old else fact.because or "not asked"
         return _no("migration", f"whether a migration or DLPAR is under way could not be told: {because}", "make errpt answer",
                    lasting=True)
@@ -277,7 +280,7 @@ def hmc_back(case: Case) -> Tuple[Refusal, ...]:
 
 def hmc_side(case: Case) -> Tuple[Refusal, ...]:
     """Cause before cure. An identity that is wrong here may itself be what the HMC answers with errors: that is not held."""
-    if not case.disruptive or case.finding.fault not in LINK_FAULTS or not blames_hmc(case.seen.logs.value, case.settings):
+    if not case.disruptive or case.finding.fault not in WAITING_FOR_HMC or not blames_hmc(case.seen.logs.value, case.settings):
         return ()
     return _no("hmc-side", "the log shows that the HMC itself answers with errors",
                "mend the HMC: check its RMC (diagrmc) and free space in its /tmp; this lifts when those errors end", lasting=True)
@@ -321,6 +324,17 @@ def order(case: Case) -> Tuple[Refusal, ...]:
                 and "rmcctrl -z" not in attempt.failed and "rmcctrl -A" not in attempt.failed):
             return ()
     return _no("order", "no recycle was judged unchanged in this episode", "a recycle that ran and changed nothing", lasting=True)
+
+
+def rehearsed(case: Case) -> Tuple[Refusal, ...]:
+    """What was only recorded and never run proves nothing: it opens no way to what disturbs others."""
+    if case.shadow or not case.disruptive:
+        return ()
+    for gentler in takewhile(lambda rung: rung is not case.remedy, remedies_for(case.finding.fault, case.settings)):
+        if case.settings.remedies[gentler.value].mode == "shadow":
+            return _no("rehearsed", f"{gentler.value} comes first, and is only rehearsed",
+                       f"remedies.{gentler.value}.mode: act, or off", lasting=True)
+    return ()
 
 
 def rmc_answers(case: Case) -> Tuple[Refusal, ...]:
@@ -380,6 +394,6 @@ def splayed(case: Case) -> Tuple[Refusal, ...]:
 
 GUARDS: Tuple[Guard, ...] = (
     off, observing, not_root, wpar, paused, maintenance, window, crash_loop, stale, blind, booting, in_transition, others_at_work,
-    migrating, clustered, hmc_connected, rmc_answers, no_hmc_reachable, hmc_back, hmc_side, var_full, order, budget, cooldown,
-    settling,
+    migrating, clustered, hmc_connected, rmc_answers, no_hmc_reachable, hmc_back, hmc_side, var_full, order, rehearsed, budget,
+    cooldown, settling,
 )

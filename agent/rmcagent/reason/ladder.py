@@ -36,6 +36,8 @@ GRAVITY: Tuple[Fault, ...] = tuple(LADDER)
 
 # These count as one fault when asking whether recycle was judged UNCHANGED.
 LINK_FAULTS: FrozenSet[Fault] = frozenset({Fault.LINK_DOWN, Fault.LINK_PENDING, Fault.NO_HMC})
+# Of these a recycle is only as good as the HMC that the link leads to; lparmgr-stuck is treated as link-down where none is up.
+WAITING_FOR_HMC: FrozenSet[Fault] = LINK_FAULTS | {Fault.LPARMGR_STUCK}
 IDENTITY_FAULTS: FrozenSet[Fault] = frozenset({Fault.IDENTITY_CLASH, Fault.CLONED_NODE})
 
 DISRUPTIVE: FrozenSet[Remedy] = frozenset({RECYCLE, RECFGCT})

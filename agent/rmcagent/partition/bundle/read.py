@@ -199,6 +199,11 @@ class BundleHost:
         """Nobody, where none were captured: the wait for others at work is taken as over, like all waits."""
         return names.processes(self._text(names.PROCESSES)) if self._has_ps() else ()
 
+    def runs(self, names: Sequence[str]) -> Optional[Tuple[str, ...]]:
+        """A captured list names no owners."""
+        running = self.processes()
+        return None if running is None else tuple(name for name in names if name in running)
+
     def begin(self, deed: Deed, folder: str) -> None:
         raise OSError("cannot act on captured answers")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from typing import Callable, Optional, Sequence, Set
+from typing import Callable, List, Optional, Sequence, Set, Tuple
 
 from rmcagent.model import Answer, Step
 from rmcagent.partition.host import INTERPRETERS
@@ -68,12 +68,23 @@ def _end(names: Sequence[str], seconds: float, run: Run) -> str:
 def named(names: Sequence[str], run: Run) -> Optional[Set[int]]:
     """The numbers of our own user's processes (root's) that run a program or a script of exactly such a name; None: could
     not tell."""
+    rows = _own(run)
+    return None if rows is None else {int(row[0]) for row in rows if any(_is(name, row[1:]) for name in names)}
+
+
+def running(names: Sequence[str], run: Run) -> Optional[Tuple[str, ...]]:
+    """Those of the names that `named` would find; None: could not tell."""
+    rows = _own(run)
+    return None if rows is None else tuple(name for name in names if any(_is(name, row[1:]) for row in rows))
+
+
+def _own(run: Run) -> Optional[List[List[str]]]:
+    """For each process of our own user but init and ourselves: its number, the kernel's name for it, its command and so on."""
     answer = run((PS, "-u", str(os.geteuid()), "-o", "pid=", "-o", "comm=", "-o", "args="), PS_SECONDS)
     if answer.exit_code != 0 or answer.cut:
         return None
     rows = (line.split(None, 4) for line in answer.stdout.splitlines())
-    return {int(row[0]) for row in rows if row and row[0].isdigit() and int(row[0]) not in (0, 1, os.getpid())
-            and any(_is(name, row[1:]) for name in names)}
+    return [row for row in rows if row and row[0].isdigit() and int(row[0]) not in (0, 1, os.getpid())]
 
 
 def _is(name: str, words: Sequence[str]) -> bool:
@@ -111,7 +122,8 @@ def _start(argv: Sequence[str], seconds: float) -> Answer:
         raise _StaysInTheForeground
 
     try:
-        return change(argv, seconds, late, lambda pid: None)
+        # Unheard: what stays would write into our file for ever, and nobody would trim that.
+        return change(argv, seconds, late, lambda pid: None, heard=False)
     except _StaysInTheForeground:
         return _answer("@start", began, 0)
 

@@ -84,18 +84,20 @@ class Runner:
             self._stuck.append(process)
 
 
-def change(argv: Sequence[str], timeout: float, on_late: Callable[[], None], on_start: Callable[[int], None]) -> Answer:
+def change(argv: Sequence[str], timeout: float, on_late: Callable[[], None], on_start: Callable[[int], None],
+           heard: bool = True) -> Answer:
     """Run a changing command to its own end, however long that takes; past `timeout` seconds `on_late` is told, once.
 
-    What it says goes to an unlinked file, not to a pipe: daemons it starts may inherit that and keep it open for ever.
+    What it says goes to an unlinked file, not to a pipe: daemons it starts may inherit that and keep it open for ever. One that
+    is not `heard` says it to nobody.
     """
     from subprocess import DEVNULL, TimeoutExpired
 
     began = time.monotonic()
-    heard = _scratch()
+    file = _scratch() if heard else None
     try:
         try:
-            process = _start(argv, DEVNULL if heard is None else heard)
+            process = _start(argv, DEVNULL if file is None else file)
         except OSError as problem:
             return _not_started(argv, began, problem)
         on_start(process.pid)
@@ -104,14 +106,14 @@ def change(argv: Sequence[str], timeout: float, on_late: Callable[[], None], on_
             try:
                 process.wait(TRIM_SECONDS if late else max(0.0, min(TRIM_SECONDS, began + timeout - time.monotonic())))
             except TimeoutExpired:
-                _trim(heard)
+                _trim(file)
                 if not late and time.monotonic() >= began + timeout:
                     late = True
                     on_late()
-        said = _said(heard)
+        said = _said(file)
     finally:
-        if heard is not None:
-            os.close(heard)
+        if file is not None:
+            os.close(file)
     return _answer(argv, began, _ending(process.returncode), said[:KEPT_OF_CHANGE], cut=len(said) > KEPT_OF_CHANGE)
 
 

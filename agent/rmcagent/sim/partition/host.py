@@ -101,6 +101,9 @@ class SimHost:
         names = [row.name for row in partition.subsystems.values() if row.pid is not None] + partition.busy + partition.underway
         return tuple(sorted({*names, *partition.lparmgr_runs}))
 
+    def runs(self, names: Sequence[str]) -> Optional[Tuple[str, ...]]:
+        return tuple(name for name in names if name in self.partition.lparmgr_runs)
+
     def begin(self, deed: Deed, folder: str) -> None:
         if self.state_full and folder:
             raise OSError(errno.ENOSPC, "No space left on device", folder)
