@@ -113,7 +113,7 @@ TOUCHES_THE_MACHINE: Mapping[str, str] = {
     "sim.live.stage": "starts the real daemon, reads what it tells",
     "sim.demo": "the terminal",
     "sim.rehearsal.run": "the folder of a rehearsed agent's state",
-    "sim.rehearsal.audit.told": "how large that folder is",
+    "sim.rehearsal.audit.words": "how large that folder is",
     "sim.rehearsal.rehearse": "those folders, a script, the picture's file",
 }
 # "One thread"; and sqlite3 may be missing from AIX's own Python.

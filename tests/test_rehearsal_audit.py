@@ -25,6 +25,7 @@ from rmcagent.sim.rehearsal.script import Happening, Script
 HMC1, HMC2 = "192.0.2.21", "192.0.2.22"
 HOUR = 3600.0
 Patch = pytest.MonkeyPatch
+NAMES = [invariant.__name__ for invariant in INVARIANTS]
 
 
 def at(when: float, do: str, **arguments: Any) -> Happening:
@@ -141,9 +142,9 @@ def test_a_danger_that_comes_up_after_it_was_asked_for_is_a_race_and_no_breach(t
 def test_a_breach_tells_when_and_no_rule_is_told_for_ever(tmp_path: Path, monkeypatch: Patch) -> None:
     change_findings(monkeypatch, advice="")
 
-    audit = played(tmp_path, at(600, "hmc_unreachable"))
     monkeypatch.setattr(decide, "BY_HAND", "")
-    audit = played(tmp_path / "again", at(600, "hmc_unreachable"))
+
+    audit = played(tmp_path, at(600, "hmc_unreachable"))
 
     assert len(audit.breaches) == 3
     assert 600 < audit.breaches[0].at < 900
@@ -308,6 +309,67 @@ def test_a_second_recfgct_in_an_episode(tmp_path: Path, monkeypatch: Patch) -> N
     assert "recfgct_once_an_episode" in broken(audit)
 
 
+@pytest.mark.parametrize("happenings, fault", [
+    ((at(600, "hmc_down"), at(1500, "stick_session", mended_by=None), at(1500, "hmc_up")), "link-down"),
+    ((at(600, "clash_identity"), at(600, "hmc_down")), "identity-clash"),
+], ids=["one that has come back", "one that is away"])
+def test_a_deed_for_an_hmc_that_may_be_about_to_come_by_itself(tmp_path: Path, monkeypatch: Patch, fault: str,
+                                                               happenings: Tuple[Happening, ...]) -> None:
+    without(monkeypatch, "hmc_back", "no_hmc_reachable")
+
+    audit = played(tmp_path, *happenings, hours=0.8, policy="guards: {splay: 0s}")
+
+    assert broken(audit) == {"nothing_is_begun_in_vain"}
+    assert "no HMC has answered for long enough" in audit.breaches[0].because
+
+
+@pytest.mark.parametrize("guard, happening, danger", [
+    ("hmc_side", at(60, "storm", per_second=20.0), "the HMC itself answers with errors"),
+    ("var_full", at(60, "fill_var", share=0.98), "/var is full"),
+])
+def test_a_recycle_that_cannot_help(tmp_path: Path, monkeypatch: Patch, guard: str, happening: Happening, danger: str) -> None:
+    without(monkeypatch, guard)
+    always_finding(monkeypatch, Fault.LINK_DOWN)
+
+    audit = played(tmp_path, happening, STUCK, hours=0.7)
+
+    assert broken(audit) == {"nothing_is_begun_in_vain"}
+    assert danger in audit.breaches[0].because
+
+
+def test_a_recycle_that_is_repeated_within_its_cooldown(tmp_path: Path, monkeypatch: Patch) -> None:
+    without(monkeypatch, "cooldown")
+
+    audit = played(tmp_path, at(60, "ctrmc_wont_start", times=3), at(130, "crash"), hours=0.6, policy="guards: {splay: 0s}")
+
+    assert broken(audit) == {"nothing_follows_too_soon"}
+
+
+def test_a_recycle_while_one_that_was_cut_short_may_settle(tmp_path: Path, monkeypatch: Patch) -> None:
+    without(monkeypatch, "settling")
+
+    audit = played(tmp_path, STUCK, at(1200, "kill_in_remedy", after=1.0, helper=True), policy="guards: {splay: 0s}", hours=0.7)
+
+    assert broken(audit) == {"nothing_follows_too_soon"}
+
+
+def test_a_recfgct_without_a_recycle_before_it(tmp_path: Path, monkeypatch: Patch) -> None:
+    without(monkeypatch, "order")
+
+    audit = played(tmp_path, at(60, "break_identity"), hours=1.0,
+                   policy="{remedies: {recycle: {mode: off}}, guards: {splay: 0s}}")
+
+    assert broken(audit) == {"recfgct_comes_last"}
+
+
+def test_a_recycle_where_the_refresh_before_it_is_only_recorded(tmp_path: Path, monkeypatch: Patch) -> None:
+    without(monkeypatch, "rehearsed")
+
+    audit = played(tmp_path, STUCK, policy="{remedies: {refresh: {mode: shadow}}, guards: {splay: 0s}}", hours=0.7)
+
+    assert broken(audit) == {"only_what_the_policy_allows"}
+
+
 # -- what is told and kept
 
 def test_a_problem_that_is_told_again(tmp_path: Path, monkeypatch: Patch) -> None:
@@ -343,7 +405,7 @@ def test_a_problem_that_is_never_told_to_be_gone(tmp_path: Path, monkeypatch: Pa
 
 
 def test_a_refusal_that_does_not_say_what_helps(tmp_path: Path, monkeypatch: Patch) -> None:
-    monkeypatch.setattr(cluster, "_unblock", lambda remedy, seen: "")
+    monkeypatch.setattr(cluster, "_unblock", lambda *arguments: "")
 
     audit = played(tmp_path, at(60, "start_caa"), STUCK)
 
@@ -404,5 +466,8 @@ def test_a_wall_clock_that_moves_the_time_reasoned_by(tmp_path: Path, monkeypatc
     assert broken(audit) == {"a_clock_that_is_set_moves_nothing"}
 
 
-def test_each_invariant_is_named_once() -> None:
-    assert len({invariant.__name__ for invariant in INVARIANTS}) == len(INVARIANTS)
+def test_each_invariant_is_seen_broken_here() -> None:
+    shown = [line for line in Path(__file__).read_text().splitlines() if "broken(" in line]
+
+    assert [name for name in NAMES if not any(f'"{name}"' in line for line in shown)] == []
+    assert len(set(NAMES)) == len(NAMES)

@@ -10,6 +10,7 @@ import pytest
 
 from rmcagent import config
 from rmcagent.sim.rehearsal import reading
+from rmcagent.sim.rehearsal.audit import Auditor
 from rmcagent.sim.rehearsal.run import Rehearsal
 from rmcagent.sim.rehearsal.scenarios import SCENARIOS, write
 from rmcagent.sim.rehearsal.script import Happening, Script
@@ -62,20 +63,8 @@ ENDS: Sequence[Tuple[str, str, Tuple[str, ...], Tuple[str, ...]]] = (
 SEEDS = {"log-storm-hmc-side": 2}             # with another, the HMC works no more as well: see below
 
 
-class Nobody:
-    """An audit that finds nothing."""
-
-    def __init__(self, rehearsal: Rehearsal) -> None:
-        pass
-
-    def look(self) -> None:
-        pass
-
-    end = look
-
-
 def played(script: Script, folder: Path) -> Rehearsal:
-    rehearsal = Rehearsal(script, config.defaults(), str(folder), Nobody)
+    rehearsal = Rehearsal(script, config.defaults(), str(folder), Auditor)
     rehearsal.play()
     return rehearsal
 
@@ -104,7 +93,7 @@ def ends_well(name: str, codes: str, done: Tuple[str, ...], never: Tuple[str, ..
     assert not [command for command in did if command.startswith(never)]
     assert rehearsal.cycle.view.verdict == "healthy"
     assert rehearsal.partition.active("ctrmc")
-    assert rehearsal.partition.disasters == rehearsal.mistakes == []
+    assert rehearsal.audit.breaches == rehearsal.partition.disasters == rehearsal.mistakes == []
     assert sorted(line[5:] for line in lines if line[:4] == "2001") == sorted(line[5:] for line in lines if line[:4] == "2002")
 
 
@@ -233,6 +222,7 @@ def test_a_script_that_was_read_can_be_played(tmp_path: Path):
     rehearsal = played(script, tmp_path)
 
     assert in_this_order(["2001 rmc-down", "3001 start", "2002 rmc-down"], told(rehearsal))
+    assert rehearsal.audit.breaches == []
 
 
 def test_an_empty_script_is_a_quiet_month():

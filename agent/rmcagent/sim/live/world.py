@@ -59,7 +59,7 @@ class WorldProcess:
             self.selector.register(sys.stdin.fileno(), selectors.EVENT_READ, self._listen_to_stdin)
         try:
             self._follow()
-            self.partition.on_change = self._follow
+            self.partition.on_change.append(self._follow)
             ready()
             while not self.over:
                 self._turn()

@@ -171,6 +171,7 @@ class Partition(Machine):
         if kind not in voices.STORMS:
             raise ValueError(f"cannot storm of {kind}: choose from {', '.join(voices.STORMS)}")
         token = self._storm = object()
+        self.storming = kind
         seconds = BURST * self.pace
 
         def burst() -> None:
@@ -183,7 +184,7 @@ class Partition(Machine):
 
     def end_storm(self) -> None:
         """It writes no more than it must."""
-        self._storm = None
+        self._storm, self.storming = None, ""
 
     def rotate_log(self) -> None:
         """The log becomes NAME.last, and a new one begins."""

@@ -79,9 +79,10 @@ class Machine:
         self.logs: Dict[str, SimLog] = {}
         self.on_log: Callable[[str, bytes], None] = lambda folder, text: None
         self.upon: Dict[str, Callable[[], None]] = {}        # what happens the moment a command is asked next
-        self.on_change: Callable[[], None] = lambda: None    # before anybody is told that a command has ended
+        self.on_change: List[Callable[[], None]] = []        # who is told first, before whoever waits for a command
         self.did: List[Tuple[datetime, str]] = []            # every changing command begun
         self.disasters: List[str] = []
+        self.storming = ""                    # of what kind
         self._storm: Optional[object] = None
         for row in ROWS[self.platform].split():
             name, group, active = row.split(":")
@@ -160,7 +161,8 @@ class Machine:
             elif not hmc.connected and hmc.waiting is None:
                 self._appoint(hmc)
         impossible.check(self)
-        self.on_change()
+        for listener in tuple(self.on_change):
+            listener()
 
     def later(self, seconds: float, effect: Callable[[], None]) -> None:
         """Let something happen, unless the partition has booted again by then."""

@@ -187,10 +187,10 @@ class Rehearsal:
 
         def spring() -> None:
             if len(self.partition.did) > begun:
-                self.partition.on_change = lambda: None
+                self.partition.on_change.remove(spring)
                 self.clock.at(after, self.kill_helper if helper else lambda: self._end(again))
 
-        self.partition.on_change = spring
+        self.partition.on_change.append(spring)
 
     def fill_state(self) -> None:
         """No room in the state folder."""

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any, Callable, Deque, Dict, Iterator, List, Op
 
 from rmcagent.model import Attempt, Fact, Remedy, Snapshot, View
 from rmcagent.sim.moving import plain
-from rmcagent.sim.rehearsal.audit import deeds
-from rmcagent.sim.rehearsal.audit import told as words
+from rmcagent.sim.rehearsal.audit import deeds, words
 from rmcagent.sim.rehearsal.audit.truth import DANGERS, Danger, ails
 
 if TYPE_CHECKING:
-    from rmcagent.sim.partition import Partition
+    from rmcagent.sim.partition import Partition, SimHmc
     from rmcagent.sim.rehearsal.run import Rehearsal, Told
 
 HOUR = 3600.0
@@ -23,6 +22,8 @@ GOES_ON = 30.0                  # seconds between two commands of one deed: recf
 REFRESHES = ("rmcctrl -p", "rmcrefreshMD -s ctrmc", "refrsrc IBM.MCP")
 STOPS = ("rmcctrl -z", "recfgct")
 UNDONE = frozenset(danger.name for danger in DANGERS if danger.asked is not None)     # by a deed's first command, perhaps
+OURS = frozenset(danger.name for danger in DANGERS if danger.ours)
+AWAY = 300.0                    # seconds: a look in which most commands hang may miss an HMC that was away for less
 Key = Tuple[str, str]           # fault, subject
 
 
@@ -60,7 +61,11 @@ class Auditor:
         self.noted = len(rehearsal.partition.did)
         self.wrong, self.wrong_since, self.right_since = "", 0.0, 0.0
         self.noise, self.noisy_at, self.lied_at = 0, -HOUR, -HOUR
+        self.noises: Deque[Tuple[float, int, str]] = deque(maxlen=1000)     # when, bytes, of what storm
         self.first_machine = rehearsal.partition.machine
+        self.lost: Dict[str, float] = {}        # HMCs that do not answer, since when
+        self.back: Dict[str, float] = {}        # HMCs that did not, and do again, since when
+        self.rmc_pid, self.rmc_started_at = rehearsal.partition.row("ctrmc").pid, -HOUR
         # The agent's lives.
         self.lives, self.boot = rehearsal.lives, rehearsal.partition.boot
         self.born_at: float = 0.0
@@ -79,6 +84,8 @@ class Auditor:
         self.free_since = 0.0                   # since when nothing has kept the agent from starting it
         self.done: Dict[Remedy, List[float]] = {remedy: [] for remedy in Remedy}
         self.deleted: Dict[str, int] = {}       # episode: its recfgct
+        self.recycled: Dict[str, float] = {}    # episode: its last recycle
+        self.before: Dict[Remedy, Tuple[int, float]] = {}       # its last attempt, and when that was begun
         # What was told.
         self.open: Dict[Key, Told] = {}
         self.gone: Dict[Key, Told] = {}         # told while nothing could be written
@@ -95,7 +102,7 @@ class Auditor:
         self.told: Sequence[Told] = ()
         self.disasters: Sequence[str] = ()
         self.mistakes: Sequence[str] = ()
-        self.heard: Callable[[], None] = lambda: None       # who else listens to the partition
+        rehearsal.partition.on_change.append(self._note)
 
     @property
     def now(self) -> float:
@@ -115,8 +122,6 @@ class Auditor:
 
     def look(self) -> None:
         """Something has happened, or the agent has taken a step."""
-        if self.rehearsal.partition.on_change != self._change:
-            self.heard, self.rehearsal.partition.on_change = self.rehearsal.partition.on_change, self._change
         self._note()
         if self._take() or self.in_debt:
             self._judge()
@@ -128,8 +133,10 @@ class Auditor:
 
     def age(self, fact: Fact[Any]) -> Optional[float]:
         """Seconds since it was answered."""
-        now = plain(self.rehearsal.cycle.steady.now())
-        return (now - plain(fact.at)).total_seconds() if fact.at is not None else None
+        return self.seconds_since(fact.at) if fact.at is not None else None
+
+    def seconds_since(self, moment: datetime) -> float:
+        return (plain(self.rehearsal.cycle.steady.now()) - plain(moment)).total_seconds()
 
     def is_race(self, danger: Danger, seen: Snapshot) -> bool:
         """Whether it came up only after it had been asked for, within the age that evidence may have."""
@@ -138,6 +145,11 @@ class Auditor:
         ages = [age for name in danger.asked for age in [self.age(attrgetter(name)(seen))] if age is not None]
         return self.now - self.then[danger.name] <= min(max(ages, default=self.evidence), self.evidence)
 
+    def answers(self, hmc: SimHmc) -> bool:
+        """Whether an HMC has answered for so long that it is not just starting."""
+        back = self.back.get(hmc.address)
+        return hmc.reachable and (back is None or self.now - back >= self.rehearsal.settings.guards.hmc_back.total_seconds())
+
     def _judge(self) -> None:
         for invariant in INVARIANTS:
             kept = sum(breach.rule == invariant.__name__ for breach in self.breaches)
@@ -145,25 +157,18 @@ class Auditor:
 
     # -- the truth
 
-    def _change(self) -> None:
-        """The partition has changed, be it in the middle of a look."""
-        self._note()
-        self.heard()
-        if self.rehearsal.partition.on_change != self._change:
-            self.heard = self.rehearsal.partition.on_change
-            self.rehearsal.partition.on_change = self._change
-
     def _note(self) -> None:
-        """What is true now, and since when."""
+        """What is true now, and since when; asked whenever the partition changes, be it in the middle of a look."""
         here, now = self.rehearsal.partition, self.now
         before = self.since
+        self._note_hmcs(here, now)
+        self._note_noise(here, now)
         self.since = {danger.name: before.get(danger.name, now) for danger in DANGERS if danger.there(self, here)}
         if len(here.did) != self.noted:
-            self.noted, self.then = len(here.did), {**self.since, **{name: before[name] for name in UNDONE & set(before)}}
-        noise = sum(log.size for log in here.logs.values())
-        if noise != self.noise:
-            self.noise, self.noisy_at = noise, now
-        wrong = ails(self)
+            self.noted = len(here.did)
+            self.then = {name: at for name, at in self.since.items() if name not in OURS}
+            self.then.update((name, at) for name, at in before.items() if name in UNDONE)
+        wrong = ails(here, self.rehearsal.settings)
         if wrong != self.wrong:
             self.wrong_since = now
         if self.wrong or wrong:
@@ -174,11 +179,35 @@ class Auditor:
         if self.stopped_at is not None:
             self._note_debt(here, now)
 
+    def _note_hmcs(self, here: Partition, now: float) -> None:
+        for hmc in here.hmcs:
+            if not hmc.reachable:
+                self.lost.setdefault(hmc.address, now)
+            elif now - self.lost.pop(hmc.address, now) >= AWAY:
+                self.back[hmc.address] = now
+        pid = here.row("ctrmc").pid
+        if pid not in (None, self.rmc_pid):
+            self.rmc_pid, self.rmc_started_at = pid, now
+
+    def _note_noise(self, here: Partition, now: float) -> None:
+        noise = sum(log.size for log in here.logs.values())
+        if noise != self.noise:
+            self.noisy_at = now
+            self.noises.append((now, max(0, noise - self.noise), here.storming))
+            self.noise = noise
+
+    def hears_hmc_errors(self) -> bool:
+        """Whether this agent has seen twice as many errors of an HMC as make a storm, and no other noise beside them."""
+        storm = self.rehearsal.settings.log.storm
+        since = max(self.now - storm.within.total_seconds(), self.born_at)
+        heard = [(size, kind) for at, size, kind in self.noises if at > since]
+        return sum(size for size, _ in heard) > 2 * storm.bytes and {kind for _, kind in heard} == {"hmc"}
+
     def _note_debt(self, here: Partition, now: float) -> None:
         if here.active("ctrmc") or now - (self.stopped_at or 0.0) > HOUR or here.machine != self.stopped_machine:
             self.stopped_at, self.in_debt = None, False
         elif (not self.rehearsal.alive or here.underway or "somebody else is at work" in self.since
-              or any(words[0] in ("rmcctrl", "lssrc") for words in here.tricks) or here.slowness > 20.0):
+              or any(call[0] in ("rmcctrl", "lssrc") for call in here.tricks) or here.slowness > 20.0):
             self.free_since = now
 
     # -- what is new
@@ -233,6 +262,8 @@ class Auditor:
         """The deed that this command begins, if it goes on with none."""
         attempts = [attempt for attempt in self.rehearsal.ledger.attempts.values() if not attempt.shadow]
         newest = attempts[-1].id if attempts else 0
+        if command not in deeds.MEANING:
+            return                              # which is a breach in itself
         remedy, goes_on = self._meaning(command, newest)
         self.last, self.last_attempt = (command, self.now), newest
         if command in STOPS:
@@ -247,25 +278,25 @@ class Auditor:
             return
         if attempts and attempts[-1].by == "agent":
             self.newest = attempts[-1].id
+        attempt = attempts[-1] if attempts else None
+        yield Begun(command, remedy, attempt, seen)
         if remedy is not None:
             self.done[remedy].append(self.now)
-        yield Begun(command, remedy, attempts[-1] if attempts else None, seen)
 
     def _meaning(self, command: str, attempt: int) -> Tuple[Optional[Remedy], bool]:
         """(which remedy it belongs to, whether one that was begun before goes on with it), by the order of the commands; what
         hung for hours goes on with its own attempt."""
         before, at = self.last
         soon = self.now - at <= GOES_ON or attempt == self.last_attempt
-        if command in STOPS:
-            return (Remedy.RECYCLE if command == "rmcctrl -z" else Remedy.RECFGCT), False
-        if command == "rmcctrl -A":
+        remedy = deeds.MEANING[command]
+        if remedy is Remedy.START:
             if soon and before in (*STOPS, command):
                 return None, True
-            return (None if self.stopped_at is not None else Remedy.START), False
-        if command in REFRESHES:
+            return (None if self.stopped_at is not None else remedy), False
+        if remedy is Remedy.REFRESH:
             earlier = (*REFRESHES[:REFRESHES.index(command)], *(("rmcctrl -A", "recfgct") if command == REFRESHES[0] else ()))
-            return Remedy.REFRESH, soon and before in earlier
-        return (Remedy.MANAGER if command.startswith("startsrc") else Remedy.LPARMGR), False
+            return remedy, soon and before in earlier
+        return remedy, False
 
 
 Invariant = Callable[[Auditor], Iterator[str]]
@@ -276,6 +307,9 @@ INVARIANTS: Tuple[Invariant, ...] = (
     deeds.only_what_the_policy_allows,
     deeds.only_on_fresh_evidence,
     deeds.never_over_budget,
+    deeds.nothing_is_begun_in_vain,
+    deeds.nothing_follows_too_soon,
+    deeds.recfgct_comes_last,
     deeds.one_action_at_a_time,
     deeds.nothing_is_done_on_a_gap,
     deeds.rmc_is_started_again,

@@ -1,20 +1,38 @@
 """The invariants of what is done: where, on what evidence, how often, and that RMC runs afterwards."""
 from __future__ import annotations
 
+from datetime import timedelta
+from itertools import takewhile
 from operator import attrgetter
-from typing import TYPE_CHECKING, Iterator, Mapping, Tuple
+from typing import TYPE_CHECKING, Iterator, Mapping, Optional, Tuple
 
-from rmcagent.model import Fault, How, Outcome, Platform, Remedy, State
+from rmcagent.model import Attempt, Fault, How, Outcome, Platform, Remedy, State
+from rmcagent.reason.ladder import LADDER
 from rmcagent.sim.moving import plain
-from rmcagent.sim.rehearsal.audit.truth import CLUSTER_FACTS, CLUSTERS, CONNECTED, CUTS, DANGERS, DISRUPTIVE, HOLDS, Danger
+from rmcagent.sim.rehearsal.audit.truth import (
+    CLUSTER_FACTS,
+    CLUSTERS,
+    CONNECTED,
+    CUTS,
+    DANGERS,
+    DISRUPTIVE,
+    HOLDS,
+    IN_VAIN,
+    Danger,
+)
 
 if TYPE_CHECKING:
     from rmcagent.sim.rehearsal.audit.auditor import Auditor, Begun
 
 STARTED_WITHIN = 360.0          # seconds: a pulse, and a look in which most commands hang
 STILL_WRONG = 300.0             # seconds: a look in which most commands hang acts on what its first answers said
-COMMANDS = ("rmcctrl -z", "rmcctrl -A", "rmcctrl -p", "rmcrefreshMD -s ctrmc", "refrsrc IBM.MCP", "recfgct", "lparmgr all start")
+# Each command that an agent may begin, and the remedy that it begins or goes on with.
 MANAGERS = ("IBM.DRM", "IBM.MgmtDomainRM", "IBM.ServiceRM", "IBM.HostRM", "IBM.CSMAgentRM")
+MEANING: Mapping[str, Remedy] = {
+    "rmcctrl -z": Remedy.RECYCLE, "recfgct": Remedy.RECFGCT, "rmcctrl -A": Remedy.START,
+    "rmcctrl -p": Remedy.REFRESH, "rmcrefreshMD -s ctrmc": Remedy.REFRESH, "refrsrc IBM.MCP": Remedy.REFRESH,
+    "lparmgr all start": Remedy.LPARMGR, **{f"startsrc -s {name}": Remedy.MANAGER for name in MANAGERS},
+}
 NO_RMC = (Fault.RMC_DOWN, Fault.RMC_HUNG)
 
 # What the look that leads to the deed must have answered lately; in the other order the answers are asked for.
@@ -24,6 +42,7 @@ PROOF: Mapping[Remedy, Tuple[str, ...]] = {
     Remedy.RECFGCT: (*CLUSTER_FACTS, "cluster.peer_domains", "status", "in_band", "busy.migration", "busy.processes"),
 }
 NO_COMMAND = ("cluster.caa", "cluster.powerha_odm", "cluster.peer_domains")     # without it there is nothing it could tell of
+IDENTITY = (Fault.IDENTITY_CLASH, Fault.CLONED_NODE)
 # What tells of a fault: without that nothing is done about it.
 TELLS: Mapping[Fault, Tuple[str, ...]] = {
     Fault.RMC_DOWN: (), Fault.RMC_STOPPED: (), Fault.RMC_HUNG: (), Fault.MANAGER_DOWN: (), Fault.REMOTE_DISABLED: ("remote",),
@@ -36,7 +55,7 @@ TELLS: Mapping[Fault, Tuple[str, ...]] = {
 def _dangers(audit: Auditor, dangers: Tuple[Danger, ...]) -> Iterator[str]:
     for begun in audit.begun:
         for danger in dangers:
-            if danger.name in audit.then and begun.remedy in danger.holds:
+            if danger.name in audit.then and danger.forbids(begun.remedy, begun.attempt):
                 because = f"{begun.command} was begun though {danger.name}"
                 if audit.is_race(danger, begun.seen) or _cannot_be_asked(danger, begun):
                     audit.races.append(f"{audit.now:.0f} {because}")
@@ -65,11 +84,48 @@ def nothing_is_begun_on_hold(audit: Auditor) -> Iterator[str]:
     return _dangers(audit, HOLDS)
 
 
+def nothing_is_begun_in_vain(audit: Auditor) -> Iterator[str]:
+    """No recycle for the link to an HMC that is away or only just back, nor on a full /var; nothing while RMC moves."""
+    return _dangers(audit, IN_VAIN)
+
+
+def nothing_follows_too_soon(audit: Auditor) -> Iterator[str]:
+    """A remedy comes again only after its cooldown, and one that disturbs others not while another, cut short, may settle."""
+    for begun in audit.begun:
+        if begun.remedy is None or begun.attempt is None:
+            continue
+        for remedy, (number, at) in audit.before.items():
+            before = audit.rehearsal.ledger.attempts.get(number)
+            if before is None or before.id == begun.attempt.id or before.boot != begun.attempt.boot:
+                continue
+            policy, passed = audit.rehearsal.settings.remedies[remedy.value], timedelta(seconds=audit.now - at)
+            cut_short = before.outcome is Outcome.INTERRUPTED
+            if remedy is begun.remedy and not cut_short and passed < policy.cooldown:
+                yield f"{remedy.value} was begun {passed} after another, within its cooldown"
+            if cut_short and {remedy, begun.remedy} <= DISRUPTIVE and passed < policy.settle:
+                yield f"{begun.remedy.value} was begun {passed} after {remedy.value} was, which was cut short"
+        audit.before[begun.remedy] = (begun.attempt.id, audit.now)
+
+
+def recfgct_comes_last(audit: Auditor) -> Iterator[str]:
+    """But where the identity is the fault, only after a recycle in this episode, with which RMC was really started anew."""
+    for begun in audit.begun:
+        if begun.attempt is not None and begun.remedy is Remedy.RECYCLE:
+            audit.recycled[begun.attempt.episode] = audit.now
+        if begun.attempt is None or begun.remedy is not Remedy.RECFGCT or begun.attempt.fault in IDENTITY:
+            continue
+        recycled = audit.recycled.get(begun.attempt.episode)
+        if recycled is None:
+            yield f"recfgct was begun for {begun.attempt.fault.value}, and no recycle before it"
+        elif audit.rmc_started_at < recycled:
+            yield f"recfgct was begun for {begun.attempt.fault.value}, and the recycle before it never started RMC"
+
+
 def only_what_the_policy_allows(audit: Auditor) -> Iterator[str]:
     """No command but the ladder's, no remedy that is off or shadowed, or treats what it may not, or outside its window."""
     settings = audit.rehearsal.settings
     for command in audit.commands:
-        if command not in COMMANDS and not (command.startswith("startsrc -s ") and command.rpartition(" ")[2] in MANAGERS):
+        if command not in MEANING:
             yield f"{command} was begun, which is no command of any remedy"
     for begun in audit.begun:
         if begun.remedy is None:
@@ -82,11 +138,24 @@ def only_what_the_policy_allows(audit: Auditor) -> Iterator[str]:
             yield f"{begun.command} was begun outside its window, at {local}"
         if begun.remedy is Remedy.RECFGCT and begun.attempt is not None and begun.attempt.fault.value not in policy.treats:
             yield f"{begun.command} was begun for {begun.attempt.fault.value}"
+        for gentler in _before(begun.remedy, begun.attempt) if begun.remedy in DISRUPTIVE else ():
+            if settings.remedies[gentler.value].mode == "shadow":
+                yield f"{begun.command} was begun, and {gentler.value}, which comes first, is only recorded"
+
+
+def _before(remedy: Remedy, attempt: Optional[Attempt]) -> Tuple[Remedy, ...]:
+    """The gentler remedies for the same fault."""
+    return tuple(takewhile(lambda rung: rung is not remedy, LADDER[attempt.fault])) if attempt is not None else ()
 
 
 def only_on_fresh_evidence(audit: Auditor) -> Iterator[str]:
-    """Recycle and recfgct follow a look made for them, whose answers are all there and no older than the policy says."""
+    """Recycle and recfgct follow a look made for them, whose answers are all there and no older than the policy says; nothing
+    follows a look of long ago."""
+    cadence = audit.rehearsal.settings.cadence.look.total_seconds()
     for begun in audit.begun:
+        old = audit.seconds_since(begun.seen.taken_at)
+        if begun.remedy is not None and old > 3 * cadence + audit.rehearsal.settings.timeout.total_seconds() + audit.evidence:
+            yield f"{begun.command} was begun on a look of {old:.0f} s ago"
         if begun.remedy not in DISRUPTIVE:
             continue
         names = PROOF[begun.remedy] if begun.remedy else ()
@@ -172,7 +241,8 @@ def no_disaster(audit: Auditor) -> Iterator[str]:
     """Nothing that a careful hand would not have done, but where the danger came up that very moment."""
     for disaster in audit.disasters:
         begun = audit.begun[-1] if audit.begun else None
-        dangers = [danger for danger in DANGERS if danger.name in audit.then]
+        dangers = [danger for danger in DANGERS if begun is not None and danger.name in audit.then
+                   and danger.forbids(begun.remedy, begun.attempt)]
         if begun is None or not dangers or not all(audit.is_race(danger, begun.seen) or _cannot_be_asked(danger, begun)
                                                    for danger in dangers):
             yield disaster

@@ -4,29 +4,47 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Callable, FrozenSet, Optional, Tuple
 
-from rmcagent.model import Platform, Remedy
-from rmcagent.reason.guards import INSTALLERS, LEAVING, OTHERS_AT_WORK
+from rmcagent.config import Settings
+from rmcagent.model import Attempt, Fault, Platform, Remedy, State
 
 if TYPE_CHECKING:
     from rmcagent.sim.partition import Partition
     from rmcagent.sim.rehearsal.audit.auditor import Auditor
 
-OTHERS = (*OTHERS_AT_WORK, *INSTALLERS, *LEAVING)
+# Spelt here once more, as all that the agent's guards go by: what is struck out there is still true.
+OTHERS = frozenset((
+    "rmcctrl", "recfgct", "startrpdomain", "stoprpdomain", "forcerpoffline", "clmgr",
+    "installp", "geninstall", "install_all_updates", "emgr", "lvupdate", "rpm", "dnf", "dnf-3", "dnf5", "microdnf", "yum",
+    "zypper", "dpkg", "apt", "apt-get",
+    "shutdown", "reboot", "halt", "poweroff",
+))
 EVERY = frozenset(Remedy)
 DISRUPTIVE = frozenset((Remedy.RECYCLE, Remedy.RECFGCT))
+# Whoever treats these waits for an HMC to come, and can only be judged by one that comes.
+FOR_AN_HMC = frozenset((Fault.LINK_DOWN, Fault.LINK_PENDING, Fault.NO_HMC, Fault.IDENTITY_CLASH, Fault.CLONED_NODE,
+                        Fault.LPARMGR_STUCK, Fault.LOG_STORM))
+TURNS = (State.STARTING, State.STOPPING)
 
 
 @dataclass(frozen=True)
 class Danger:
-    """Something true under which these remedies (None: finishing) must not be begun; `asked` are the facts that tell of it.
+    """Something true under which these remedies (None: finishing) must not be begun for these faults (None: any); `asked` are
+    the facts that tell of it, () something that is asked for in every look.
 
     One that came up after it was asked for is nobody's fault; of what is asked for without an answer (None) none does.
+    `ours`: a deed's own command brings it on, so it counts only where it was there before.
     """
 
     name: str
     there: Callable[[Auditor, Partition], bool]
     asked: Optional[Tuple[str, ...]]
     holds: FrozenSet[Optional[Remedy]]
+    faults: Optional[FrozenSet[Fault]] = None
+    ours: bool = False
+
+    def forbids(self, remedy: Optional[Remedy], attempt: Optional[Attempt]) -> bool:
+        """Whether it holds this remedy, begun for what this attempt is for."""
+        return remedy in self.holds and (self.faults is None or (attempt is not None and attempt.fault in self.faults))
 
 
 CLUSTER_FACTS = ("subsystems", "cluster.caa", "cluster.caavg", "cluster.powerha", "cluster.powerha_odm", "cluster.ssp")
@@ -50,7 +68,7 @@ CUTS = (
            DISRUPTIVE | {Remedy.LPARMGR}),
 )
 HOLDS = (
-    Danger("somebody else is at work", lambda audit, here: bool(here.busy) and bool(set(here.busy) & set(OTHERS)),
+    Danger("somebody else is at work", lambda audit, here: not OTHERS.isdisjoint(here.busy),
            ("busy.processes",), EVERY | {None}),
     Danger("the agent is paused", lambda audit, here: audit.now < audit.paused_until, None, EVERY),
     Danger("the agent crashes again and again", lambda audit, here: audit.now < audit.looping_until, None, EVERY),
@@ -59,13 +77,26 @@ HOLDS = (
     Danger("the partition has only just booted", lambda audit, here: here.boot != "boot-1" and audit.now - audit.booted_at
            < audit.boot_grace, None, EVERY),
 )
-DANGERS = (*CLUSTERS, *CUTS, *HOLDS)
+IN_VAIN = (
+    Danger("no HMC has answered for long enough", lambda audit, here: bool(here.hmcs)
+           and not any(audit.answers(hmc) for hmc in here.hmcs), (), DISRUPTIVE, FOR_AN_HMC),
+    Danger("the HMC itself answers with errors", lambda audit, here: here.storming == "hmc" and audit.hears_hmc_errors(),
+           ("logs",), DISRUPTIVE, FOR_AN_HMC - {Fault.IDENTITY_CLASH, Fault.CLONED_NODE, Fault.LOG_STORM}),
+    Danger("/var is full", lambda audit, here: _used(here) >= audit.rehearsal.settings.faults.var_full, ("var",), DISRUPTIVE),
+    Danger("RMC does not answer", lambda audit, here: here.hung or not here.active("ctrmc"), ("subsystems", "status"),
+           frozenset((Remedy.RECFGCT,)), ours=True),
+    Danger("RMC is starting or stopping", lambda audit, here: any(row.state in TURNS for row in here.rmc_rows()),
+           ("subsystems",), EVERY, ours=True),
+)
+DANGERS = (*CLUSTERS, *CUTS, *HOLDS, *IN_VAIN)
 
 
+def _used(here: Partition) -> float:
+    return 1.0 - here.var_free / here.var_size
 
-def ails(audit: Auditor) -> str:
+
+def ails(here: Partition, settings: Settings) -> str:
     """What is wrong with this partition and must be seen by whoever looks; "" when nothing is."""
-    here = audit.rehearsal.partition
     if not here.active("ctrmc"):
         return "ctrmc does not run"
     if here.hung:
@@ -82,6 +113,6 @@ def ails(audit: Auditor) -> str:
         return "the node ids disagree"
     if not here.at_boot:
         return "RMC does not start at boot"
-    if 1.0 - here.var_free / here.var_size >= audit.rehearsal.settings.faults.var_warn:
+    if _used(here) >= settings.faults.var_warn:
         return "/var is full"
     return "lparmgr is stuck" if here.lparmgr_stuck and here.platform is Platform.VIOS else ""

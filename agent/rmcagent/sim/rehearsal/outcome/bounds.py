@@ -81,7 +81,7 @@ def _bound(remedy: Remedy, settings: Settings) -> Bound:
         most_starts(budgets, span, policy.window, late)
         for budgets in (policy.budget, (*policy.budget, Budget(1, pace))) for span in (DAY, MONTH))
     return Bound(remedy, mode, a_day, a_month, paced_a_day, paced_a_month,
-                 USUAL.get(remedy, timedelta(0)), _longest(remedy), pace, str(policy.window or ""))
+                 USUAL[remedy] if remedy in DISRUPTIVE else timedelta(0), _longest(remedy), pace, str(policy.window or ""))
 
 
 def _longest(remedy: Remedy) -> timedelta:
