@@ -304,12 +304,13 @@ def _doctor(asked: Asked) -> int:
 
 
 def _rehearse(asked: Asked) -> int:
-    settings = _load(asked).settings
+    loaded = _load(asked)
     from rmcagent.sim.rehearsal import rehearse
 
+    for warning in loaded.warnings:
+        _complain(f"warning: {warning}", DONE)
     try:
-        progress = sys.stderr.write if sys.stderr.isatty() else None
-        return rehearse.main(asked.options, settings, _columns(), sys.stdout.write, progress)
+        return rehearse.main(asked.options, loaded, asked.config, _columns(), sys.stdout.write, sys.stderr)
     except rehearse.Mistaken as wrong:
         raise Cannot(INVALID if wrong.in_script else USAGE, str(wrong)) from None
 
@@ -337,7 +338,7 @@ VERBS: Dict[str, Verb] = {
     "classify": Verb(_classify, "tell what a captured answer or log is, and what it says", "rmcagent classify lspartition.txt",
                      {"--json": False}, words=1),
     "doctor": Verb(_doctor, "tell what cannot be observed or done here, and what mends it", "rmcagent doctor", {"--json": False}),
-    "rehearse": Verb(_rehearse, "try the policy on a simulated partition, a month in a second", "rehearse --scenario caa-appears",
+    "rehearse": Verb(_rehearse, "try the policy on a simulated partition, a month in seconds", "rehearse --scenario caa-appears",
                      {"--policy": True, "--scenario": True, "--script": True, "--seed": True, "--for": True, "--svg": True,
                       "--runs": True, "--fleet": True, "--hmcs": True, "--stuck": False, "--list": False, "--json": False}),
     "demo": Verb(_demo, "watch the daemon heal a simulated partition, not this one", "rmcagent demo"),
@@ -375,7 +376,7 @@ def _load(asked: Asked) -> Loaded:
 
     try:
         if ("--from" in asked.options or asked.verb == "rehearse") and asked.config == CONFIG and not os.path.exists(CONFIG):
-            return config.parse("{}")     # who reads a bundle, or rehearses, need not run an agent
+            return config.parse("{}", "") # who reads a bundle, or rehearses, need not run an agent
         return config.load(asked.config)
     except config.ConfigError as wrong:
         raise Cannot(INVALID, str(wrong)) from None

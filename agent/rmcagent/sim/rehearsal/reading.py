@@ -2,21 +2,17 @@
 from __future__ import annotations
 
 import inspect
-import ipaddress
-import re
 from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from rmcagent.config import ConfigError, Mistake
 from rmcagent.config.reading import MOST_MISTAKES, CannotCompose, compose
-from rmcagent.config.words import duration, either, near, plain
+from rmcagent.config.words import near, plain
 from rmcagent.model import Platform
-from rmcagent.sim import voices
 from rmcagent.sim.clock import VirtualClock
 from rmcagent.sim.impossible import Impossible
 from rmcagent.sim.partition import Partition
-from rmcagent.sim.partition.nouns import COMMANDS, MENDERS
-from rmcagent.sim.rehearsal import run
+from rmcagent.sim.rehearsal import run, values
 from rmcagent.sim.rehearsal.script import DAY, HMC, Happening, Script
 
 # What may be done, in the order in which it is explained. What is not here a script may not do.
@@ -38,6 +34,17 @@ NOT_ON = {Platform.LINUX: ("start_caa", "caa_upon", "stop_caa", "remove_caa", "s
 NAMES = (*OF_THE_PARTITION, *run.OURS)
 KEYS = ("name", "platform", "hmcs", "seed", "for", "happens")
 MOST_HMCS, LONGEST_DAYS, HOUR = 16, 366.0, 3600.0
+MOST_OFF = 20                   # years
+MOST_STORM = 60_000_000         # lines
+LEAST_STORM = 20.0              # lines a second: a slower storm costs as much, for a line at a time is looked at
+# What to write instead, by the rule of sim.impossible.
+MENDS: Mapping[str, str] = {
+    "powerha_services_need_caa": "let start-caa happen before, or write remove-caa, which takes PowerHA with it",
+    "a_node_is_online_in_one_domain_at_most": "let remove-peer-domain of the other happen before",
+    "an_online_domain_has_group_services": "let define-peer-domain with state: Offline, or remove-peer-domain, happen before",
+    "a_storage_pool_cluster_stands_on_caa": "write remove-caa, which takes the storage pool with it",
+    "each_platform_has_its_own_clusters": "write another platform",
+}
 
 
 class ScriptError(ConfigError):
@@ -49,8 +56,24 @@ def known() -> Mapping[str, str]:
     return {name: " ".join((inspect.getdoc(_method(name)) or "").split()) for name in NAMES}
 
 
+def takes(do: str) -> Mapping[str, str]:
+    """The arguments of what a script may do, as they are spelled, and what each is where it is left out."""
+    return {_spelled(name): _default(name, one.default) for name, one in _parameters(do).items()}
+
+
+def _default(name: str, value: Any) -> str:
+    if value is inspect.Parameter.empty:
+        return "needed"
+    if value is None:
+        return {"until": "never"}.get(name, "all")
+    if name == "text" and value:
+        return "unreadable"
+    return f"{value:g}" if isinstance(value, float) else str(value).lower() if isinstance(value, bool) else str(value) or '""'
+
+
 def read(text: str, file: str) -> Script:
-    """The script that the YAML comes to, or ScriptError with everything that is wrong with it."""
+    """The script that the YAML comes to, or ScriptError with everything that is wrong with it; of what cannot happen in that
+    order only the first is told, for what follows depends on it."""
     reading = _Reading(file)
     try:
         root = compose(text)
@@ -89,9 +112,9 @@ def _script(reading: _Reading, root: Any) -> Script:
     def value(key: str, parse: Callable[[str], Any], default: Any) -> Any:
         return _value(reading, given[key], key, parse, default) if key in given else default
 
-    name = value("name", _words, "a script of one's own")
-    reading.platform = value("platform", lambda text: Platform(_one_of(*(one.value for one in Platform))(text)), Platform.AIX)
-    seed, days = value("seed", _whole(0, 2**63 - 1), 1), value("for", _span, 30 * DAY) / DAY
+    name = value("name", values.words, "a script of one's own")
+    reading.platform = Platform(value("platform", values.one_of(*(one.value for one in Platform)), Platform.AIX))
+    seed, days = value("seed", values.whole(0, 2**63 - 1), 1), value("for", values.span, 30 * DAY) / DAY
     if days == 0 or days > LONGEST_DAYS:
         reading.wrong(given["for"].start_mark.line + 1, f"cannot use for: write more than 0s and at most {LONGEST_DAYS:g}d")
     if "hmcs" in given:
@@ -100,6 +123,7 @@ def _script(reading: _Reading, root: Any) -> Script:
     happenings = list(_happenings(reading, given.get("happens"), days * DAY))
     happenings.sort(key=lambda one: one[0].at)
     reading.lines = [line for _, line in happenings]
+    _bounded(reading, [happening for happening, _ in happenings], days * DAY)
     return Script(name, tuple(happening for happening, _ in happenings), reading.platform, there, days, seed)
 
 
@@ -112,10 +136,11 @@ def _keys(reading: _Reading, node: Any, known_keys: Sequence[str], of: str) -> I
     for key, child in node.value:
         line, name = key.start_mark.line + 1, str(key.value).replace("-", "_") if key.id == "scalar" else ""
         if name not in known_keys:
-            reading.wrong(line, f"cannot use {plain(name, 40) or 'this'} in {of}: unknown key, "
-                                + (near(name, known_keys) or "known are " + ", ".join(known_keys)))
+            spelled = [_spelled(known_key) for known_key in known_keys]
+            reading.wrong(line, f"cannot use {plain(_spelled(name), 40) or 'this'} in {of}: unknown key, "
+                                + (near(name, spelled) or "known are " + ", ".join(spelled)))
         elif name in seen:
-            reading.wrong(line, f"cannot use {name} twice: lines {seen[name]} and {line} have it, keep one")
+            reading.wrong(line, f"cannot use {_spelled(name)} twice: lines {seen[name]} and {line} have it, keep one")
         else:
             seen[name] = line
             yield name, child
@@ -139,7 +164,7 @@ def _addresses(reading: _Reading, node: Any) -> Iterator[str]:
         return
     seen = []
     for item in node.value:
-        address = _value(reading, item, "hmcs", _address)
+        address = _value(reading, item, "hmcs", values.address)
         if address in seen:
             reading.wrong(item.start_mark.line + 1, f"cannot use hmcs: {address} is there twice, keep one")
         elif address is not None:
@@ -164,22 +189,22 @@ def _happening(reading: _Reading, node: Any, end: float) -> Optional[Happening]:
     do = _deed(reading, node)
     if do is None:
         return None
-    parameters = {name: one for name, one in inspect.signature(_method(do)).parameters.items() if name != "self"}
-    given = dict(_keys(reading, node, ("at", "do", *parameters), do))
+    parameters, spelled = _parameters(do), _spelled(do)
+    given = dict(_keys(reading, node, ("at", "do", *parameters), spelled))
     wanted = ["at"] + [name for name, one in parameters.items() if one.default is inspect.Parameter.empty]
     for name in wanted:
         if name not in given:
-            reading.wrong(line, f"cannot do {do}: {name} is missing")
-    at = _value(reading, given["at"], "at", _span, 0.0) if "at" in given else 0.0
+            reading.wrong(line, f"cannot do {spelled}: {_spelled(name)} is missing")
+    at = _value(reading, given["at"], "at", values.span, 0.0) if "at" in given else 0.0
     if at > end:
-        reading.wrong(line, f"cannot do {do} then: it is later than the end, write a longer for")
+        reading.wrong(line, f"cannot do {spelled} then: it is later than the end, write a longer for")
     if do in NOT_ON[reading.platform]:
-        reading.wrong(line, f"cannot do {do}: it does not befall {reading.platform.value}")
-    arguments = {name: _value(reading, child, f"{name} of {do}", _parser(reading, do, name)) for name, child in given.items()
-                 if name in parameters}
+        reading.wrong(line, f"cannot do {spelled}: it does not befall {reading.platform.value}")
+    arguments = {name: _value(reading, child, f"{_spelled(name)} of {spelled}", _parser(reading, do, name))
+                 for name, child in given.items() if name in parameters}
     new = arguments.get({"add_hmc": "address", "replace_hmc": "new"}.get(do, ""))
     if new in reading.hmcs:
-        reading.wrong(line, f"cannot do {do}: an HMC at {new} is there already")
+        reading.wrong(line, f"cannot do {spelled}: an HMC at {new} is there already")
     elif new:
         reading.hmcs += (new,)
     return Happening(at, do, arguments)
@@ -198,22 +223,59 @@ def _deed(reading: _Reading, node: Any) -> Optional[str]:
     return do
 
 
+def _bounded(reading: _Reading, happenings: Sequence[Happening], end: float) -> None:
+    """A clock that is set so often that no calendar holds it, and storms that would take hours to play."""
+    off = lines = 0.0
+    for happening, line in zip(happenings, reading.lines):
+        if happening.do == "jump_clock":
+            off += happening.arguments.get("seconds") or 0.0
+            if abs(off) > MOST_OFF * 365 * DAY:
+                reading.wrong(line, f"cannot do jump-clock then: with those before it the clock is over {MOST_OFF} years off, "
+                                    "write less")
+                break
+    storms = [(one, line) for one, line in zip(happenings, reading.lines) if one.do in ("storm", "end_storm")]
+    for (happening, line), until in zip(storms, [one.at for one, _ in storms[1:]] + [end]):
+        if happening.do == "storm":
+            lines += (until - happening.at) * max(happening.arguments.get("per_second") or 10.0, LEAST_STORM)
+            if lines > MOST_STORM:
+                reading.wrong(line, f"cannot do storm then: with those before it comes to over {MOST_STORM} lines, write "
+                                    f"end-storm sooner, or a smaller per-second (less than {LEAST_STORM:g} counts as that)")
+                break
+
+
 def _try(reading: _Reading, script: Script) -> None:
     """Let it happen once to a partition without an agent: what cannot be, in that order, is found before it is played."""
     clock = VirtualClock(monotonic=0.0)
     partition = Partition(clock, script.platform, script.hmcs, seed=script.seed)
     before = 0.0
     for happening, line in zip(script.happenings, reading.lines):
-        clock.sleep(max(0.0, min(happening.at - before, HOUR)))
-        before = happening.at
         # A storm costs time and cannot be impossible.
-        if happening.do in run.OURS or happening.do in ("storm", "end_storm"):
-            continue
+        happens = happening.do not in (*run.OURS, "storm", "end_storm")
         try:
-            getattr(partition, happening.do)(**happening.arguments)
+            clock.sleep(max(0.0, min(happening.at - before, HOUR)))
+            if happens:
+                getattr(partition, happening.do)(**happening.arguments)
         except (Impossible, ValueError) as why:
-            reading.wrong(line, f"cannot do {happening.do} then: {why}")
+            reading.wrong(line, f"cannot do {_spelled(happening.do)} then: {told(why)}")
             return
+        before = happening.at
+
+
+def told(why: Exception) -> str:
+    """What cannot be, in words, and the next step."""
+    rule, _, because = str(why).partition(": ")
+    if not isinstance(why, Impossible) or "_" not in rule:
+        return str(why)
+    return f"no partition can be so, for {because}; {MENDS.get(rule, 'leave it out, or let it happen in another order')}"
+
+
+def _parameters(do: str) -> Mapping[str, inspect.Parameter]:
+    return {name: one for name, one in inspect.signature(_method(do)).parameters.items() if name != "self"}
+
+
+def _spelled(name: str) -> str:
+    """As it is written in a script."""
+    return name.replace("_", "-")
 
 
 def _method(do: str) -> Callable[..., Any]:
@@ -224,123 +286,25 @@ def _method(do: str) -> Callable[..., Any]:
 # How arguments are written.
 
 def _parser(reading: _Reading, do: str, name: str) -> Callable[[str], Any]:
-    if (do, name) in OF_ONE:
-        return OF_ONE[do, name]
+    if (do, name) in values.OF_ONE:
+        return values.OF_ONE[do, name]
     if name in ("hmc", "address", "old") and do != "add_hmc":
         return lambda text: _hmc(reading, text)
     if name == "name" and do.endswith(("_command", "localise")) or name == "command":
-        return lambda text: _command(reading.platform, text)
-    return OF_ALL[name]
-
-
-def _span(text: str) -> float:
-    """Seconds, as a number or with their unit."""
-    if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,6})?", text):
-        return float(text)
-    return duration(text).total_seconds()
-
-
-def _signed(text: str) -> float:
-    return -_span(text[1:]) if text.startswith("-") else _span(text.lstrip("+"))
-
-
-def _number(least: float, most: float) -> Callable[[str], float]:
-    def parse(text: str) -> float:
-        if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", text) or not least <= float(text) <= most:
-            raise ValueError(f"write a number from {least:g} to {most:g}")
-        return float(text)
-    return parse
-
-
-def _whole(least: int, most: int) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        if not re.fullmatch(r"[0-9]{1,19}", text) or not least <= int(text) <= most:
-            raise ValueError(f"write a whole number from {least} to {most}")
-        return int(text)
-    return parse
-
-
-def _share(text: str) -> float:
-    return _number(0, 100)(text[:-1]) / 100 if text.endswith("%") else _number(0, 1)(text)
-
-
-def _yes_or_no(text: str) -> bool:
-    if text.lower() not in ("true", "yes", "on", "false", "no", "off"):
-        raise ValueError("write true or false")
-    return text.lower() in ("true", "yes", "on")
-
-
-def _one_of(*words: str) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        if text not in words:
-            raise ValueError(f"{near(text, words) or 'no such choice,'} write {either(words)}")
-        return text
-    return parse
+        return lambda text: values.command(reading.platform, text)
+    return values.OF_ALL[name]
 
 
 def _known(text: str) -> str:
     name = text.replace("-", "_")
     if name not in NAMES:
-        raise ValueError(f"no such thing can happen, {near(text, NAMES) or 'write crash, hmc-down, stick-session or the like'}")
+        nearest = near(text, [_spelled(one) for one in NAMES]) or "write crash, hmc-down, stick-session or the like"
+        raise ValueError(f"no such thing can happen, {nearest}")
     return name
 
 
-def _or_none(parse: Callable[[str], Any]) -> Callable[[str], Any]:
-    return lambda text: None if text in ("none", "null", "~", "") else parse(text)
-
-
-def _words(text: str) -> str:
-    if not re.fullmatch(r"[\w .,:'-]{1,80}", text, re.ASCII):
-        raise ValueError("write at most 80 plain characters")
-    return text
-
-
-def _name(text: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}", text):
-        raise ValueError("not a name, write letters, digits, dots and hyphens")
-    return text
-
-
-def _any_text(text: str) -> str:
-    if len(text) > 4000:
-        raise ValueError("too long, write at most 4000 characters")
-    return text
-
-
-def _address(text: str) -> str:
-    try:
-        return str(ipaddress.ip_address(text))
-    except ValueError:
-        raise ValueError(f"not an IP address, write one such as {HMC}") from None
-
-
 def _hmc(reading: _Reading, text: str) -> str:
-    address = _address(text)
+    address = values.address(text)
     if address not in reading.hmcs:
         raise ValueError(f"no such HMC, there are {', '.join(reading.hmcs) or 'none'}")
     return address
-
-
-def _command(platform: Platform, text: str) -> str:
-    words = text.split()
-    if not words or words[0] not in COMMANDS[platform] or len(text) > 200:
-        raise ValueError(f"{platform.value} has no such command; {near(text, COMMANDS[platform]) or 'write one as lssrc'}")
-    return " ".join(words)
-
-
-OF_ALL: Mapping[str, Callable[[str], Any]] = {
-    "seconds": _span, "again": _span, "after": _span, "until": _span, "times": _whole(0, 1000),
-    "share": _share, "number": _whole(1, 9999),
-    "per_second": _number(0.1, 200), "factor": _number(0.1, 1000), "rc": _whole(0, 255), "text": _any_text, "name": _name,
-    "state": _words, "host": _name, "disk": _name, "stubborn": _yes_or_no, "forks": _yes_or_no, "aborted": _yes_or_no,
-    "helper": _yes_or_no, "connected": _yes_or_no, "kind": _one_of(*voices.STORMS), "mended_by": _or_none(_one_of(*MENDERS)),
-    "address": _address, "new": _address,
-}
-OF_ONE: Mapping[Tuple[str, str], Callable[[str], Any]] = {
-    ("jump_clock", "seconds"): _signed,
-    ("manager_crash", "mended_by"): _one_of("manager", "recycle"),
-    ("define_peer_domain", "state"): _one_of("Online", "Offline", "Pending Online", "Pending Offline", "Ineligible"),
-    ("start_powerha", "state"): _one_of("ST_INIT", "NOT_CONFIGURED", "ST_STABLE", "ST_BARRIER", "ST_UNSTABLE", "ST_JOINING",
-                                        "ST_VOTING", "ST_RP_RUNNING", "ST_RP_FAILED"),
-    ("add_hmc", "name"): _words,
-}

@@ -16,6 +16,8 @@ from rmcagent.partition.platform import place
 from rmcagent.records import RecordFile
 from rmcagent.report import Event
 from rmcagent.sim.clock import VirtualClock
+from rmcagent.sim.impossible import Impossible
+from rmcagent.sim.moving import plain
 from rmcagent.sim.partition import Partition, SimHost
 from rmcagent.sim.rehearsal.script import DAY, Happening, Script
 from rmcagent.sim.rehearsal.skip import Skip
@@ -39,6 +41,14 @@ class Told:
     at: float
     wall: datetime
     event: Event
+
+
+@dataclass(frozen=True)
+class Happened:
+    """What was armed before, and then really happened."""
+
+    at: float
+    words: str
 
 
 @dataclass(frozen=True)
@@ -72,6 +82,7 @@ class Rehearsal:
                                 paths={"state": folder})
         self.told: List[Told] = []
         self.did: List[Did] = []
+        self.happened: List[Happened] = []
         self.mistakes: List[str] = []         # tracebacks of our own
         self.lives = 0
         self.alive = False
@@ -148,18 +159,40 @@ class Rehearsal:
             self.file.keep_up()
             raise Ended
 
+    def _die(self, again: float) -> None:
+        """What was armed in a remedy; who is dead by then does not die."""
+        if self.alive:
+            attempt = self.cycle.deeds.under_way()
+            amid = f"amid {attempt.remedy.value}" if attempt else "after the remedy was over"
+            self.happened.append(Happened(self.now, f"the agent is killed {amid}"))
+        self._end(again)
+
     def _emit(self, event: Event) -> None:
         if self.skip is not None:
             self.skip.forget()
-        self.told.append(Told(self.now, self.clock.now(), event))
+        self.told.append(Told(self.now, plain(self.clock.now()), event))
 
     # -- what happens
 
     def _happen(self, happening: Happening) -> None:
         boot = self.partition.boot
-        getattr(self if happening.do in OURS else self.partition, happening.do)(**happening.arguments)
+        try:
+            getattr(self if happening.do in OURS else self.partition, happening.do)(**happening.arguments)
+        except ValueError as why:
+            raise Impossible(str(why)) from None
+        for command, come in self.partition.upon.items():
+            if come == self.partition.start_caa:                    # just armed, and not noted yet
+                self.partition.upon[command] = self._noting(f"CAA starts here as {command} is asked", come)
         if self.partition.boot != boot:
             self._end(again=AFTER_BOOT)
+
+    def _noting(self, words: str, come: Callable[[], None]) -> Callable[[], None]:
+        """The same, noted as it comes."""
+        def note_and_come() -> None:
+            self.happened.append(Happened(self.now, words))
+            come()
+
+        return note_and_come
 
     def kill_agent(self, again: float = AGAIN) -> None:
         """Its process dies, and is started again so many seconds later."""
@@ -175,6 +208,7 @@ class Rehearsal:
         """The process that performs a remedy dies; the command it waits for goes on."""
         attempt = self.cycle.deeds.under_way()
         if attempt is not None:
+            self.happened.append(Happened(self.now, f"the helper of {attempt.remedy.value} is killed"))
             self.host.kill_helper(attempt.id)
 
     def end_hanging(self) -> None:
@@ -188,7 +222,7 @@ class Rehearsal:
         def spring() -> None:
             if len(self.partition.did) > begun:
                 self.partition.on_change.remove(spring)
-                self.clock.at(after, self.kill_helper if helper else lambda: self._end(again))
+                self.clock.at(after, self.kill_helper if helper else lambda: self._die(again))
 
         self.partition.on_change.append(spring)
 

@@ -26,8 +26,11 @@ class Film:
         states = {"RMC": "hung" if partition.hung else rmc.value if rmc else "unknown"}
         for hmc in partition.hmcs:
             states[f"HMC {hmc.address}"] = partition.link(hmc).value
-        if partition.cluster_name or "cluster" in self.changes:
-            states["cluster"] = "present" if partition.cluster_name else "absent"
+        cluster = "active" if partition.cluster_name else "stopped" if partition.caa or partition.domains else "absent"
+        if cluster != "absent" and "cluster" not in self.changes and rehearsal.now > 0:
+            self.changes["cluster"] = [(0.0, "absent")]
+        if cluster != "absent" or "cluster" in self.changes:
+            states["cluster"] = cluster                 # stopped: one is configured here, CAA or a peer domain
         states["the agent says"] = rehearsal.cycle.view.verdict if rehearsal.alive else "not-running"
         for lane, state in states.items():
             known = self.changes.setdefault(lane, [])

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import random
+from math import sqrt
 from typing import Callable, List, NamedTuple, Sequence, Tuple
 
 from rmcagent.sim.rehearsal.run import Rehearsal
@@ -14,7 +15,7 @@ HMCS_EACH = 2                   # at most so many of a fleet's HMCs manage one p
 MOST_HMCS = 200
 
 
-class Deed(NamedTuple):
+class Turn(NamedTuple):
     """A remedy of one partition, from its intent to the end of its last command, in seconds since the HMC went."""
 
     begun: float
@@ -29,41 +30,45 @@ class Fleet(NamedTuple):
     partitions: int
     hmcs: int
     stuck: bool
-    deeds: Tuple[Deed, ...]
+    turns: Tuple[Turn, ...]
     connected: int              # partitions with every HMC connected at the end
-    breaches: int
     splay: float                # seconds
 
-    def of(self, remedy: str) -> Tuple[Deed, ...]:
-        return tuple(deed for deed in self.deeds if deed.remedy == remedy)
+    def of(self, remedy: str) -> Tuple[Turn, ...]:
+        return tuple(turn for turn in self.turns if turn.remedy == remedy)
 
     def peak(self, remedy: str) -> int:
         """The most partitions that ran it at the same moment."""
-        return peak([(deed.begun, deed.ended) for deed in self.of(remedy)])
+        return peak([(turn.begun, turn.ended) for turn in self.of(remedy)])
 
     def promised(self, remedy: str) -> float:
         """How many would run it at the same moment, were their turns spread evenly over the splay."""
-        deeds = self.of(remedy)
-        longest = max((deed.ended - deed.begun for deed in deeds), default=0.0)
-        return min(float(len(deeds)), len(deeds) * longest / self.splay) if self.splay else float(len(deeds))
+        turns = self.of(remedy)
+        longest = max((turn.ended - turn.begun for turn in turns), default=0.0)
+        return min(float(len(turns)), len(turns) * longest / self.splay) if self.splay else float(len(turns))
+
+    def by_chance(self, remedy: str) -> int:
+        """The most that chance makes of it: turns are drawn, not dealt (five deviations of a Poisson count above its mean), and
+        looks come once a minute."""
+        evenly = self.promised(remedy)
+        return min(len(self.of(remedy)), int(1 + evenly + 5 * sqrt(max(evenly, 1.0))))
 
 
-def play(partitions: int, hmcs: int, stuck: bool, rehearse: Callable[[Script], Tuple[Rehearsal, int]],
+def play(partitions: int, hmcs: int, stuck: bool, rehearse: Callable[[Script], Rehearsal],
          tell: Callable[[int], None]) -> Fleet:
-    """Restart an HMC of so many, and see what each of so many partitions does. `rehearse` plays a script, and counts its
-    breaches; `tell` hears how many partitions are done."""
-    deeds: List[Deed] = []
-    connected = breaches = 0
+    """Restart an HMC of so many, and see what each of so many partitions does. `rehearse` plays a script; `tell`
+    hears how many partitions are done."""
+    turns: List[Turn] = []
+    connected = 0
     splay = 0.0
     for number in range(partitions):
         began = HOUR - random.Random(f"fleet {number}").uniform(0, MINUTE)      # agents look every minute, not at its beginning
-        played, broken = rehearse(_script(number, hmcs, stuck, began))
-        deeds += _deeds(played, number, began)
+        played = rehearse(_script(number, hmcs, stuck, began))
+        turns += _turns(played, number, began)
         connected += all(hmc.connected for hmc in played.partition.hmcs)
-        breaches += broken
-        splay = played.settings.guards.splay.total_seconds()
+        splay = float(played.settings.guards.splay.total_seconds())
         tell(number + 1)
-    return Fleet(partitions, hmcs, stuck, tuple(deeds), connected, breaches, splay)
+    return Fleet(partitions, hmcs, stuck, tuple(turns), connected, splay)
 
 
 def peak(spans: Sequence[Tuple[float, float]]) -> int:
@@ -90,12 +95,12 @@ def address(hmc: int) -> str:
     return f"192.0.2.{21 + hmc}"
 
 
-def _deeds(played: Rehearsal, number: int, began: float) -> List[Deed]:
+def _turns(played: Rehearsal, number: int, began: float) -> List[Turn]:
     found = []
     for told in played.told:
         fields = dict(told.event.fields)
         if told.event.code == "RMCA3001N":
             attempt = played.ledger.attempts[int(fields["attempt"])]
-            took = (attempt.ended_at - attempt.begun_at).total_seconds() if attempt.ended_at else AFTER
-            found.append(Deed(told.at - began, told.at - began + took, number, fields["remedy"]))
+            took = float((attempt.ended_at - attempt.begun_at).total_seconds()) if attempt.ended_at else AFTER
+            found.append(Turn(told.at - began, told.at - began + took, number, fields["remedy"]))
     return found

@@ -13,11 +13,9 @@ MOST_BREACHES = 100
 
 
 class Broken(NamedTuple):
-    """An invariant that was broken, and the rehearsal to play again to see it."""
+    """An invariant that was broken, and the command that rehearses it again."""
 
-    scenario: str
-    seed: int
-    days: float
+    again: str
     breach: Breach
 
 
@@ -37,6 +35,7 @@ class Tally:
     lives: int = 0
     jumps: int = 0                      # of the wall clock
     begun: Counter[str] = field(default_factory=Counter)            # remedies
+    would_have: Counter[str] = field(default_factory=Counter)       # remedies in shadow
     ended: Counter[Tuple[str, str]] = field(default_factory=Counter)        # remedy, code
     refused: Counter[Tuple[str, str]] = field(default_factory=Counter)      # remedy, guard
     codes: Counter[str] = field(default_factory=Counter)
@@ -46,19 +45,20 @@ class Tally:
     broken: List[Broken] = field(default_factory=list)
     breaches: int = 0
 
-    def add(self, played: Rehearsal, breaches: List[Breach], races: List[str]) -> None:
-        """Count one rehearsal in."""
+    def add(self, played: Rehearsal, breaches: List[Breach], races: List[str], again: str) -> None:
+        """Count one rehearsal in; `again` is the command that rehearses it again."""
         script = played.script
         self.runs, self.days, self.lives = self.runs + 1, self.days + script.days, self.lives + played.lives
         self.jumps += sum(happening.do == "jump_clock" for happening in script.happenings)
         for told in played.told:
             self._count(told)
-        for fault, lasted in durations(played.told):
+        gone, still_open = problems(played.told)
+        for fault, lasted in gone:
             self.lasted.setdefault(fault, []).append(lasted)
-        self.still_open.update(fault for fault, _ in unended(played.told))
+        self.still_open.update(fault for fault, _ in still_open)
         self.races.update(races)
         self.breaches += len(breaches)
-        self.broken += [Broken(script.name, script.seed, script.days, breach) for breach in breaches]
+        self.broken += [Broken(again, breach) for breach in breaches]
         del self.broken[MOST_BREACHES:]
 
     def _count(self, told: Told) -> None:
@@ -66,6 +66,8 @@ class Tally:
         self.codes[event.code] += 1
         if event.code == "RMCA3001N":
             self.begun[fields["remedy"]] += 1
+        elif event.code == "RMCA3005N":
+            self.would_have[fields["remedy"]] += 1
         elif event.code in ("RMCA3002N", "RMCA3003W", "RMCA3006W"):
             self.ended[fields["remedy"], event.code] += 1
         elif event.code == "RMCA3004W":
@@ -73,29 +75,17 @@ class Tally:
                 self.refused[fields["remedy"], guard] += 1
 
 
-def durations(told: List[Told]) -> List[Tuple[str, Lasted]]:
-    """Each problem that was told and is gone: its fault, and how it lasted."""
-    began: Dict[Tuple[str, str], float] = {}
-    ended = []
+def problems(told: List[Told]) -> Tuple[List[Tuple[str, Lasted]], List[Tuple[str, float]]]:
+    """Each problem that was told: those that are gone, by fault and how they lasted, and those that are not, by fault and since
+    when."""
+    since: Dict[Tuple[str, str], float] = {}
+    gone = []
     for one in told:
         fields = dict(one.event.fields)
         key = (fields.get("fault", ""), fields.get("subject", ""))
         if one.event.code == "RMCA2001W":
-            began.setdefault(key, one.at)
-        elif one.event.code == "RMCA2002N" and key in began:
+            since.setdefault(key, one.at)
+        elif one.event.code == "RMCA2002N" and key in since:
             healed = fields["healed"]
-            ended.append((key[0], Lasted(one.at - began.pop(key), healed[len("after "):] if healed.startswith("after ") else "")))
-    return ended
-
-
-def unended(told: List[Told]) -> List[Tuple[str, float]]:
-    """Each problem that was told and is not gone: its fault, and when it was told."""
-    open_since: Dict[Tuple[str, str], float] = {}
-    for one in told:
-        fields = dict(one.event.fields)
-        key = (fields.get("fault", ""), fields.get("subject", ""))
-        if one.event.code == "RMCA2001W":
-            open_since.setdefault(key, one.at)
-        elif one.event.code == "RMCA2002N":
-            open_since.pop(key, None)
-    return [(fault, since) for (fault, _), since in open_since.items()]
+            gone.append((key[0], Lasted(one.at - since.pop(key), healed[len("after "):] if healed.startswith("after ") else "")))
+    return gone, [(fault, at) for (fault, _), at in since.items()]
