@@ -21,6 +21,7 @@ from rmcagent.records import LARGEST
 from rmcagent.sim.clock import VirtualClock
 
 NOON = datetime(2026, 3, 4, 12, 0, tzinfo=timezone.utc)
+SECOND = timedelta(seconds=1)
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 HEADER = {"k": "ledger", "v": 1}
@@ -913,9 +914,92 @@ def test_a_clock_set_back_is_taken_at_its_word_by_the_next_boot(desk: Desk) -> N
         ledger = desk.open()
         desk.clock.jump(-HOUR)
         ledger.catch_up()
+        desk.clock.sleep(7200)
         desk.reboot(f"boot-{number}")
 
     assert desk.open().steady.now() == desk.clock.now()
+
+
+RESET = NOON - 9000 * DAY
+
+
+def boots_with_a_dead_battery(desk: Desk, number: int) -> Ledger:
+    """The clock begins anew, the agent starts, and a minute later somebody sets the clock right."""
+    true = max(NOON, desk.clock.now()) + HOUR
+    desk.reboot(f"boot-{number}")
+    desk.clock.jump(RESET + number * SECOND - desk.clock.now())
+    ledger = desk.open()
+    assert (ledger.steady.anchor_wall, ledger.damage) == (RESET + number * SECOND, "")
+    desk.clock.sleep(60)
+    desk.clock.jump(true - desk.clock.now())
+    ledger.catch_up()
+    return ledger
+
+
+@pytest.mark.parametrize("first", [NOON, RESET], ids=["once right", "never right"])
+def test_a_clock_that_begins_anew_at_every_boot_is_taken_at_its_word(first: datetime, desk: Desk) -> None:
+    desk.clock.jump(first - desk.clock.now())
+    desk.open()
+    for number in range(2, 12):
+        ledger = boots_with_a_dead_battery(desk, number)
+
+    assert ledger.steady.now() == RESET + 71 * SECOND
+
+
+@pytest.mark.parametrize("dies", [False, True], ids=["once", "dies in between"])
+def test_a_pause_is_no_longer_for_a_clock_that_fell_back_at_a_boot(dies: bool, desk: Desk) -> None:
+    desk.open().set_pause(Pause(NOON + HOUR / 2, "SAN work", "root"))
+
+    first = boots_with_a_dead_battery(desk, 2).pause
+    desk.clock.sleep(600)
+    last = (desk.open() if dies else boots_with_a_dead_battery(desk, 3)).pause
+
+    assert first == Pause(RESET + HOUR / 2 + 2 * SECOND, "SAN work", "root")
+    assert first == last
+
+
+def test_a_pause_keeps_its_end_where_the_clock_went_on(desk: Desk) -> None:
+    desk.open().set_pause(Pause(NOON + HOUR, "SAN work", "root"))
+    desk.clock.sleep(600)
+    desk.reboot()
+
+    assert desk.open().pause == Pause(NOON + HOUR, "SAN work", "root")
+
+
+def test_a_clock_that_is_a_little_behind_at_every_boot_does_not_add_up(desk: Desk) -> None:
+    desk.open()
+    for number in range(2, 12):
+        desk.clock.sleep(86400)
+        desk.reboot(f"boot-{number}")
+        desk.clock.sleep(3 * 3600)
+        desk.clock.jump(-2 * HOUR)
+        ledger = desk.open()
+        desk.clock.jump(2 * HOUR)
+        ledger.catch_up()
+        ledger = desk.open()
+
+    assert desk.clock.now() - ledger.steady.now() == 4 * HOUR
+
+
+def test_a_clock_set_while_the_agent_was_down_is_known_to_the_next_boot(desk: Desk) -> None:
+    attempt = intend(desk.open())
+    desk.clock.jump(DAY)
+    desk.open()
+    desk.clock.sleep(3600 - 60)
+    desk.reboot()
+
+    again = desk.open()
+
+    assert again.steady.now() - again.attempts[attempt.id].begun_at == HOUR
+
+
+def test_a_clock_that_would_be_moved_beyond_what_can_be_counted_is_taken_at_its_word_and_no_damage(desk: Desk) -> None:
+    desk.path.parent.mkdir()
+    desk.path.write_bytes(written(HEADER) + written({"k": "wall", "ahead": 200 * 365 * 86400, "at": NOON.isoformat()}))
+
+    ledger = desk.open()
+
+    assert (ledger.damage, ledger.steady.now(), desk.open().damage) == ("", NOON, "")
 
 
 def test_a_clock_that_drifts_costs_no_record(desk: Desk) -> None:

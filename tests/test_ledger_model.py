@@ -267,6 +267,8 @@ def same(told: Any, read: Any, boot: str, refused: FrozenSet[int] = frozenset())
     if isinstance(told, Attempt) and isinstance(read, Attempt) and read.boot != boot:
         younger = read.begun_at <= told.begun_at and (read.ended_at or told.begun_at) <= (told.ended_at or told.begun_at)
         return younger and replace(told, begun_at=read.begun_at, ended_at=read.ended_at) == read
+    if isinstance(told, Pause) and isinstance(read, Pause):     # it is no longer for that
+        return read.until <= told.until and replace(told, until=read.until) == read
     return bool(told == read)
 
 
@@ -576,6 +578,16 @@ def test_an_intent_and_a_pause_survive_a_power_failure_right_after_them(life: Le
     life.live_again("power", ALL_LOST)
 
     assert list(life.ledger.attempts) == [1] and life.ledger.pause is not None
+
+
+def test_by_how_much_the_clock_was_set_survives_a_power_failure_right_after_it_was_noted(life: LedgerOnABadDisk) -> None:
+    before = life.ledger.steady.now()
+    life.wall_clock_is_set(1)
+    life.catches_up(None, ALL_LOST)
+
+    life.live_again("power", ALL_LOST)
+
+    assert life.ledger.steady.now() - before < timedelta(hours=1)
 
 
 def test_the_first_intent_of_a_new_file_survives_with_its_name(life: LedgerOnABadDisk) -> None:

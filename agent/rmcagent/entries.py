@@ -1,7 +1,7 @@
 """How the ledger's records are spelt: nouns -> plain JSON, and back; what has another shape raises, and is damage."""
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from math import isfinite
 from typing import Any, Callable, Dict, Mapping, Optional
 
@@ -82,10 +82,10 @@ def closed_entry(number: int) -> Dict[str, Any]:
     return {"k": "closed", "n": number}
 
 
-def pause_entry(pause: Optional[Pause]) -> Dict[str, Any]:
+def pause_entry(pause: Optional[Pause], begun_at: Optional[datetime]) -> Dict[str, Any]:
     if pause is None:
         return {"k": "pause", "until": None}
-    return {"k": "pause", "until": text_of(pause.until), "reason": pause.reason, "by": pause.by}
+    return {"k": "pause", "until": text_of(pause.until), "reason": pause.reason, "by": pause.by, "at": text_of(begun_at)}
 
 
 def hmc_entry(hmc: KnownHmc) -> Dict[str, Any]:
@@ -108,6 +108,11 @@ def whole(value: Any) -> int:
     if not _is_number(value):
         raise TypeError("not a whole number")
     return int(value)
+
+
+def seconds(value: Any) -> int:
+    """As many as can be counted with."""
+    return timedelta(seconds=whole(value)) // timedelta(seconds=1)
 
 
 def word(value: Any) -> str:

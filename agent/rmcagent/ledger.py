@@ -21,9 +21,9 @@ from rmcagent.entries import (
     hmc_entry,
     maybe_time,
     pause_entry,
+    seconds,
     text_of,
     time_of,
-    whole,
     word,
 )
 from rmcagent.model import Attempt, Episode, Fault, KnownHmc, Pause, Remedy
@@ -38,6 +38,7 @@ WALL_SET_SECONDS = 60           # by so much the wall clock was set, and did not
 KEPT_FOR = timedelta(days=31)
 TRACES = ("deed-", "archive-", "ledger.jsonl.")      # and the lock
 LONG_AGO = datetime.min.replace(tzinfo=timezone.utc)
+EARLIEST = datetime(1901, 1, 1, tzinfo=timezone.utc)     # that a record may tell
 
 
 class Ledger:
@@ -61,7 +62,10 @@ class Ledger:
         self.damage = ""                            # what was wrong with it, to be reported once
         self.torn = False
         self.last_episode = 0
-        self.wall_ahead = 0                         # seconds by which the wall clock was set forward of our steady time
+        self.paused_at: Optional[datetime] = None   # when the pause began: its length holds, whatever the clocks say
+        self.wall_ahead = 0                         # seconds by which the next boot's clock is ahead, should it keep its time
+        self.wall_at: Optional[datetime] = None     # what the wall clock said when that was noted
+        self.carried = 0                            # seconds by which this boot's clock was ahead when it was first seen
         self.steady = Steady(clock, clock.now(), clock.monotonic())
         self._file = kept_in(path, HEADER, self._everything, read_only)
         self._clamped: List[Attempt] = []           # dated in the future by another boot, and read as of now
@@ -107,8 +111,9 @@ class Ledger:
 
     def set_pause(self, pause: Optional[Pause]) -> None:
         """Durable: raises OSError, for an operator who asked for quiet must not be told yes in vain."""
-        self._write(pause_entry(pause), durable=True)
-        self.pause = pause
+        begun_at = self.steady.now()
+        self._write(pause_entry(pause, begun_at), durable=True)
+        self.pause, self.paused_at = pause, begun_at
 
     def saw(self, hmc: KnownHmc) -> None:
         if self.known.get(hmc.address) != hmc:
@@ -137,10 +142,15 @@ class Ledger:
             self._attempt_to(self._file.replace)
 
     def _note_wall(self) -> None:
-        ahead = round((self.steady.clock.now() - self.steady.now()).total_seconds())
+        """Durably: what was set forward may be set right by a power failure. A clock that is behind at every boot, and set
+        forward in each, must not add up."""
+        wall = self.steady.clock.now()
+        ahead = round((wall - self.steady.now()).total_seconds())
+        if ahead > self.carried:
+            ahead = max(ahead - self.carried, self.carried)
         if abs(ahead - self.wall_ahead) >= WALL_SET_SECONDS:
-            self._try({"k": "wall", "ahead": ahead})
-            self.wall_ahead = ahead
+            self.wall_ahead, self.wall_at = ahead, wall
+            self._attempt_to(lambda: self._write(self._wall_record(), durable=True))
 
     def moment(self, name: str) -> Optional[datetime]:
         """A time remembered in this boot."""
@@ -172,8 +182,13 @@ class Ledger:
         if self._file.torn and not self.read_only:
             self.torn = True
             self._file.cut_torn_end()
-        if not self._is_anchored(records) and not self.read_only:
+        if self.read_only:
+            return
+        self._note_wall()
+        if not self._is_anchored(records):
             self._try(self._anchor_record())
+            if self.pause is not None:
+                self._try(pause_entry(self.pause, self.paused_at))
             for attempt in self._clamped:      # written, or every boot would date it anew and its budget never be free
                 self._try(attempt_entry(attempt))
 
@@ -205,22 +220,32 @@ class Ledger:
 
     def _forget(self) -> None:
         self.attempts, self.known, self.facts, self.decisions = {}, {}, {}, []
-        self.episode = self.pause = None
+        self.episode = self.pause = self.wall_at = None
         self.wall_ahead = 0
 
     def _take_anchor(self, records: Sequence[Record]) -> None:
         """This boot's first sight of the wall clock, so that a clock set since then moves no age.
 
-        One that was set forward in the boot before is still as much ahead: what was begun then is no older for it. One that was
-        set back is taken at its word, for what lies in the future then is taken as of now.
+        One that was set forward in the boot before, and kept that, is still as much ahead: what was begun then is no older for
+        it. Any other is taken at its word, for what lies in the future then is taken as of now.
         """
         clock = self.steady.clock
-        self.steady = Steady(clock, clock.now() - timedelta(seconds=max(0, self.wall_ahead)), clock.monotonic())
+        wall = clock.now()
+        self.carried = max(0, self.wall_ahead) if wall >= self._newest_moment(records) else 0
+        if timedelta(seconds=self.carried) > wall - EARLIEST:
+            self.carried = 0
+        self.steady = Steady(clock, wall - timedelta(seconds=self.carried), clock.monotonic())
         for record in records:
             if self._is_of_this_boot(record):
                 steady = Steady(self.steady.clock, time_of(record["wall"]), float(record["monotonic"]))
                 steady.now()           # may overflow, and must not when somebody asks
-                self.steady = steady
+                self.steady, self.carried = steady, seconds(record.get("ahead", 0))
+
+    def _newest_moment(self, records: Sequence[Record]) -> datetime:
+        """A clock that is before it lost its time since, and with it what it was set forward by."""
+        begun = (attempt.begun_at for attempt in self.attempts.values())
+        booted = (time_of(record["wall"]) for record in records if record["k"] == "boot")
+        return max((self.wall_at or LONG_AGO, *begun, *booted))
 
     def _is_anchored(self, records: Sequence[Record]) -> bool:
         return any(self._is_of_this_boot(record) for record in records)
@@ -241,8 +266,12 @@ class Ledger:
                 if read.begun_at != attempt.begun_at:
                     self._clamped.append(read)
                 self.attempts[number] = read
-        if self.spent_at is not None and self.spent_at > self.steady.now():
+        now = self.steady.now()
+        if self.spent_at is not None and self.spent_at > now:
             self.spent_at = latest
+        if self.pause is not None and self.paused_at is not None and self.paused_at > now:
+            self.pause = replace(self.pause, until=now + max(timedelta(0), self.pause.until - self.paused_at))
+            self.paused_at = now
         # It may tell of one that was never written; the next of that number is another.
         if "finished" in self.facts:
             self.facts["finished"] = min(self.facts["finished"], max(self.attempts, default=0))
@@ -258,6 +287,7 @@ class Ledger:
             self.last_episode, self.episode = int(record["n"]), None
         elif kind == "pause":
             self.pause = Pause(time_of(record["until"]), str(record["reason"]), str(record["by"])) if record["until"] else None
+            self.paused_at = maybe_time(record.get("at"))
         elif kind == "hmc":
             address, name, node_id = (word(record[key]) for key in ("address", "name", "node_id"))
             moments = (maybe_time(record.get(key)) for key in ("first_seen", "last_up", "last_answered"))
@@ -267,7 +297,7 @@ class Ledger:
         elif kind == "fact":
             self._set_fact(str(record["name"]), fact(record["name"], record["value"]))
         elif kind == "wall":
-            self.wall_ahead = whole(record["ahead"])
+            self.wall_ahead, self.wall_at = seconds(record["ahead"]), maybe_time(record.get("at"))
         elif kind == "spent":
             self.spent_at = time_of(record["at"])
 
@@ -296,7 +326,11 @@ class Ledger:
 
     def _anchor_record(self) -> Mapping[str, Any]:
         anchor = self.steady
-        return {"k": "boot", "boot": self.boot, "wall": text_of(anchor.anchor_wall), "monotonic": anchor.anchor_monotonic}
+        return {"k": "boot", "boot": self.boot, "wall": text_of(anchor.anchor_wall), "monotonic": anchor.anchor_monotonic,
+                "ahead": self.carried}
+
+    def _wall_record(self) -> Mapping[str, Any]:
+        return {"k": "wall", "ahead": self.wall_ahead, "at": text_of(self.wall_at)}
 
     def _newest_hmcs(self) -> Dict[str, KnownHmc]:
         """Those heard of last: an answer that names ever new ones must not fill memory."""
@@ -311,11 +345,11 @@ class Ledger:
                          if attempt.begun_at > young or number in newest}
         self.known = self._newest_hmcs()
         return [
-            HEADER, self._anchor_record(), {"k": "wall", "ahead": self.wall_ahead},
+            HEADER, self._anchor_record(), self._wall_record(),
             *([{"k": "spent", "at": text_of(self.spent_at)}] if self.spent_at is not None else ()),
             *(attempt_entry(attempt) for attempt in self.attempts.values()),
             episode_entry(self.last_episode, self.episode.opened_at) if self.episode else closed_entry(self.last_episode),
-            pause_entry(self.pause),
+            pause_entry(self.pause, self.paused_at),
             *(hmc_entry(hmc) for hmc in self.known.values()),
             *({"k": "fact", "name": name, "value": value} for name, value in self.facts.items()),
             *({"k": "decided", "entry": entry} for entry in self.decisions),
