@@ -4,7 +4,7 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
-from typing import Any, Iterator, List, Mapping, Sequence, Tuple
+from typing import Any, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 import pytest
 
@@ -73,7 +73,7 @@ def told_alike(script: Script, folder: Path, policy: str = "", least_skipped: fl
 @pytest.fixture
 def eager(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever may be skipped is skipped as soon as it may."""
-    monkeypatch.setattr(skip.Skip, "_worth_it", lambda self, alike: alike >= skip.ALIKE)
+    monkeypatch.setattr(skip.Skip, "_worth_it", lambda self, alike: True)
 
 
 def test_a_quiet_day_is_skipped_and_nothing_is_told(tmp_path: Path):
@@ -152,10 +152,10 @@ def berlin() -> Iterator[None]:
 
 @pytest.mark.usefixtures("berlin", "eager")
 def test_a_window_opens_an_hour_earlier_when_the_clocks_go_forward_before_it(tmp_path: Path):
-    until_evening = 86 * 86400.0 + 22 * HOUR
-    happenings = [at(0, "jump_clock", seconds=until_evening), DRM]
+    until_night = 86 * 86400.0 + 22.5 * HOUR
+    happenings = [at(0, "jump_clock", seconds=until_night), DRM]
 
-    told = told_alike(a_script(*happenings, hours=4), tmp_path, RARE + "remedies: {manager: {window: '04:07-05:00'}}", 0.2)
+    told = told_alike(a_script(*happenings, hours=3), tmp_path, RARE + "remedies: {manager: {window: '03:20-05:00'}}", 0.2)
 
     assert "3001 manager-down" in told
 
@@ -168,6 +168,54 @@ def test_a_mistake_of_ours_is_repeated_and_not_skipped(tmp_path: Path, monkeypat
     rehearsal = played(a_script(hours=1), tmp_path, RARE, skipping=True)
 
     assert len(rehearsal.mistakes) == 60
+
+
+# -- two looks, and what lies between them
+
+SECOND = 1_000_000
+
+
+def passed(folder: Path, monkeypatch: pytest.MonkeyPatch, moments: Sequence[Tuple[int, int]],
+           compared: Mapping[Optional[int], float], shapes: Tuple[List[Any], List[Any]] = ([], [])) -> float:
+    """Seconds skipped after a look at 60 and one at 120 s, of moments as they were then and are now, and what was compared."""
+    rehearsal = Rehearsal(a_script(hours=2), config.defaults(), str(folder), Nobody)
+    assert rehearsal.skip is not None
+    gone: List[int] = []
+    monkeypatch.setattr(rehearsal.skip, "_pass", lambda micro, slid: gone.append(micro))
+    then = skip.Look(60 * SECOND, 63 * SECOND, shapes[0], [before * SECOND for before, _ in moments], {})
+    now = skip.Look(120 * SECOND, 123 * SECOND, shapes[1], [after * SECOND for _, after in moments],
+                    {at and at * SECOND: left for at, left in compared.items()})
+    rehearsal.skip._skip(then, now, [now], 2 * HOUR)
+    return sum(gone) / SECOND
+
+
+# the moments then and now; what they were compared with, and how long that stays so; how long is skipped
+STRETCHES: Mapping[str, Tuple[Sequence[Tuple[int, int]], Mapping[Optional[int], float], float]] = {
+    "nothing was compared": (((10, 10), (61, 121)), {}, 7140),
+    "with what stands still": (((10, 10), (61, 121)), {10: 300.0}, 240),
+    "with what was set in the first look and stands still": (((61, 61), (62, 122)), {61: 300.0}, 240),
+    "with what was set in the first look and is set again": (((61, 121), (62, 122)), {61: 300.0}, 7140),
+    "with what was set since": (((61, 121),), {120: 300.0}, 7140),
+    "with what was worked out": (((61, 121),), {None: 300.0}, 240),
+    "with what nobody remembers": (((61, 121),), {20: 300.0}, 240),
+    "one comes to stand where another stands still": (((61, 121), (400, 400)), {}, 240),
+    "one has passed another that stands still": (((61, 121), (90, 90)), {}, 0),
+    "one stood where another still stands": (((61, 121), (61, 61)), {}, 0),
+    "one of long before passes another that stands still": (((0, 60), (30, 30)), {}, 7140),
+    "one has moved by less": (((61, 120),), {}, 0),
+}
+
+
+@pytest.mark.parametrize("name", STRETCHES)
+def test_a_stretch_is_repeated_as_often_as_all_stays_as_it_was(
+        name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    moments, compared, seconds = STRETCHES[name]
+
+    assert passed(tmp_path, monkeypatch, moments, compared) == seconds
+
+
+def test_no_stretch_ends_with_something_else_than_it_began_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    assert passed(tmp_path, monkeypatch, [(61, 121)], {}, (["link-down", 3], ["link-down", 4])) == 0
 
 
 # -- by name

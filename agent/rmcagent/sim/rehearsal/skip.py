@@ -10,7 +10,7 @@ from __future__ import annotations
 import operator
 import re
 from bisect import bisect_left
-from collections import deque
+from collections import abc, deque
 from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum
@@ -166,7 +166,7 @@ class Skip:
         still = {time for time, moved in zip(look.times, slid) if not moved}
         moving = set(earlier.times) - still
         # What lags behind are the log's tallies, which are compared with now alone unless they hold noise, and none repeats.
-        room = _room(sorted(still), {time for time in moving if time + period > earlier.began})
+        room = _room(sorted(still), {time for time, moved in zip(earlier.times, slid) if moved and time + period > earlier.began})
         ahead = [left, self.rehearsal.clock.until_next(), *self._until_windows(), (room - period) / MICRO]
         # What was set within the stretch will be set again; an anchor in the future was worked out from something older.
         ahead += [seconds for one in between for anchor, seconds in one.flips.items()
@@ -252,15 +252,15 @@ def _visit(value: Any, leaf: Leaf) -> Any:
 
 
 def _visit_of(kind: type) -> Callable[[Any, Leaf], Any]:
-    """How a value of that type is walked through. Raises TypeError for one of which it is not known: it must not be skipped over."""
+    """How a value of that type is walked through. Raises TypeError for one that nobody knows how to look into."""
     for known, visit in ((LEAVES, _shown), (dict, _dict), ((list, deque), _list), (set, _set), (tuple, _tuple)):
-        if issubclass(kind, known):         # type: ignore[arg-type]
+        if issubclass(kind, known):
             return visit
     if is_dataclass(kind):
         return _dataclass(tuple(each.name for each in fields(kind)))
     if kind.__module__.startswith("rmcagent."):
         return _object
-    if callable(getattr(kind, "__call__", None)):
+    if issubclass(kind, abc.Callable):
         return _kept
     raise TypeError(f"cannot tell whether a {kind.__name__} is as it was: skip.py does not know how to look into one")
 
