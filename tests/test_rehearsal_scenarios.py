@@ -54,7 +54,7 @@ ENDS: Sequence[Tuple[str, str, Tuple[str, ...], Tuple[str, ...]]] = (
     ("garbage", "2001 link-down, 3001 refresh, 3001 recycle, 3002 recycle", RECYCLED, ("recfgct",)),
     ("clock-jumps", "2001 rmc-down, 3001 start, 3001 recycle, 4001 rmc-down", STARTED, ("recfgct",)),
     ("agent-crashes", "1008, 2001 rmc-down, 3001 start, 3002 start", STARTED, HARMLESS),
-    ("state-full", "2001 link-pending, 3004 refresh", (), NOTHING),
+    ("state-full", "2001 link-pending, 3004 refresh ledger", (), NOTHING),
     ("operator-works", "2001 link-down, 2002 link-down", (), NOTHING),
     ("mix", "", (), ("recfgct",)),
 )
