@@ -53,7 +53,13 @@ class ScriptError(ConfigError):
 
 def known() -> Mapping[str, str]:
     """What a script may do, and what that is."""
-    return {name: " ".join((inspect.getdoc(_method(name)) or "").split()) for name in NAMES}
+    return {name: _explained(inspect.getdoc(_method(name)) or "") for name in NAMES}
+
+
+def _explained(doc: str) -> str:
+    """A docstring in the words of a script."""
+    words = [_spelled(word) if word.rstrip(".,") in NAMES else word for word in doc.replace("None:", "none:").split()]
+    return " ".join(words)
 
 
 def takes(do: str) -> Mapping[str, str]:
