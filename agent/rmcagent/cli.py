@@ -338,7 +338,7 @@ VERBS: Dict[str, Verb] = {
     "classify": Verb(_classify, "tell what a captured answer or log is, and what it says", "rmcagent classify lspartition.txt",
                      {"--json": False}, words=1),
     "doctor": Verb(_doctor, "tell what cannot be observed or done here, and what mends it", "rmcagent doctor", {"--json": False}),
-    "rehearse": Verb(_rehearse, "try the policy on a simulated partition, a month in seconds", "rehearse --scenario caa-appears",
+    "rehearse": Verb(_rehearse, "try the policy on a simulated partition", "rmcagent rehearse --scenario caa-appears",
                      {"--policy": True, "--scenario": True, "--script": True, "--seed": True, "--for": True, "--svg": True,
                       "--runs": True, "--fleet": True, "--hmcs": True, "--stuck": False, "--list": False, "--json": False}),
     "demo": Verb(_demo, "watch the daemon heal a simulated partition, not this one", "rmcagent demo"),

@@ -77,16 +77,16 @@ def _default(name: str, value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value).lower() if isinstance(value, bool) else str(value) or '""'
 
 
-def read(text: str, file: str) -> Script:
-    """The script that the YAML comes to, or ScriptError with everything that is wrong with it; of what cannot happen in that
-    order only the first is told, for what follows depends on it."""
+def read(text: str, file: str, days: Optional[float] = None) -> Script:
+    """The script that the YAML comes to, for so many days if not for its own, or ScriptError with everything that is wrong with
+    it; of what cannot happen in that order only the first is told, for what follows depends on it."""
     reading = _Reading(file)
     try:
         root = compose(text)
     except CannotCompose as wrong:
         reading.wrong(wrong.line, f"cannot read it as YAML: {wrong}")
     else:
-        script = _script(reading, root)
+        script = _script(reading, root, days)
         if not reading.mistakes:
             _try(reading, script)
             if not reading.mistakes:
@@ -112,7 +112,7 @@ class _Reading:
             self.more += 1
 
 
-def _script(reading: _Reading, root: Any) -> Script:
+def _script(reading: _Reading, root: Any, instead: Optional[float]) -> Script:
     given = dict(_keys(reading, root, KEYS, "this file")) if root is not None else {}
 
     def value(key: str, parse: Callable[[str], Any], default: Any) -> Any:
@@ -123,6 +123,7 @@ def _script(reading: _Reading, root: Any) -> Script:
     seed, days = value("seed", values.whole(0, 2**63 - 1), 1), value("for", values.span, 30 * DAY) / DAY
     if days == 0 or days > LONGEST_DAYS:
         reading.wrong(given["for"].start_mark.line + 1, f"cannot use for: write more than 0s and at most {LONGEST_DAYS:g}d")
+    days = days if instead is None else instead
     if "hmcs" in given:
         reading.hmcs = tuple(_addresses(reading, given["hmcs"]))
     there = reading.hmcs

@@ -317,14 +317,10 @@ def _script(options: Mapping[str, str], seed: int, days: float) -> Script:
     """The script that was named, by the seed and for the time that were given with it."""
     path = options["--script"]
     try:
-        script = reading.read(_text(path), path)
+        script = reading.read(_text(path), path, days if "--for" in options else None)
     except ConfigError as wrong:
         raise Mistaken(str(wrong), in_script=True) from None
-    last = max((one.at for one in script.happenings), default=0.0)
-    if "--for" in options and last > days * DAY:
-        raise Mistaken(f"cannot rehearse for {options['--for']}: the last of what happens in that script does so after "
-                       f"{spell(timedelta(seconds=last))}, write a longer --for")
-    return replace(script, seed=seed if "--seed" in options else script.seed, days=days if "--for" in options else script.days)
+    return replace(script, seed=seed) if "--seed" in options else script
 
 
 def _text(path: str) -> str:
