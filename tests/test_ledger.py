@@ -569,8 +569,9 @@ def linked(path: Path) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
 @pytest.mark.parametrize("made, mend", [
-    (lambda path: os.chown(path, 65534, -1), "its owner is uid 65534, who could change it; run: chown -h 0 LEDGER, and start"),
-    (lambda path: path.chmod(0o666), "others may write it (mode 0666); run: chmod 600 LEDGER, and start"),
+    (lambda path: os.chown(path, 65534, -1), "its owner is uid 65534, who could change it; move it away, and start the "
+     "agent again: every budget then counts as spent"),
+    (lambda path: path.chmod(0o666), "others may write it (mode 0666); run: chmod 600 LEDGER, and start the agent again"),
     (lambda path: (linked(path), os.chown(path, 65534, -1, follow_symlinks=False)), "its owner is uid 65534"),
     (lambda path: (linked(path), os.chown(path, 65534, -1)), "its owner is uid 65534"),
 ], ids=["another's", "written by others", "another's link", "link to another's"])
@@ -589,6 +590,43 @@ def test_a_ledger_that_somebody_else_may_have_written_is_left_untouched_and_hold
     assert f"cannot trust {desk.path}: " in ledger.damage and mend.replace("LEDGER", str(desk.path)) in ledger.damage
     assert (ledger.spent_at, ledger.attempts, ledger.pause) == (desk.clock.now(), {}, None)
     assert desk.path.read_bytes() == content and desk.open(read_only=True).damage == ledger.damage
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_what_somebody_else_wrote_is_not_believed_once_it_was_moved_away_as_advised(desk: Desk) -> None:
+    live(desk.open())
+    os.chown(desk.path, 65534, -1)
+    desk.open()
+    desk.path.rename(f"{desk.path}.distrusted")
+
+    again = desk.open(lived=lived_before(str(desk.path.parent)))
+
+    assert (again.attempts, again.pause, again.spent_at) == ({}, None, NOON)
+
+
+def test_a_link_to_a_device_is_set_aside_and_nobody_is_told_to_change_the_devices_mode(desk: Desk) -> None:
+    desk.path.parent.mkdir()
+    desk.path.symlink_to("/dev/null")
+
+    ledger = desk.open()
+
+    assert "it is no regular file" in ledger.damage and "chmod" not in ledger.damage
+    assert (desk.path.is_symlink(), ledger.spent_at, desk.open().damage) == (False, NOON, "")
+
+
+def test_what_is_opened_is_asked_whose_it_is_and_not_what_has_its_name(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live(desk.open())
+    other = tmp_path / "other"
+    other.write_bytes(desk.path.read_bytes())
+    other.chmod(0o666)
+    openly = os.open
+    monkeypatch.setattr(os, "open", lambda path, *flags: openly(other if path == str(desk.path) else path, *flags))
+
+    ledger = desk.open()
+
+    assert "others may write it (mode 0666)" in ledger.damage and ledger.attempts == {}
 
 
 def test_a_ledger_that_was_mended_is_used_again(desk: Desk) -> None:

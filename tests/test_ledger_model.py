@@ -199,6 +199,10 @@ class Disk:
 
     lstat = stat
 
+    def fstat(self, number: int) -> os.stat_result:
+        inode = self.open_files[number]
+        return self.stat(next(path for path, there in self.here.items() if there is inode))
+
     def exists(self, path: str) -> bool:
         return path in self.here
 

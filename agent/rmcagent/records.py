@@ -7,6 +7,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import stat
 from binascii import crc32
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
@@ -47,9 +48,15 @@ class RecordFile:
     def read(self) -> Optional[List[Record]]:
         """Every whole record; None where there is no file. Raises Damaged, or Untouchable."""
         try:
-            # Not blocking: a FIFO of that name must not hold us, and is then an empty file.
-            with open(os.open(self.path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
-                distrusted = _distrusted(os.stat(self.path), os.lstat(self.path))
+            # Before it is opened: that alone may rewind a tape, or let the writer of a FIFO go on.
+            if not _is_file(os.stat(self.path)):
+                raise Damaged("it is no regular file")
+            number = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK)
+            opened = os.fstat(number)      # what the name leads to may be another by now
+            with open(number, "rb") as file:
+                if not _is_file(opened):
+                    raise Damaged("it is no regular file")
+                distrusted = _distrusted(self.path, opened, os.lstat(self.path))
                 content = b"" if distrusted else file.read(LARGEST + 1)
         except FileNotFoundError:
             self._anew = True
@@ -57,7 +64,7 @@ class RecordFile:
         except OSError as problem:
             raise Untouchable(self.seal(f"cannot read {self.path}: {problem.strerror}")) from None
         if distrusted:
-            raise Untouchable(self.seal(f"cannot trust {self.path}: {distrusted} {self.path}, and start the agent again"))
+            raise Untouchable(self.seal(f"cannot trust {self.path}: {distrusted}"))
         if self._is_newer(content):
             raise Untouchable(self.seal(f"cannot use {self.path}: a newer rmcagent wrote it; install that, or move it away"))
         if len(content) > LARGEST:
@@ -167,14 +174,21 @@ class RecordFile:
         return first.get("k") == self.header["k"] and isinstance(version, int) and version > self.header["v"]
 
 
-def _distrusted(file: os.stat_result, entry: os.stat_result) -> str:
+def _is_file(status: os.stat_result) -> bool:
+    """A folder is left to who opens it, who is told no."""
+    return stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)
+
+
+def _distrusted(path: str, file: os.stat_result, entry: os.stat_result) -> str:
     """Why somebody else may have written what stands there, and what mends it; "" where nobody could."""
     ours = (0, os.geteuid())
     strange = next((uid for uid in (entry.st_uid, file.st_uid) if uid not in ours), None)
     if strange is not None:
-        return f"its owner is uid {strange}, who could change it; run: chown -h {os.geteuid()}"
+        # Given to us, what he wrote would be believed.
+        return f"its owner is uid {strange}, who could change it; move it away, and start the agent again: every budget then " \
+               "counts as spent"
     if file.st_mode & 0o022:
-        return f"others may write it (mode {file.st_mode & 0o7777:04o}); run: chmod 600"
+        return f"others may write it (mode {file.st_mode & 0o7777:04o}); run: chmod 600 {path}, and start the agent again"
     return ""
 
 

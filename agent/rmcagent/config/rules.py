@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Callable, Optional, Sequence, Tuple
+from typing import Callable, List, Optional, Sequence, Tuple
 
 from rmcagent.config.nouns import Budget, Window
 from rmcagent.config.table import defaults
@@ -78,7 +78,13 @@ def _emptied(state: str, var_ct: str = "/var/ct") -> Optional[str]:
 
 
 def _folder(path: str) -> str:
-    return "/".join(["", *(part for part in path.split("/") if part not in ("", "."))])
+    names: List[str] = []
+    for part in path.split("/"):
+        if part == "..":
+            del names[-1:]
+        elif part not in ("", "."):
+            names.append(part)
+    return "/".join(["", *names])
 
 
 # What is unwise.
