@@ -329,8 +329,8 @@ def test_contradictions_are_mistakes():
      "F:1: cannot use paths.state /var/ct/rmcagent: it lies in RSCT's own folder, which recfgct empties; write another"),
     ("paths: {state: /var/x/../ct/state}",
      "F:1: cannot use paths.state /var/x/../ct/state: it lies in RSCT's own folder, which recfgct empties; write another"),
-    ("paths: {state: /../var/rmcagent/x/.., public: /var/rmcagent}",
-     "F:1: cannot use paths.state /../var/rmcagent/x/..: the same folder as paths.public, which everyone may read; write another"),
+    ("paths: {state: /../var/rmc/x/.., public: /var/rmc}",
+     "F:1: cannot use paths.state /../var/rmc/x/..: the same folder as paths.public, which everyone may read; write another"),
     ("paths: {state: /rsct/x, var_ct: /rsct}",
      "F:1: cannot use paths.state /rsct/x: it lies in RSCT's own folder, which recfgct empties; write another"),
 ], ids=lambda text: text[:40])
