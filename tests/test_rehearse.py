@@ -9,6 +9,7 @@ import re
 import shlex
 import signal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Dict, List, Tuple
 from xml.etree import ElementTree
 
@@ -96,6 +97,17 @@ def test_what_helps_is_told_to_its_end_though_the_evidence_is_cut(in_cluster: Pl
     told_of = " ".join(text.split())
     assert refusal["because"] not in told_of and "..." in told_of
     assert f"what helps: {refusal['unblock']}" in told_of
+
+
+def test_what_helps_has_room_of_its_own_however_long_the_evidence_is() -> None:
+    evidence, step = " ".join(f"seen{n}" for n in range(300)), " ".join(f"do{n}" for n in range(120))
+    played: Any = SimpleNamespace(script=Script("", ()), happened=[],
+                                  told=[event(1.0, "RMCA3004W", because=evidence, unblock=step)])
+
+    lines = told.timeline(played, 40)
+
+    assert f"what helps: {step}" in " ".join(" ".join(lines).split())
+    assert sum("seen" in line for line in lines) == told.MOST_LINES
 
 
 def test_the_document_tells_what_happened_what_was_told_and_what_was_rehearsed(in_cluster: Played) -> None:
