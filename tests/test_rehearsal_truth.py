@@ -376,3 +376,16 @@ def test_everybody_who_listens_is_told_and_may_leave_meanwhile() -> None:
     here.changed()
 
     assert heard == ["once", "always", "always"]
+
+
+def test_what_is_asked_once_a_day_is_missed_only_after_a_day_and_is_called_as_it_is_told() -> None:
+    """The words by which `ails` names it are those that are given longer."""
+    here = Partition(VirtualClock(), Platform.VIOS)
+
+    here.stick_lparmgr()
+    stuck = truth.ails(here, config.defaults())
+    here.mend_lparmgr()
+    here.disable_at_boot()
+    off = truth.ails(here, config.defaults())
+
+    assert {stuck, off} == set(words.ASKED_SELDOM) and min(words.ASKED_SELDOM.values()) > words.MISSED_AFTER
