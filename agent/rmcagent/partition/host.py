@@ -200,7 +200,7 @@ class SystemHost:
         return progress(attempt, folder, self._age)
 
     def locked(self, path: str) -> Optional[bool]:
-        from rmcagent.partition.system.locked import locked
+        from rmcagent.partition.system.started import locked
 
         return locked(path)
 

@@ -1,7 +1,9 @@
-"""Whether a process is still the one that was started: its number alone may long be another's."""
+"""What the kernel tells of a process that is not ours: whether it is still the one that was started, what it has locked."""
 from __future__ import annotations
 
+import fcntl
 import os
+import struct
 import sys
 import time
 from typing import Any, Callable, Dict, Optional
@@ -10,6 +12,7 @@ from rmcagent.partition.system.run import process_fields
 
 UNPROVED_SECONDS = 3600.0    # past its time-out, a command that cannot be told from another process counts as ended
 AGE_SLACK = 10.0             # ps counts whole seconds, and a note is written after the command was started
+LAYOUT = "hhqqi4x"           # struct flock of 64-bit Linux: type, whence, start, length, pid
 LINUX = sys.platform.startswith("linux")
 
 Age = Callable[[int], Optional[float]]       # seconds since that process began; None: could not tell
@@ -41,3 +44,22 @@ def start_time(pid: int) -> str:
     """In the kernel's ticks; "" where there is no /proc/PID/stat."""
     fields = process_fields(pid)
     return fields[19] if len(fields) > 19 else ""
+
+
+def locked(path: str) -> Optional[bool]:
+    """Whether another process holds a record lock on it; there is none on a file that is not there. None: could not tell."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return None
+    try:
+        if not LINUX:
+            return None     # laid out otherwise there, and nothing we ask about has such a lock
+        told = fcntl.fcntl(descriptor, fcntl.F_GETLK, struct.pack(LAYOUT, fcntl.F_WRLCK, 0, 0, 0, 0))
+        return bool(struct.unpack(LAYOUT, told)[0] != fcntl.F_UNLCK)
+    except (OSError, struct.error):
+        return None
+    finally:
+        os.close(descriptor)
