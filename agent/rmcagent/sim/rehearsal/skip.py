@@ -10,10 +10,11 @@ from __future__ import annotations
 import operator
 import re
 from bisect import bisect_left
-from collections import abc, deque
+from collections import deque
 from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum
+from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 from rmcagent.sim.clock import MICRO
@@ -260,7 +261,7 @@ def _visit_of(kind: type) -> Callable[[Any, Leaf], Any]:
         return _dataclass(tuple(each.name for each in fields(kind)))
     if kind.__module__.startswith("rmcagent."):
         return _object
-    if issubclass(kind, abc.Callable):
+    if issubclass(kind, (FunctionType, BuiltinFunctionType, MethodType, type)):
         return _kept
     raise TypeError(f"cannot tell whether a {kind.__name__} is as it was: skip.py does not know how to look into one")
 
