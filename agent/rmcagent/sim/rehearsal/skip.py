@@ -17,6 +17,7 @@ from enum import Enum
 from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
+from rmcagent.ledger import CATCH_UP_SECONDS
 from rmcagent.sim.clock import MICRO
 from rmcagent.sim.moving import MovingSteady, Ticks, Watch, plain
 
@@ -103,10 +104,10 @@ class Skip:
     def _pulses(self, seconds: float) -> float:
         """A pulse found nothing, and so will those until the next look, or until something happens or is due."""
         rehearsal, cycle = self.rehearsal, self.rehearsal.cycle
-        if rehearsal.file.behind:
-            return seconds
         until_look = (cycle.next_look - cycle.steady.now()).total_seconds()
         until = min([rehearsal.clock.until_next(), *(left for anchor, left in self.watch.flips if anchor is not self.due_at)])
+        if rehearsal.file.behind:
+            until = min(until, CATCH_UP_SECONDS)        # it may have been tried just now
         if until <= until_look:
             pulse = cycle.settings.cadence.pulse.total_seconds()
             until_look = min(until_look, max((until - 1 / MICRO) // pulse, 1) * pulse)
