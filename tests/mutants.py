@@ -152,7 +152,7 @@ def judged(mutant: Mutant, ended: subprocess.CompletedProcess[str]) -> Fate:
 
 def pytest(copy: Path, tests: Sequence[str], seconds: float, bytecode: str = "1") -> subprocess.CompletedProcess[str]:
     """The first failure ends it. Bytecode is written of unchanged code only: it may be of the same size and second."""
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-m", "", "-p", "no:cacheprovider", "--tb=no",
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-n", "0", "-m", "", "-p", "no:cacheprovider", "--tb=no",
                *(f"tests/{test}" for test in tests)]
     environment = {**os.environ, "CI": "1", "PYTHONDONTWRITEBYTECODE": bytecode, "COLUMNS": "300"}
     try:

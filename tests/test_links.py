@@ -215,7 +215,6 @@ def test_no_hmc_anywhere_in_two_looks_where_one_was_seen_before_is_no_hmc() -> N
         ("expect: {hmcs: [192.0.2.9]}", False, True),
         ("expect: {management: required}", False, True),
         ("expect: {management: none}", True, False),
-        ("expect: {management: none, hmcs: [192.0.2.9]}", False, False),
     ],
 )
 def test_no_hmc_is_a_fault_only_where_one_is_expected(text: str, known: bool, expected: bool) -> None:

@@ -466,9 +466,9 @@ def test_the_policy_that_is_named_is_the_one_rehearsed_and_its_warnings_are_told
     code = cli.main(["rehearse", "--policy", policy, "--script", script])
 
     out, err = capsys.readouterr()
-    told_of = " ".join(out.split())
-    assert code == 0 and re.search(rf"policy: {re.escape(policy)} \([0-9a-f]+, mode observe\)", told_of)
-    assert "remedies begun: none" in told_of and "RMCA3004W" in told_of
+    told_of = "".join(out.split())
+    assert code == 0 and re.search(rf"policy:{re.escape(policy)}\([0-9a-f]+,modeobserve\)", told_of)
+    assert "remediesbegun:none" in told_of and "RMCA3004W" in told_of
     assert err.startswith(f"rmcagent: warning: {policy}:2: guards.splay 0s: ")
 
 

@@ -109,7 +109,8 @@ def no_mistake_of_ours(audit: Auditor) -> Iterator[str]:
 def no_fault_is_missed(audit: Auditor) -> Iterator[str]:
     """Nothing is called healthy that has been broken for long, with no command lying and the agent alive."""
     since = max(audit.wrong_since, audit.lied_at, audit.born_at, audit.booted_at)
-    if audit.new_view and audit.view and audit.view.verdict == "healthy" and audit.wrong and audit.now - since > ASKED_SELDOM.get(audit.wrong, MISSED_AFTER):
+    told_by_now = audit.now - since > ASKED_SELDOM.get(audit.wrong, MISSED_AFTER)
+    if audit.new_view and audit.view and audit.view.verdict == "healthy" and audit.wrong and told_by_now:
         yield f"called healthy, and {audit.wrong} for {audit.now - audit.wrong_since:.0f} s"
 
 
