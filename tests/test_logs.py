@@ -530,6 +530,20 @@ def test_a_thousand_looks_within_the_window_are_a_bounded_memory(watched: Watche
     assert len(watched.watch._tallies) <= watching.MOST_TALLIES
 
 
+def test_noise_grows_old_however_often_is_looked(watched: Watched) -> None:
+    """More looks within the window than tallies are kept."""
+    watched.look()
+
+    for _ in range(30):
+        watched.add(TIMEOUT)
+        noisy = watched.growth(minutes=1 / 60)
+    for _ in range(2 * 600):
+        quiet = watched.growth(minutes=1 / 60)
+
+    assert noisy.messages == {"2613-016": 30} and noisy.noisy_bytes > 0
+    assert quiet.messages == {} and quiet.noisy_bytes == 0
+
+
 def test_logs_in_several_folders_are_added_up_and_each_counted_once(tmp_path: Path) -> None:
     watched = Watched(tmp_path, patterns=(f"{tmp_path}/*/log/mc/IBM.MgmtDomainRM*", f"{tmp_path}/IW/log/mc/*"))
     cluster = tmp_path / "3423108940" / "log" / "mc" / "IBM.MgmtDomainRM.default"

@@ -333,9 +333,10 @@ class Ledger:
         return {"k": "wall", "ahead": self.wall_ahead, "at": text_of(self.wall_at)}
 
     def _newest_hmcs(self) -> Dict[str, KnownHmc]:
-        """Those heard of last: an answer that names ever new ones must not fill memory."""
+        """Those heard of last, in the order in which all were: an answer that names ever new ones must not fill memory."""
         last_heard_of = {hmc.address: hmc.last_up or hmc.first_seen or LONG_AGO for hmc in self.known.values()}
-        return {address: self.known[address] for address in sorted(self.known, key=last_heard_of.__getitem__)[-KEPT_HMCS:]}
+        newest = set(sorted(self.known, key=last_heard_of.__getitem__)[-KEPT_HMCS:])
+        return {address: hmc for address, hmc in self.known.items() if address in newest}
 
     def _everything(self) -> List[Mapping[str, Any]]:
         """All that still matters; the rest is forgotten here as well."""

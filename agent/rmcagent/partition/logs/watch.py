@@ -120,8 +120,7 @@ class LogWatch:
             gone = self._tallies.popleft()
             self._since = (gone.at, gone.size)
         if len(self._tallies) > MOST_TALLIES:
-            oldest = self._tallies.popleft()
-            self._tallies[0].take(oldest)
+            self._tallies = _halved(self._tallies)
 
     def _growth(self, now: datetime, var: Optional[Space]) -> LogGrowth:
         since, size_then = self._since or (now, 0)
@@ -143,6 +142,16 @@ class LogWatch:
             at = min((now - tally.at) // width, MOST_BUCKETS - 1)
             slices[at] = (tally.at, tally.noisy + slices.get(at, (tally.at, 0))[1])
         return tuple(slices.values())
+
+
+def _halved(tallies: Deque[Tally]) -> Deque[Tally]:
+    """Each second one takes the one before it: were it always the next that takes the oldest, noise would never grow old."""
+    kept: Deque[Tally] = deque()
+    for number, tally in enumerate(tallies):
+        if number % 2:
+            tally.take(kept.pop())
+        kept.append(tally)
+    return kept
 
 
 def _at_end(host: Host, file: FileStat) -> Cursor:
