@@ -530,6 +530,21 @@ def test_a_thousand_looks_within_the_window_are_a_bounded_memory(watched: Watche
     assert len(watched.watch._tallies) <= watching.MOST_TALLIES
 
 
+def test_looks_that_find_nothing_are_one_and_dilute_no_rate(watched: Watched) -> None:
+    """A log that wakes after days grows as fast as it does now."""
+    watched.add(TIMEOUT)
+    watched.look()
+    for _ in range(40):
+        quiet = watched.growth()
+    kept = len(watched.watch._tallies)
+
+    watched.add(TIMEOUT * 100)
+    awake = watched.growth()
+
+    assert kept == 1 and quiet == LogGrowth(covers=WITHIN)
+    assert awake.bytes_per_second == pytest.approx(100 * len(TIMEOUT) / WITHIN.total_seconds(), rel=0.2)
+
+
 def test_noise_grows_old_however_often_is_looked(watched: Watched) -> None:
     """More looks within the window than tallies are kept."""
     watched.look()

@@ -94,6 +94,10 @@ class Tally:
     skipped: int = 0
     pairs: Counter[Pair] = field(default_factory=Counter)      # an unheard-of line is ("", "")
 
+    @property
+    def is_empty(self) -> bool:
+        return not (self.grew or self.read or self.noisy or self.skipped or self.pairs)
+
     def count(self, pair: Pair, times: int = 1) -> None:
         """A pair too many counts without its inner number, or as another; those we know always find room."""
         if pair not in self.pairs and len(self.pairs) >= MOST_PAIRS and pair not in COMBINATIONS:

@@ -115,12 +115,17 @@ class LogWatch:
     def _remember(self, tally: Tally) -> None:
         # What could not be read is taken for as noisy as what was.
         tally.noisy += round(tally.skipped * (tally.noisy / tally.read if tally.read else 1.0))
+        if self._tallies and tally.is_empty and self._tallies[-1].is_empty and tally.size == self._tallies[-1].size:
+            self._tallies.pop()         # of two looks in a row that added nothing, the later tells it of both
         self._tallies.append(tally)
         while self._tallies[0].at <= tally.at - self._within and len(self._tallies) > 1:
             gone = self._tallies.popleft()
             self._since = (gone.at, gone.size)
         if len(self._tallies) > MOST_TALLIES:
             self._tallies = _halved(self._tallies)
+        since, size = self._since or (tally.at, tally.size)
+        if self._tallies[0].is_empty and self._tallies[0].size == size:
+            self._since = (max(since, tally.at - self._within), size)       # nothing happened before that
 
     def _growth(self, now: datetime, var: Optional[Space]) -> LogGrowth:
         since, size_then = self._since or (now, 0)

@@ -194,6 +194,8 @@ class Auditor:
         if noise != self.noise:
             self.noisy_at = now
             self.noises.append((now, max(0, noise - self.noise), here.storming))
+            while self.noises[0][0] <= now - self.rehearsal.settings.log.storm.within.total_seconds():
+                self.noises.popleft()
             self.noise = noise
 
     def hears_hmc_errors(self) -> bool:
