@@ -232,15 +232,15 @@ def test_a_scenario_comes_out_the_same(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", (1, 2, 3))
-@pytest.mark.parametrize("name", SCENARIOS)
-def test_every_scenario_comes_out_the_same(name: str, seed: int, tmp_path: Path) -> None:
-    told_alike(write(name, seed, days=1.0 + seed % 2), tmp_path, least_skipped=0.0)
+@pytest.mark.parametrize("seed, name", enumerate(SCENARIOS))
+def test_every_scenario_comes_out_the_same(seed: int, name: str, tmp_path: Path) -> None:
+    """To tick through a day takes seconds: half a day each, in which something happens and is over."""
+    told_alike(write(name, seed, days=0.5), tmp_path, least_skipped=0.0)
 
 
 # -- what it costs
 
-def test_a_quiet_month_costs_few_looks(tmp_path: Path):
+def test_a_quiet_month_costs_few_looks(tmp_path: Path) -> None:
     rehearsal = played(a_script(hours=30 * 24), tmp_path, "", skipping=True)
 
     assert rehearsal.skip is not None and 30 * 86400.0 - rehearsal.skip.skipped < 2.5 * HOUR
