@@ -232,7 +232,7 @@ def test_a_scenario_comes_out_the_same(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed, name", enumerate(SCENARIOS))
+@pytest.mark.parametrize("seed, name", list(enumerate(SCENARIOS)))
 def test_every_scenario_comes_out_the_same(seed: int, name: str, tmp_path: Path) -> None:
     """To tick through a day takes seconds: half a day each, in which something happens and is over."""
     told_alike(write(name, seed, days=0.5), tmp_path, least_skipped=0.0)
