@@ -630,8 +630,9 @@ def test_an_archive_that_unpacks_without_end_is_refused(
     assert "unpacks to more than 1 MiB" in told(tmp_path / "b.tar.gz", anywhere, capsys)
 
 
-@pytest.mark.parametrize("content", [b"", b"\x1f\x8b", b"garbage" * 999, b"\0" * 5000, gzip.compress(b"x" * 5000, mtime=0), b"PK\x03\x04"],
-                         ids=("empty", "a beginning", "garbage", "noughts", "another's gzip", "a zip"))
+@pytest.mark.parametrize("content", [
+    b"", b"\x1f\x8b", b"garbage" * 999, b"\0" * 5000, gzip.compress(b"x" * 5000, mtime=0), b"PK\x03\x04",
+], ids=("empty", "a beginning", "garbage", "noughts", "another's gzip", "a zip"))
 def test_what_is_no_archive_ends_in_one_sentence(content: bytes, anywhere: str, tmp_path: Path, capsys: Capture) -> None:
     (tmp_path / "b.tar.gz").write_bytes(content)
 

@@ -364,7 +364,8 @@ BAD_LEDGERS: Mapping[str, Bad] = {
     "damaged": Bad(torn_apart, "the checksum of line 2 is wrong; set aside as LEDGER.damaged-1", kept=False),
     "of a newer version": Bad(newer, "cannot use LEDGER: a newer rmcagent wrote it; install that, or move it away"),
     "somebody else's": Bad(lambda path: os.chown(path, 65534, -1),
-                           "cannot trust LEDGER: its owner is uid 65534, who could change it; move it away, and start the agent again"),
+                           "cannot trust LEDGER: its owner is uid 65534, who could change it; "
+                           "move it away, and start the agent again"),
 }
 
 
