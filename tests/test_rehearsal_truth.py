@@ -209,6 +209,7 @@ def test_what_a_deed_brings_on_itself_does_not_speak_against_it(audit: Auditor) 
     (lambda here: here.crash("IBM.MgmtDomainRM"), "IBM.MgmtDomainRM does not run"),
     (lambda here: here.hmc_down(HMC2), f"{HMC2} is not connected"),
     (lambda here: here.hmc(None, known=False, stuck="never"), "no HMC is known"),
+    (lambda here: (here.hmc(None, known=False, stuck="never"), here.in_band()), ""),
     (lambda here: setattr(here, "node_id_copy", "0" * 16), "the node ids disagree"),
     (lambda here: here.disable_at_boot(), "RMC does not start at boot"),
     (lambda here: here.fill_var(0.9), "/var is full"),

@@ -62,7 +62,7 @@ CLUSTERS = (
 CONNECTED = Danger("an HMC is connected", lambda audit, here: any(hmc.connected for hmc in here.hmcs), ("status",), DISRUPTIVE)
 CUTS = (
     CONNECTED,
-    Danger("an HMC is connected in-band", lambda audit, here: bool(here.in_band_hosts) and here.active("mcproxy"), ("in_band",),
+    Danger("an HMC is connected in-band", lambda audit, here: _in_band(here), ("in_band",),
            DISRUPTIVE),
     Danger("a migration is under way", lambda audit, here: here.migrating, ("busy.migration",),
            DISRUPTIVE | {Remedy.LPARMGR}),
@@ -95,6 +95,10 @@ def _used(here: Partition) -> float:
     return 1.0 - here.var_free / here.var_size
 
 
+def _in_band(here: Partition) -> bool:
+    return bool(here.in_band_hosts) and here.active("mcproxy")
+
+
 def ails(here: Partition, settings: Settings) -> str:
     """What is wrong with this partition and must be seen by whoever looks; "" when nothing is."""
     if not here.active("ctrmc"):
@@ -107,7 +111,7 @@ def ails(here: Partition, settings: Settings) -> str:
     lost = [hmc.address for hmc in here.hmcs if hmc.known and not hmc.connected]
     if lost:
         return f"{lost[0]} is not connected"
-    if here.hmcs and not any(hmc.connected for hmc in here.hmcs):
+    if here.hmcs and not any(hmc.connected for hmc in here.hmcs) and not _in_band(here):
         return "no HMC is known"
     if here.node_id != here.node_id_copy:
         return "the node ids disagree"
