@@ -42,6 +42,7 @@ MAY_IMPORT: Mapping[str, Tuple[str, ...]] = {
     "entries": ("model",),
     "ledger": (*HALL, "records", "entries"),
     "folders": (),
+    "whole": (),
     "inbox": ("clock",),
     "report": HALL,
     "show": HALL,                        # pure text; what it prints of the rooms' work are the model's nouns
@@ -49,7 +50,7 @@ MAY_IMPORT: Mapping[str, Tuple[str, ...]] = {
     "memory": (*HALL, "reason", "ledger"),
     "picture": ("picture",),             # pure text, for history and rehearsals
     "classify": (*HALL, "partition", "show", "classify"),
-    "collect": (*HALL, "partition", "show"),
+    "collect": (*HALL, "partition", "show", "whole"),
     "doctor": (*HALL, "partition", "show", "folders", "doctor"),
     "deeds": TURN,
     "cycle": (*TURN, "memory", "episodes", "deeds"),
@@ -57,9 +58,10 @@ MAY_IMPORT: Mapping[str, Tuple[str, ...]] = {
     "life": (*TURN, "cycle", "lives"),
     "daemon": (*TURN, "episodes", "deeds", "cycle", "show", "folders", "inbox", "life", "lives"),
     "published": (),
-    "cli": (*TURN, "cycle", "show", "published", "daemon", "classify", "collect", "doctor", "sim"),
+    "command": (*TURN, "cycle", "show", "published", "daemon", "classify", "collect", "doctor", "sim", "command"),
+    "cli": ("command",),
     "__main__": ("cli",),
-    "sim": (*TURN, "episodes", "deeds", "cycle", "life", "lives", "show", "daemon", "picture", "records", "sim"),
+    "sim": (*TURN, "episodes", "deeds", "cycle", "life", "lives", "show", "daemon", "picture", "records", "whole", "sim"),
 }
 
 
@@ -73,13 +75,13 @@ def layers(source: Source) -> Iterator[str]:
 
 
 def simulation_is_reached_late(source: Source) -> Iterator[str]:
-    """Only functions of cli import sim, so that nothing a daemon loads can drag the simulation in."""
+    """Only functions of a command import sim, so that nothing a daemon loads can drag the simulation in."""
     if source.name.startswith("sim"):
         return
     at_the_top = {id(node) for node in outside_functions(source.tree)}
     for node, wanted in imports(source.tree):
-        if within(wanted, "rmcagent.sim") and (source.name != "cli" or id(node) in at_the_top):
-            yield f"{source.name}:{node.lineno} imports {wanted} outside a function of cli"
+        if within(wanted, "rmcagent.sim") and (source.name != "command.here" or id(node) in at_the_top):
+            yield f"{source.name}:{node.lineno} imports {wanted} outside a function of a command"
 
 
 # ---- the machine -------------------------------------------------------------------------------------------------------
@@ -98,6 +100,7 @@ TOUCHES_THE_MACHINE: Mapping[str, str] = {
     "partition.logs.watch": "names of files",
     "partition.bundle.read": "a folder or an archive of captured answers",
     "collect": "the bundle it writes",
+    "whole": "files that were asked for by name",
     "clock": "the time",
     "config.files": "who owns the configuration, and who may write it",
     "ledger": "its folder",
@@ -106,7 +109,12 @@ TOUCHES_THE_MACHINE: Mapping[str, str] = {
     "inbox": "a request and its answer are files",
     "report": "syslog, the journal, the metrics file",
     "daemon": "signals, the lock, readiness",
-    "cli": "the terminal, exit codes",
+    "cli": "stdout that takes no more",
+    "command.arguments": "the terminal: how wide, whether coloured",
+    "command.files": "where the configuration and status.json are",
+    "command.told": "the name of the public folder, and what waits between two looks at it",
+    "command.asked": "who asks",
+    "command.here": "the file that is classified",
     "published": "the document, its daemon's pid, the time",
     "sim.live.shims": "real executables for the real daemon",
     "sim.live.world": "the process behind those executables",
@@ -114,7 +122,7 @@ TOUCHES_THE_MACHINE: Mapping[str, str] = {
     "sim.demo": "the terminal",
     "sim.rehearsal.run": "the folder of a rehearsed agent's state",
     "sim.rehearsal.audit.words": "how large that folder is",
-    "sim.rehearsal.rehearse": "those folders, a script, the picture's file",
+    "sim.rehearsal.rehearse": "those folders, a script",
 }
 # "One thread"; and sqlite3 may be missing from AIX's own Python.
 NOBODY = ("threading", "multiprocessing", "asyncio", "concurrent", "sqlite3", "pickle")
@@ -156,7 +164,7 @@ def nothing_listens(source: Source) -> Iterator[str]:
 
 # ---- how a file reads --------------------------------------------------------------------------------------------------
 
-MAY_PRINT = ("cli", "sim.demo", "sim.live.shims", "sim.live.world")
+MAY_PRINT = ("cli", "command.told", "command.here", "sim.demo", "sim.live.shims", "sim.live.world")
 BROAD_EXCEPTS: Mapping[str, int] = {"life": 1, "cli": 1}       # the one that ends a turn; the one that ends a command
 LONGEST_MODULE = 400
 LONGER: Mapping[str, int] = {"model": 560}                       # every noun in one place is worth the length

@@ -534,16 +534,6 @@ def test_nothing_is_written_over(there: str, policy: str, tmp_path: Path, capsys
     assert other.read_text() == "precious" and not (tmp_path / "none").exists()
 
 
-def test_what_appears_while_it_is_gathered_is_not_written_over_either(tmp_path: Path) -> None:
-    out = tmp_path / "b.tar.gz"
-    out.symlink_to(tmp_path / "none")
-
-    with pytest.raises(OSError, match="there is something of that name"):
-        collect._write(str(out), b"x")
-
-    assert not (tmp_path / "none").exists() and [file.name for file in tmp_path.iterdir()] == ["b.tar.gz"]
-
-
 def test_a_folder_that_is_not_there_is_told(policy: str, tmp_path: Path, capsys: Capture) -> None:
     assert main(["collect", "--out", str(tmp_path / "none" / "b.tar.gz"), "--config", policy]) == 1
 

@@ -19,6 +19,7 @@ from rmcagent.partition.observe import KEEP_ERRPT, Observer
 from rmcagent.partition.platform import PATHS, Place, place
 from rmcagent.partition.system.run import answer_id
 from rmcagent.show import clean
+from rmcagent.whole import written
 
 LARGEST_ANSWER = 1 << 20
 LARGEST_BUNDLE = 16 << 20
@@ -68,7 +69,8 @@ def collect(config_path: str, out: str) -> str:
         sys.stdout.buffer.write(bundle)
         sys.stdout.buffer.flush()
     else:
-        _write(path, bundle)
+        with written(path, "--out", 0o600) as write:
+            write(bundle)
     return _told(path, len(bundle), gathered)
 
 
@@ -339,39 +341,6 @@ def _keep_bounds_and_secrets(gathered: Gathered) -> None:
 def pack(gathered: Gathered, name: str, at: float) -> bytes:
     """The archive's bytes: one folder, plain files, ours alone."""
     return packed({**gathered.files, LEFT_OUT: "".join(f"{line}\n" for line in gathered.left_out)}, name, at)
-
-
-def _write(path: str, content: bytes) -> None:
-    """All of it under a name that was free, or nothing: written aside, then given its name, which follows no link."""
-    aside = f"{path}.{os.getpid()}.part"
-    try:
-        number = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    except OSError as problem:
-        raise OSError(f"cannot write {path}: {problem.strerror}; give another --out") from None
-    try:
-        with open(number, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        _give_name(aside, path)
-    except FileExistsError:
-        raise OSError(f"cannot write {path}: there is something of that name; give another --out") from None
-    except OSError as problem:
-        raise OSError(f"cannot write {path}: {problem.strerror}; give another --out") from None
-    finally:
-        if os.path.lexists(aside):
-            os.unlink(aside)
-
-
-def _give_name(aside: str, path: str) -> None:
-    try:
-        os.link(aside, path)
-    except FileExistsError:
-        raise
-    except OSError:                     # a file system that knows no links
-        if os.path.lexists(path):
-            raise FileExistsError(path) from None
-        os.rename(aside, path)
 
 
 def _policy(path: str) -> Tuple[config.Loaded, str]:

@@ -25,6 +25,7 @@ from rmcagent.sim.rehearsal.outcome.tally import Tally
 from rmcagent.sim.rehearsal.run import Rehearsal
 from rmcagent.sim.rehearsal.scenarios import SCENARIOS, write
 from rmcagent.sim.rehearsal.script import DAY, Script
+from rmcagent.whole import written
 
 DONE, BROKEN = 0, 20
 LONGEST_SCRIPT = 1 << 20
@@ -116,11 +117,12 @@ class Playbill:
     def one(self, script: Script, shows: str, picture: str) -> int:
         """One rehearsal: its timeline, and what it came to."""
         began = self.clock.monotonic()
-        drawing: ContextManager[Optional[Callable[[str], object]]] = _drawing(picture) if picture else nullcontext()
+        drawing: ContextManager[Optional[Callable[[bytes], object]]] = (
+            written(picture, "--svg", 0o644, over=True) if picture else nullcontext())
         with drawing as draw:
             played, film = self._played(script, filmed=bool(picture))
             if draw is not None and film is not None:
-                draw(film.picture(f"{script.name}, seed {script.seed}"))
+                draw(film.picture(f"{script.name}, seed {script.seed}").encode("ascii"))
         if self.as_json:
             return self._json({**self._document(), "scenario": script.name, "seed": script.seed,
                                "platform": script.platform.value, "timeline": told.timeline_document(played)})
@@ -336,25 +338,6 @@ def _text(path: str) -> str:
     if len(content) > LONGEST_SCRIPT:
         raise Mistaken(f"cannot read {path}: it is over {LONGEST_SCRIPT >> 20} MiB, write a shorter one", in_script=True)
     return content.decode("utf-8", "replace")
-
-
-@contextmanager
-def _drawing(path: str) -> Iterator[Callable[[str], object]]:
-    """A picture in the making: its place is taken before what lasts, and it gets its name when it is whole, through no link."""
-    if os.path.lexists(path) and not stat.S_ISREG(os.lstat(path).st_mode):
-        raise OSError(f"cannot write {path}: there is something of that name that is no regular file; give another --svg")
-    aside = f"{path}.{os.getpid()}.part"
-    try:
-        number = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644)
-    except OSError as problem:
-        raise OSError(f"cannot write {path}: {problem.strerror}; give another --svg") from None
-    try:
-        with open(number, "w", encoding="ascii") as file:
-            yield file.write
-        os.rename(aside, path)
-    finally:
-        if os.path.lexists(aside):
-            os.unlink(aside)
 
 
 @contextmanager
