@@ -45,7 +45,7 @@ MAY_IMPORT: Mapping[str, Tuple[str, ...]] = {
     "whole": (),
     "inbox": ("clock",),
     "report": HALL,
-    "show": HALL,                        # pure text; what it prints of the rooms' work are the model's nouns
+    "show": (*HALL, "show"),             # pure text; what it prints of the rooms' work are the model's nouns
     "episodes": (*HALL, "reason", "ledger", "report"),
     "memory": (*HALL, "reason", "ledger"),
     "picture": ("picture",),             # pure text, for history and rehearsals
@@ -59,7 +59,7 @@ MAY_IMPORT: Mapping[str, Tuple[str, ...]] = {
     "daemon": (*TURN, "episodes", "deeds", "cycle", "show", "folders", "inbox", "life", "lives"),
     "published": (),
     "command": (*TURN, "cycle", "show", "published", "daemon", "classify", "collect", "doctor", "sim", "command"),
-    "cli": ("command",),
+    "cli": ("command.arguments", "command.table"),
     "__main__": ("cli",),
     "sim": (*TURN, "episodes", "deeds", "cycle", "life", "lives", "show", "daemon", "picture", "records", "whole", "sim"),
 }

@@ -22,7 +22,7 @@ def of_lssyscfg(answer: Answer) -> Told:
 def _of_partitions(found: Tuple[ManagedPartition, ...]) -> Told:
     capable = sum(one.dlpar_capable is True for one in found)
     untold = sum(one.dlpar_capable is None for one in found)
-    facts = show._each(found, "id name address dlpar_capable because")
+    facts = show.each(found, "id name address dlpar_capable because")
     words = {True: "yes", False: "no", None: "not told"}
     lines = [f"{' '.join(filter(None, (one.name, one.address, one.id)))}: {words[one.dlpar_capable]}, {one.because}"
              for one in found]

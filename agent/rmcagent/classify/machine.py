@@ -27,7 +27,7 @@ def of_errpt(answer: Answer) -> Told:
     rows = parse.errpt(answer)
     ours = [row for row in rows if row.resource in RELEVANT]
     labels = Counter(re.findall(r"^LABEL:[ \t]+(\w{1,32})", answer.stdout, re.MULTILINE))
-    entries = show._each(ours, "identifier at_text type class_ resource description")
+    entries = show.each(ours, "identifier at_text type class_ resource description")
     facts = [{name.rstrip("_"): value for name, value in entry.items()} for entry in entries]
     lines = [f"{at[:2]}-{at[2:4]} {at[4:6]}:{at[6:8]} {row.resource}: {row.description}" for row in ours for at in [row.at_text]]
     detail = f", {sum(labels.values())} in detail" if labels else ""
@@ -63,7 +63,7 @@ def of_trusted(answer: Answer) -> Told:
     found = parse.ctsthl(answer)
     keys = len({one.digest for one in found})
     return Told(f"{count(len(found), 'trusted host')} with {count(keys, 'key')}",
-                {"trusted_hosts": show._each(found, "identity method digest")},
+                {"trusted_hosts": show.each(found, "identity method digest")},
                 (("Trusted", [f"{one.identity} {one.method}, digest {one.digest}" for one in found]),))
 
 
@@ -92,7 +92,7 @@ def of_lsitab(answer: Answer) -> Told:
         raise cannot(answer, "it shows no entry")
     off = entry.action == "off"
     return Told(f"init runs {entry.command} ({entry.identifier}, {entry.action}, run level {entry.runlevel or 'any'})",
-                {"entry": show._facts(entry, "identifier runlevel action command")},
+                {"entry": show.row(entry, "identifier runlevel action command")},
                 means=(f"{entry.identifier} does not start at boot",) if off else ())
 
 

@@ -58,7 +58,7 @@ def of_definitions(answer: Answer) -> Told:
     means = (NO_REMOTE,) if ours is not None and "-r" not in ours.arguments.split() else ()
     lines = [f"{one.name}: {one.path} {one.arguments}".strip() + f" ({one.action}, group {one.group or 'none'})" for one in found]
     return Told(f"definitions of {count(len(found), 'subsystem')}, {'with' if ours else 'without'} ctrmc",
-                {"definitions": show._each(found, "name path arguments action group")},
+                {"definitions": show.each(found, "name path arguments action group")},
                 (("Defined", lines),), means)
 
 

@@ -34,7 +34,7 @@ def document(told: Told) -> Dict[str, Any]:
                 if isinstance(noun, (list, tuple, dict)) and len(noun) > show.MOST_ROWS]
     facts = {"schema": 1, "kind": told.kind, "understood": told.understood, "because": told.because, "means": told.means,
              "notes": [*told.notes, *left_out], **told.nouns}
-    plain: Dict[str, Any] = show._plain(facts, lambda moment: moment)
+    plain: Dict[str, Any] = show.plain(facts, lambda moment: moment)
     return plain
 
 

@@ -1,0 +1,45 @@
+"""What is printed of a look: facts -> text, JSON and exit codes. Pure; a module is loaded when one of its names is asked for."""
+from __future__ import annotations
+
+TYPE_CHECKING = False                     # typing's own would be an import that `status` pays for
+if TYPE_CHECKING:
+    from typing import Any
+
+    from rmcagent.show.codes import PLAN_CODES, STATUS_CODES, as_of, plan_code, stale, status_code
+    from rmcagent.show.facts import MOST_ROWS, Document, document, each, plain, row
+    from rmcagent.show.plan import plan_text, why_text
+    from rmcagent.show.screen import LONGEST_PARAGRAPH, LONGEST_TEXT, NARROWEST, ROWS_SHOWN, Screen, clean
+    from rmcagent.show.status import status_text
+
+__all__ = (
+    "PLAN_CODES", "STATUS_CODES", "as_of", "plan_code", "stale", "status_code",
+    "MOST_ROWS", "Document", "document", "each", "plain", "row",
+    "plan_text", "why_text",
+    "LONGEST_PARAGRAPH", "LONGEST_TEXT", "NARROWEST", "ROWS_SHOWN", "Screen", "clean",
+    "status_text",
+)
+
+
+def __getattr__(name: str) -> Any:
+    """The name from its module: who prints a screen must not load what makes the document."""
+    from rmcagent.show import screen
+
+    if name in __all__ and hasattr(screen, name):
+        return getattr(screen, name)
+    if name in ("MOST_ROWS", "Document", "document", "each", "plain", "row"):
+        from rmcagent.show import facts
+
+        return getattr(facts, name)
+    if name in ("plan_text", "why_text"):
+        from rmcagent.show import plan
+
+        return getattr(plan, name)
+    if name == "status_text":
+        from rmcagent.show import status
+
+        return status.status_text
+    if name in __all__:
+        from rmcagent.show import codes
+
+        return getattr(codes, name)
+    raise AttributeError(f"module {__name__} has no {name}")
