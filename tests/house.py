@@ -44,7 +44,7 @@ MAY_IMPORT: Mapping[str, Tuple[str, ...]] = {
     "folders": (),
     "whole": (),
     "inbox": ("clock",),
-    "report": HALL,
+    "report": (*HALL, "report"),
     "show": (*HALL, "show"),             # pure text; what it prints of the rooms' work are the model's nouns
     "episodes": (*HALL, "reason", "ledger", "report"),
     "memory": (*HALL, "reason", "ledger"),
@@ -107,7 +107,10 @@ TOUCHES_THE_MACHINE: Mapping[str, str] = {
     "records": "fsync and rename",
     "folders": "who owns the folders we rely on, and who may write them",
     "inbox": "a request and its answer are files",
-    "report": "syslog, the journal, the metrics file",
+    "report.reporter": "its pid, the host's name",
+    "report.syslog": "the socket",
+    "report.journal": "whether the journal's socket is there, and takes anything now",
+    "report.files": "the log file, what is published",
     "daemon": "signals, the lock, readiness",
     "cli": "stdout that takes no more",
     "command.arguments": "the terminal: how wide, whether coloured",
@@ -126,7 +129,7 @@ TOUCHES_THE_MACHINE: Mapping[str, str] = {
 }
 # "One thread"; and sqlite3 may be missing from AIX's own Python.
 NOBODY = ("threading", "multiprocessing", "asyncio", "concurrent", "sqlite3", "pickle")
-ONE_MODULE_EACH = {"yaml": "config.reading", "psutil": "partition.host", "systemd": "report",
+ONE_MODULE_EACH = {"yaml": "config.reading", "psutil": "partition.host", "systemd": "report.journal",
                    "importlib": "partition.system.perform"}
 
 

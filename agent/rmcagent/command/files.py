@@ -1,0 +1,50 @@
+"""Which files a command reads: the configuration, and what the daemon published."""
+from __future__ import annotations
+
+import os
+import sys
+
+from rmcagent import published
+from rmcagent.command import arguments
+from rmcagent.command.arguments import INVALID, UNKNOWN, Cannot
+
+TYPE_CHECKING = False                     # typing's own would be an import that `status` pays for
+if TYPE_CHECKING:
+    from typing import Any, Dict, Optional
+
+    from rmcagent.command.arguments import Asked
+    from rmcagent.config import Loaded
+
+
+def public(asked: Asked) -> str:
+    """Where status.json is: the platform's own folder, unless a configuration that was named, or is installed and speaks of
+    another, says otherwise; the latter is read only where nothing was published."""
+    folder = "/var/rmcagent/public" if sys.platform.startswith("aix") else "/run/rmcagent"
+    path = os.path.join(folder, "status.json")
+    if "--config" in asked.options:
+        return os.path.join(load(asked).settings.paths.get("public", folder), "status.json")
+    if not os.path.exists(path) and os.access(arguments.CONFIG, os.R_OK):
+        try:
+            return os.path.join(load(asked).settings.paths.get("public", folder), "status.json")
+        except Cannot:
+            return path                   # with a configuration like that no daemon runs
+    return path
+
+
+def document(path: str) -> Optional[Dict[str, Any]]:
+    try:
+        return published.read(path)
+    except ValueError as reason:
+        raise Cannot(UNKNOWN, str(reason)) from None
+
+
+def load(asked: Asked) -> Loaded:
+    from rmcagent import config
+
+    try:
+        runs_none = "--from" in asked.options or asked.verb == "rehearse"
+        if runs_none and asked.config == arguments.CONFIG and not os.path.exists(arguments.CONFIG):
+            return config.parse("{}", "")
+        return config.load(asked.config)
+    except config.ConfigError as wrong:
+        raise Cannot(INVALID, str(wrong)) from None

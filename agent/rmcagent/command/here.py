@@ -1,0 +1,92 @@
+"""What is done here and now by the command itself: run, plan, classify, collect, doctor, config, rehearse, demo."""
+from __future__ import annotations
+
+import sys
+
+from rmcagent.command.arguments import DONE, FAILED, INVALID, USAGE, Asked, Cannot, as_json, colour, columns, complain
+from rmcagent.command.files import load
+from rmcagent.show.codes import plan_code
+from rmcagent.show.screen import clean
+
+
+def start(asked: Asked) -> int:
+    loaded = load(asked)
+    from rmcagent import daemon
+
+    try:
+        return daemon.run(loaded, asked.config)
+    except daemon.Locked as reason:
+        raise Cannot(FAILED, str(reason)) from None
+
+
+def plan(asked: Asked) -> int:
+    from rmcagent import daemon
+
+    captured = asked.options.get("--from")
+    document = daemon.plan_from(load(asked), captured) if captured else daemon.plan(load(asked), asked.config)
+    from rmcagent.show.plan import plan_text
+
+    text = (daemon.preface(document, columns()) if captured else "") + plan_text(document, columns(), colour())
+    sys.stdout.write(as_json(document) + "\n" if asked.json else text)
+    return plan_code(document)
+
+
+def config_check(asked: Asked) -> int:
+    loaded = load(asked)
+    for warning in loaded.warnings:
+        complain(f"warning: {warning}")
+    files = f"{len(loaded.files)} file" + ("" if len(loaded.files) == 1 else "s")
+    print(f"OK: {clean(asked.config)} ({files}), policy {loaded.hash}")
+    return DONE
+
+
+def config_show(asked: Asked) -> int:
+    from rmcagent.config.shown import document, text
+
+    loaded = load(asked)
+    sys.stdout.write(as_json(document(loaded)) + "\n" if asked.json else text(loaded))
+    return DONE
+
+
+def collect(asked: Asked) -> int:
+    from rmcagent import collect
+
+    said = collect.collect(asked.config, asked.options.get("--out", ""))
+    (sys.stderr if asked.options.get("--out") == "-" else sys.stdout).write(said)
+    return DONE
+
+
+def classify(asked: Asked) -> int:
+    from rmcagent import classify
+
+    path = asked.words[0] if asked.words else "-"
+    with open(0 if path == "-" else path, "rb", closefd=path != "-") as file:
+        told = classify.tell(file.read, path)
+    if not told.understood and not asked.json:
+        raise Cannot(FAILED, classify.complaint(told))
+    sys.stdout.write(as_json(classify.document(told)) + "\n" if asked.json else classify.text(told, columns(), colour()))
+    return DONE if told.understood else FAILED
+
+
+def doctor(asked: Asked) -> int:
+    from rmcagent import doctor
+
+    return doctor.main(asked.config, asked.json, columns(), sys.stdout.write)
+
+
+def rehearse(asked: Asked) -> int:
+    loaded = load(asked)
+    from rmcagent.sim.rehearsal import rehearse
+
+    for warning in loaded.warnings:
+        complain(f"warning: {warning}")
+    try:
+        return rehearse.main(asked.options, loaded, asked.config, columns(), sys.stdout.write, sys.stderr)
+    except rehearse.Mistaken as wrong:
+        raise Cannot(INVALID if wrong.in_script else USAGE, str(wrong)) from None
+
+
+def demo(asked: Asked) -> int:
+    from rmcagent.sim import demo
+
+    return demo.main()
