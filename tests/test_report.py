@@ -13,9 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rmcagent import report
 from rmcagent.config import Report, Syslog
-from rmcagent.report import EVENTS, Event, Reporter, line, publish
+from rmcagent.report import EVENTS, Event, Reporter, files, line, publish, text
+from rmcagent.report import syslog as syslogs
+from rmcagent.report.events import SEVERITIES
 from rmcagent.sim.clock import VirtualClock
 
 NOON = datetime(2026, 5, 4, 12, 0, 28, tzinfo=timezone.utc)
@@ -32,9 +33,9 @@ def test_the_codes_are_those_that_were_agreed_upon() -> None:
 
 
 def test_each_code_ends_in_its_level_and_is_explained() -> None:
-    for code, (level, name, meaning) in EVENTS.items():
-        assert code[-1] == level and level in report.SEVERITIES
-        assert name and meaning.endswith(".")
+    for code, event in EVENTS.items():
+        assert code[-1] == event.level and event.level in SEVERITIES
+        assert event.name and event.meaning.endswith(".") and event.do.endswith(".")
 
 
 def test_a_line_is_code_word_and_fields() -> None:
@@ -149,7 +150,7 @@ def sink(path: Path) -> Iterator[Sink]:
 
 
 def settings(path: Path, file: str = "off", facility: str = "daemon") -> Report:
-    return Report(Syslog(facility, str(path)), "auto", "auto", "off", file, timedelta(hours=6))
+    return Report(Syslog(facility, str(path), "rfc3164"), "auto", "auto", "off", file, timedelta(hours=6))
 
 
 Telling = Callable[..., Tuple[Reporter, VirtualClock]]
@@ -197,7 +198,7 @@ def test_levels_become_severities(reporter: Telling, code: str, severity: int, p
 
 
 def test_days_below_ten_are_padded_with_a_blank() -> None:
-    assert report._stamp(NOON) == "May  4 12:00:28"
+    assert text.rfc3164(27, NOON, 1, "said") == "<27>May  4 12:00:28 rmcagent[1]: said"
 
 
 def test_lines_wait_while_syslog_is_away_and_arrive_in_order(reporter: Telling, path: Path) -> None:
@@ -329,8 +330,8 @@ class Sipping:
 
 
 def test_a_stream_that_takes_half_a_line_gets_the_other_half_later(path: Path, sink: Sink) -> None:
-    sipping, syslog = Sipping(), report.Syslog(str(path))
-    syslog.socket, syslog.socket_is, syslog.stream = sipping, report._identity(str(path)), True      # type: ignore[assignment]
+    sipping, syslog = Sipping(), syslogs.Syslog(str(path))
+    syslog.socket, syslog.socket_is, syslog.stream = sipping, syslogs.identity_of(str(path)), True      # type: ignore[assignment]
     for number in range(400):
         syslog.send(b"<27>May  4 12:00:28 rmcagent[1]: RMCA4001E needs a human n=%d" % number)
     while syslog.queue:
@@ -434,8 +435,8 @@ def test_what_is_remembered_stays_bounded(reporter: Telling, tmp_path: Path) -> 
     for number in range(5000):
         told.emit(numbered(number, "RMCA4001E"))
 
-    assert len(told.said) <= report.QUEUED_LINES
-    assert len(told.syslog.queue) <= report.QUEUED_LINES
+    assert len(told.said) <= syslogs.QUEUED_LINES
+    assert len(told.syslog.queue) <= syslogs.QUEUED_LINES
 
 
 # ---- the log file
@@ -458,11 +459,11 @@ def test_the_log_file_is_rotated_at_a_mebibyte_and_five_are_kept(tmp_path: Path)
     said = b"x" * 99_999 + b"\n"
 
     for _ in range(100):
-        report._append(str(file), said)
+        files.append(str(file), said)
 
     sizes = {kept.name: kept.stat().st_size for kept in tmp_path.iterdir()}
     assert set(sizes) == {"rmcagent.log", *(f"rmcagent.log.{number}" for number in range(1, 5))}
-    assert all(size <= report.FILE_BYTES for size in sizes.values())
+    assert all(size <= files.FILE_BYTES for size in sizes.values())
 
 
 def test_a_file_that_cannot_be_written_is_left_alone(reporter: Telling, tmp_path: Path) -> None:
@@ -482,7 +483,7 @@ def test_a_file_that_cannot_be_written_is_left_alone(reporter: Telling, tmp_path
     ("auto", "linux", None), ("off", "aix", None), ("/tmp/x.log", "linux", "/tmp/x.log"),
 ])
 def test_where_syslog_records_nothing_by_default_we_keep_a_file(wanted: str, platform: str, file: str) -> None:
-    assert report._file(wanted, platform) == file
+    assert files.log_path(wanted, platform) == file
 
 
 # ---- the public document
