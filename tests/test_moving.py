@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from rmcagent.clock import Steady
 from rmcagent.sim.clock import VirtualClock
-from rmcagent.sim.moving import MovingSteady, Watch, moving, plain, span, ticks
+from rmcagent.sim.moving import MovingSteady, Watch, moving, plain, slope_of, span, ticks
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=timezone.utc)
 MINUTE = timedelta(minutes=1)
@@ -250,7 +250,7 @@ def test_a_comparison_comes_out_otherwise_just_when_it_said_it_would(
     assert compare(*(sides if left else sides[::-1])) == answer(timedelta(0))
 
     # Seconds are floats, and what moves twice as fast may meet the other between two microseconds.
-    slack = timedelta(microseconds=0 if not isinstance(value, float) and abs(value.slope) == 1 else 2)
+    slack = timedelta(microseconds=0 if not isinstance(value, float) and abs(slope_of(value)) == 1 else 2)
     for told in seconds(watch):
         flip = timedelta(microseconds=round(told * 1e6))
         assert answer(flip + slack) != answer(timedelta(0))

@@ -7,7 +7,7 @@ from itertools import count
 from typing import Callable, List, Optional, Protocol, Tuple
 
 from rmcagent.clock import SystemClock
-from rmcagent.sim.moving import Watch, moving, span, ticks
+from rmcagent.sim.moving import Ticks, Watch, moving, span, ticks
 
 NEW_YEAR = datetime(2026, 1, 1, tzinfo=timezone.utc)
 MICRO = 1_000_000
@@ -43,13 +43,19 @@ class VirtualClock:
         self._agenda = Agenda()
         self.after: Callable[[], None] = lambda: None
         self.watch: Optional[Watch] = None      # who wants to know what the time is compared with
+        self._told: Optional[Ticks] = None      # the seconds as last told, if they are still these
 
     def now(self) -> datetime:
         return moving(self._wall, self.watch) if self.watch and self.watch.on else self._wall
 
     def monotonic(self) -> float:
-        seconds = (self._since - self._boot_at) / MICRO
-        return ticks(seconds, self.watch) if self.watch and self.watch.on else seconds
+        watch = self.watch
+        if watch is None or not watch.on:
+            return (self._since - self._boot_at) / MICRO
+        told = self._told
+        if told is None or told.turn != watch.turn:
+            told = self._told = ticks((self._since - self._boot_at) / MICRO, watch)
+        return told
 
     def since(self, monotonic: float) -> timedelta:
         """How long ago that was."""
@@ -81,11 +87,11 @@ class VirtualClock:
         self._wall += by
 
     def rebooted(self) -> None:
-        self._boot_at = self._since
+        self._boot_at, self._told = self._since, None
 
     def _move_to(self, since: int) -> None:
         self._wall += timedelta(microseconds=since - self._since)
-        self._since = since
+        self._since, self._told = since, None
 
 
 class FollowingClock(SystemClock):

@@ -31,30 +31,22 @@ class Watch:
         self.turn += 1
         self.flips = []
 
-    def compared(self, ahead: float, slope: float, late: bool, anchor: Anchor) -> None:
-        """Two values `ahead` seconds apart, of which one gains on the other by `slope` seconds a second. `late`: being equal is
-        as being apart was."""
-        seconds = ahead / slope + (LEAST if late else 0.0)
-        if seconds > 0:
-            self.flips.append((anchor, seconds))
-
 
 class Moving:
     """What Moment, Span and Ticks have in common. `anchor`: what was remembered, and a span is counted from."""
 
+    __slots__ = ()
     watch: Watch
     turn = -1
     slope = 0.0
     anchor: Anchor = None
 
-    def moves(self) -> float:
-        return self.slope if self.turn == self.watch.turn else 0.0
-
 
 class Moment(Moving, datetime):
     """A datetime that moves. `derived`: it was worked out in its turn, and no clock told it."""
 
-    derived = False
+    __slots__ = ("watch", "turn", "slope", "derived")
+    derived: bool
 
     def __sub__(self, other: Any) -> Any:
         return _difference(self, other, datetime.__sub__(self, other))
@@ -63,73 +55,83 @@ class Moment(Moving, datetime):
         return _difference(other, self, datetime.__sub__(other, self))
 
     def __add__(self, other: timedelta) -> Any:
-        return _moment(datetime.__add__(self, other), self.watch, self.moves() + slope_of(other), derived=True)
+        return _moment(datetime.__add__(self, other), self.watch, slope_of(self) + slope_of(other), derived=True)
 
     __radd__ = __add__
 
     def replace(self, *parts: Any, **named: Any) -> Any:
-        return _moment(plain(self).replace(*parts, **named), self.watch, self.moves(), self.derived)
+        return _moment(plain(self).replace(*parts, **named), self.watch, slope_of(self), self.derived)
 
     def astimezone(self, tz: Optional[tzinfo] = None) -> Any:
-        return _moment(plain(self).astimezone(tz), self.watch, self.moves(), self.derived)
+        return _moment(plain(self).astimezone(tz), self.watch, slope_of(self), self.derived)
 
 
 class Span(Moving, timedelta):
     """A timedelta that moves."""
 
+    __slots__ = ("watch", "turn", "slope", "anchor")
+
     def __add__(self, other: Any) -> Any:
         if isinstance(other, datetime):
-            return _moment(datetime.__add__(other, self), self.watch, self.moves() + slope_of(other), derived=True)
-        return _span(timedelta.__add__(self, other), self.watch, self.moves() + slope_of(other), _origin(self, other))
+            return _moment(datetime.__add__(other, self), self.watch, slope_of(self) + slope_of(other), derived=True)
+        return _span(timedelta.__add__(self, other), self.watch, slope_of(self) + slope_of(other), _origin(self, other))
 
     __radd__ = __add__
 
     def __sub__(self, other: timedelta) -> Any:
-        return _span(timedelta.__sub__(self, other), self.watch, self.moves() - slope_of(other), _origin(self, other))
+        return _span(timedelta.__sub__(self, other), self.watch, slope_of(self) - slope_of(other), _origin(self, other))
 
     def __rsub__(self, other: timedelta) -> Any:
-        return _span(timedelta.__sub__(other, self), self.watch, slope_of(other) - self.moves(), _origin(self, other))
+        return _span(timedelta.__sub__(other, self), self.watch, slope_of(other) - slope_of(self), _origin(self, other))
 
     def total_seconds(self) -> float:
-        return ticks(timedelta.total_seconds(self), self.watch, self.moves(), self.anchor)
+        return ticks(timedelta.total_seconds(self), self.watch, slope_of(self), self.anchor)
 
 
 class Ticks(Moving, float):
     """Seconds that move."""
 
+    __slots__ = ("watch", "turn", "slope", "anchor")
+
     def __add__(self, other: float) -> Any:
-        return ticks(float.__add__(self, other), self.watch, self.moves() + slope_of(other), _origin(self, other))
+        return ticks(float.__add__(self, other), self.watch, slope_of(self) + slope_of(other), _origin(self, other))
 
     __radd__ = __add__
 
     def __sub__(self, other: float) -> Any:
-        return ticks(float.__sub__(self, other), self.watch, self.moves() - slope_of(other), _since(self, other))
+        return ticks(float.__sub__(self, other), self.watch, slope_of(self) - slope_of(other), _since(self, other))
 
     def __rsub__(self, other: float) -> Any:
-        return ticks(float.__rsub__(self, other), self.watch, slope_of(other) - self.moves(), _since(other, self))
+        return ticks(float.__rsub__(self, other), self.watch, slope_of(other) - slope_of(self), _since(other, self))
 
 
 class MovingSteady(Steady):
     """The steady clock on a clock whose seconds move."""
 
     def __init__(self, steady: Steady, watch: Watch) -> None:
-        super().__init__(steady.clock, steady.anchor_wall, steady.anchor_monotonic)
+        super().__init__(steady.clock, plain(steady.anchor_wall), float(steady.anchor_monotonic))
         self.watch = watch
+        self.told: Tuple[float, datetime] = (0.0, self.anchor_wall)
+
+    def now(self) -> datetime:
+        """What was told of the same seconds is told once more."""
+        monotonic = self.clock.monotonic()
+        if monotonic is not self.told[0]:
+            self.told = (monotonic, self.at(monotonic))
+        return self.told[1]
 
     def at(self, monotonic: float) -> datetime:
-        if not self.watch.on:
-            return super().at(monotonic)
-        return _moment(super().at(monotonic), self.watch, slope_of(monotonic))
+        moment = super().at(float(monotonic))
+        return _moment(moment, self.watch, slope_of(monotonic)) if self.watch.on else moment
 
 
 def slope_of(value: Any) -> float:
-    return value.moves() if isinstance(value, Moving) else 0.0
+    return value.slope if isinstance(value, Moving) and value.turn == value.watch.turn else 0.0
 
 
 def plain(moment: datetime) -> datetime:
     """The same, standing still."""
-    return datetime(moment.year, moment.month, moment.day, moment.hour, moment.minute, moment.second, moment.microsecond,
-                    moment.tzinfo, fold=moment.fold)
+    return moment if type(moment) is datetime else datetime.combine(moment.date(), moment.timetz())
 
 
 def moving(moment: datetime, watch: Watch) -> datetime:
@@ -137,7 +139,7 @@ def moving(moment: datetime, watch: Watch) -> datetime:
     return _moment(moment, watch, 1.0)
 
 
-def ticks(seconds: float, watch: Watch, slope: float = 1.0, anchor: Anchor = None) -> float:
+def ticks(seconds: float, watch: Watch, slope: float = 1.0, anchor: Anchor = None) -> Ticks:
     made = Ticks(seconds)
     made.watch, made.turn, made.slope, made.anchor = watch, watch.turn, slope, anchor
     return made
@@ -149,13 +151,15 @@ def span(length: timedelta, watch: Watch, slope: float = 1.0) -> timedelta:
 
 
 def _moment(moment: datetime, watch: Watch, slope: float, derived: bool = False) -> Moment:
-    made = Moment(moment.year, moment.month, moment.day, moment.hour, moment.minute, moment.second, moment.microsecond,
-                  moment.tzinfo, fold=moment.fold)
+    """`moment` is one that nobody else holds, or that stands still."""
+    made = moment if type(moment) is Moment else Moment.combine(moment.date(), moment.timetz())
     made.watch, made.turn, made.slope, made.derived = watch, watch.turn, slope, derived
     return made
 
 
 def _span(length: timedelta, watch: Watch, slope: float, anchor: Anchor) -> timedelta:
+    if not slope:
+        return length
     made = Span(length.days, length.seconds, length.microseconds)
     made.watch, made.turn, made.slope, made.anchor = watch, watch.turn, slope, anchor
     return made
@@ -164,40 +168,49 @@ def _span(length: timedelta, watch: Watch, slope: float, anchor: Anchor) -> time
 def _difference(left: Any, right: Any, found: Any) -> Any:
     watch = (left if isinstance(left, Moving) else right).watch
     slope = slope_of(left) - slope_of(right)
-    return _moment(found, watch, slope, derived=True) if isinstance(found, datetime) else _span(found, watch, slope,
-                                                                                               _remembered(left, right))
+    if isinstance(found, datetime):
+        return _moment(found, watch, slope, derived=True)
+    return _span(found, watch, slope, _remembered(left, right)) if slope else found
 
 
 def _remembered(left: datetime, right: datetime) -> Optional[datetime]:
     """The one that stands still, unless it was only worked out: what is left of an earlier turn was remembered."""
-    still = [side for side in (left, right) if not slope_of(side)]
-    worked_out = [side for side in still if isinstance(side, Moment) and side.derived and side.turn == side.watch.turn]
-    return still[0] if len(still) == 1 and not worked_out else None
+    if bool(slope_of(left)) is bool(slope_of(right)):
+        return None
+    still = right if slope_of(left) else left
+    worked_out = isinstance(still, Moment) and still.derived and still.turn == still.watch.turn
+    return None if worked_out else still
 
 
 def _origin(left: Any, right: Any) -> Anchor:
     """What the one that moves is counted from; unknown where both do."""
-    moves = [side for side in (left, right) if slope_of(side)]
-    return moves[0].anchor if len(moves) == 1 else None
+    if slope_of(left):
+        return None if slope_of(right) else left.anchor
+    return right.anchor if slope_of(right) else None
 
 
 def _since(left: Any, right: Any) -> Anchor:
     """Now, less seconds that a clock once told, is counted from these."""
-    moves = [side for side in (left, right) if slope_of(side)]
-    still = [side for side in (left, right) if isinstance(side, Ticks) and not side.moves()]
-    return still[0] if still and moves and moves[0].anchor is None else _origin(left, right)
+    moves, other = (left, right) if slope_of(left) else (right, left)
+    if slope_of(moves) and moves.anchor is None and isinstance(other, Ticks) and not slope_of(other):
+        return other
+    return _origin(left, right)
 
 
 def _comparing(kind: Any, name: str, gap: Callable[[Any, Any], float],
                anchor: Callable[[Any, Any], Anchor]) -> Callable[..., Any]:
     compare = getattr(kind, name)
+    late_ahead, late_behind = name in ("__le__", "__gt__"), name in ("__lt__", "__ge__")
 
     def compared(self: Any, other: Any) -> Any:
+        """`late`: being equal is as being apart was."""
         answer = compare(self, other)
-        slope = self.moves() - slope_of(other)
+        slope = slope_of(self) - slope_of(other)
         if slope and answer is not NotImplemented:
-            late = name in (("__le__", "__gt__") if slope > 0 else ("__lt__", "__ge__"))
-            self.watch.compared(gap(self, other), slope, late, anchor(self, other))
+            late = late_ahead if slope > 0 else late_behind
+            seconds = gap(self, other) / slope + (LEAST if late else 0.0)
+            if seconds > 0:
+                self.watch.flips.append((anchor(self, other), seconds))
         return answer
 
     return compared
@@ -208,7 +221,7 @@ def _opaque(kind: Any, name: str) -> Callable[..., Any]:
     work_out = getattr(kind, name)
 
     def worked_out(self: Any, *others: Any) -> Any:
-        if self.moves() and not (others == (0,) and name == "__rtruediv__"):
+        if slope_of(self) and not (others == (0,) and name == "__rtruediv__"):
             self.watch.flips.append((self.anchor, LEAST))
         return work_out(self, *others)
 
