@@ -23,6 +23,7 @@ from rmcagent.report import Event, Reporter, publish
 from rmcagent.show import document
 
 ANSWER_SECONDS = 10.0
+ERRLOGGER_SECONDS = 5.0
 LONGEST_PAUSE = 365 * 86400.0
 LOCKED = (errno.EACCES, errno.EAGAIN, errno.EWOULDBLOCK)  # AIX says EACCES
 
@@ -134,7 +135,9 @@ class Daemon:
         self.lock = _lock(os.path.join(self.state, "lock"))
         self.inbox.empty()
         boot = self.host.vitals(self.place.commands["rmcctrl"]).boot
-        self.reporter = Reporter(self.loaded.settings.report, self.place.platform.value, self.clock)
+        self.reporter = Reporter(
+            self.loaded.settings.report, self.place.platform.value, self.clock, errlogger=self._enter_in_error_log
+        )
         self.ledger = Ledger(os.path.join(self.state, "ledger.jsonl"), self.clock, boot, lived_before=lived)
         self.cycle = Cycle(
             self.host,
@@ -210,9 +213,7 @@ class Daemon:
         self.loaded = loaded
         self.place = replace(here, paths={**here.paths, "state": self.state})  # the ledger stays where it is until a restart
         self.cycle.adopt(loaded.settings, self.place)
-        self.reporter.close()
-        self.reporter = Reporter(loaded.settings.report, self.place.platform.value, self.clock)
-        self.cycle.emit = self.cycle.episodes.emit = self.cycle.deeds.emit = self.reporter.emit
+        self.reporter.adopt(loaded.settings.report, self.place.platform.value)
         return True, f"policy {loaded.hash} is in force"
 
     def _stop(self) -> int:
@@ -253,8 +254,14 @@ class Daemon:
             "policy": self.loaded.hash,
             "platform": self.place.platform.value,
             "why": self.ledger.decisions[-20:],
+            "events": list(self.reporter.recent),
+            "event_counts": dict(self.reporter.counts),
         }
         publish(self._status_path(), document(self.cycle.view, self.loaded.settings, _local(self.ledger.steady), extra))
+
+    def _enter_in_error_log(self, text: str) -> None:
+        """As an operator's message; where there is no errlogger the event stands in the log all the same."""
+        self.host.run((self.place.commands["errlogger"], text), ERRLOGGER_SECONDS, keep=4096)
 
     def _report_damage(self) -> None:
         if self.ledger.damage or self.ledger.torn:
