@@ -101,7 +101,7 @@ class World:
         self._tell("@do", event, json.dumps([args, named]))
 
     def ask(self, view: str) -> Any:
-        """did, disasters, states, pids, sessions, node_id, ports or commands."""
+        """did, disasters, states, pids, sessions, node_id, ports, commands or errlogged."""
         return json.loads(self._tell("@ask", view))
 
     def pid(self, subsystem: str) -> Optional[int]:

@@ -59,9 +59,8 @@ class Stage:
 
     def write_policy(self, policy: Mapping[str, Any]) -> None:
         """JSON is YAML; the file is ours alone, as the agent demands."""
-        whole = merged(
-            merged(COMPRESSED, self.world.config()), {"report": {"syslog": {"socket": str(self.folder / "log")}, "file": "off"}}
-        )
+        ours = {"syslog": {"socket": str(self.folder / "log")}, "journal": "off", "file": "off"}    # never this machine's own
+        whole = merged(merged(COMPRESSED, self.world.config()), {"report": ours})
         self.config.write_text(json.dumps(merged(whole, policy), indent=1))
         self.config.chmod(0o600)
 

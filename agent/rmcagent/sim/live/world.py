@@ -199,6 +199,7 @@ VIEWS: Mapping[str, Callable[[WorldProcess], object]] = {
     "node_id": lambda world: world.partition.node_id,
     "ports": lambda world: world.ports.numbers,
     "commands": lambda world: world.partition.commands,
+    "errlogged": lambda world: world.partition.errlogged,
 }
 
 

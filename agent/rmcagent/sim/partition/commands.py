@@ -50,6 +50,8 @@ def begin(partition: Machine, name: str, args: Args) -> Reply:
     if changes:
         return _under_way(partition, name, trick, *changes(partition, args))
     _wake(partition, name)
+    if name == "errlogger":
+        partition.errlogged.append(" ".join(args))
     return _reply(partition, _twisted(trick, readers.answer(partition, name, args)), READING.get(name, 0.01))
 
 

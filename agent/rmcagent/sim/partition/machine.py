@@ -75,6 +75,7 @@ class Machine:
         self.lparmgr_runs: Tuple[str, ...] = LPARMGR_RUNS if self.platform is Platform.VIOS else ()
         self.busy: List[str] = []             # other programs an operator runs: installp, clmgr ...
         self.underway: List[str] = []         # changing commands that have not ended
+        self.errlogged: List[str] = []        # what errlogger was given
         self.errors: List[LogEntry] = [LogEntry("ERRLOG_ON", clock.now())]
         self.logs: Dict[str, SimLog] = {}
         self.on_log: Callable[[str, bytes], None] = lambda folder, text: None

@@ -26,8 +26,8 @@ AUTOSTART = ("IBM.HostRM", "IBM.DRM", "IBM.MgmtDomainRM", "IBM.ServiceRM")
 EVERYWHERE = ("lssrc lsrsrc rmcctrl rmcdomainstatus rmcrefreshMD refrsrc recfgct ct_clusterinfo lsrpdomain lsnodeid ctsthl "
               "ctsvhbal lscondition lsresponse startsrc uname")
 COMMANDS = {
-    Platform.AIX: f"{EVERYWHERE} lscluster lspv odmget errpt oslevel lsattr lsitab clmgr".split(),
-    Platform.VIOS: f"{EVERYWHERE} lscluster lspv odmget errpt oslevel lsattr lsitab clmgr ioscli lsivm lparmgr".split(),
+    Platform.AIX: f"{EVERYWHERE} lscluster lspv odmget errpt errlogger oslevel lsattr lsitab clmgr".split(),
+    Platform.VIOS: f"{EVERYWHERE} lscluster lspv odmget errpt errlogger oslevel lsattr lsitab clmgr ioscli lsivm lparmgr".split(),
     Platform.LINUX: f"{EVERYWHERE} systemctl".split(),
 }
 NEEDS_RMC = ("lsrsrc", "refrsrc", "rmcrefreshMD", "rmcdomainstatus", "lsrpdomain", "lscondition", "lsresponse")

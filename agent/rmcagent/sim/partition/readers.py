@@ -155,6 +155,7 @@ READERS: Mapping[str, Callable[[Machine, Tuple[str, ...]], Said]] = {
     "lspv": lambda partition, args: Said(voices.lspv(partition.caa_disk, partition.caa == "active")),
     "odmget": lambda partition, args: voices.odm_hacmpcluster(partition.powerha_name),
     "errpt": _errpt,
+    "errlogger": lambda partition, args: Said(),
     "systemctl": _systemctl,
     "ioscli": _ioscli,
     "lsattr": _lsattr,
