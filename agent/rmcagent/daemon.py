@@ -136,7 +136,11 @@ class Daemon:
         self.inbox.empty()
         boot = self.host.vitals(self.place.commands["rmcctrl"]).boot
         self.reporter = Reporter(
-            self.loaded.settings.report, self.place.platform.value, self.clock, errlogger=self._enter_in_error_log
+            self.loaded.settings.report,
+            self.place.platform.value,
+            self.clock,
+            errlogger=self._enter_in_error_log,
+            state=self.state,
         )
         self.ledger = Ledger(os.path.join(self.state, "ledger.jsonl"), self.clock, boot, lived_before=lived)
         self.cycle = Cycle(

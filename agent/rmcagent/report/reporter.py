@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rmcagent.config import Report
     from rmcagent.report.errlog import ErrorLog
     from rmcagent.report.journal import Journal
+    from rmcagent.report.kept import Kept
 
 LINES_AN_HOUR = 60
 HOUR = 3600.0
@@ -32,14 +33,15 @@ OPPOSITES.update({undone: done for done, undone in tuple(OPPOSITES.items())})
 class Reporter:
     """Tells of events wherever the settings say, in at most 60 lines an hour besides those of level E.
 
-    `errlogger` enters a text into AIX's error log.
+    `errlogger` enters a text into AIX's error log; what is told is also kept in the folder `state`, for history.
     """
 
     def __init__(self, settings: Report, platform: str, clock: Clock, pid: Optional[int] = None,
-                 errlogger: Optional[Callable[[str], object]] = None) -> None:
+                 errlogger: Optional[Callable[[str], object]] = None, state: str = "") -> None:
         self.clock = clock
         self.pid = os.getpid() if pid is None else pid
         self.errlogger = errlogger
+        self.kept = _kept(state) if state else None
         self.syslog = Syslog("")
         self.journal: Optional[Journal] = None
         self.errlog: Optional[ErrorLog] = None
@@ -122,6 +124,8 @@ class Reporter:
             self.syslog.send(self._message(event, text, local))
         if self.path:
             append(self.path, f"{at} rmcagent[{self.pid}]: {text}\n".encode("ascii"))
+        if self.kept is not None:
+            self.kept.write(event, local)
         if self.errlog is not None:
             self.errlog.send(event)
 
@@ -152,6 +156,12 @@ def _journald_reads_syslog() -> bool:
     from rmcagent.report.journal import behind
 
     return behind()
+
+
+def _kept(state: str) -> Kept:
+    from rmcagent.report.kept import Kept
+
+    return Kept(state)
 
 
 def _error_log(errlogger: Callable[[str], object], clock: Clock) -> ErrorLog:
