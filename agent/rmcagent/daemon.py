@@ -15,6 +15,7 @@ from rmcagent import __version__, folders, inbox, lives
 from rmcagent.clock import Steady, SystemClock
 from rmcagent.config import ConfigError, Loaded, Settings, load
 from rmcagent.cycle import Cycle
+from rmcagent.exposed import Exposed
 from rmcagent.ledger import Ledger, lived_before
 from rmcagent.life import Life
 from rmcagent.partition.host import SystemHost, limit_files
@@ -143,6 +144,7 @@ class Daemon:
             state=self.state,
         )
         self.ledger = Ledger(os.path.join(self.state, "ledger.jsonl"), self.clock, boot, lived_before=lived)
+        self.exposed = Exposed(_complain, self.ledger.attempts.values())
         self.cycle = Cycle(
             self.host,
             self.place,
@@ -224,15 +226,8 @@ class Daemon:
         lives.end(self.ledger)
         self.reporter.emit(Event("RMCA1002I", "stopped", (("because", "asked to"),)))
         self.reporter.flush()
-        publish(
-            self._status_path(),
-            {
-                "schema": 1,
-                "verdict": "not-running",
-                "version": __version__,
-                "taken_at": self.clock.now().isoformat(timespec="seconds"),
-            },
-        )
+        now = self.clock.now().isoformat(timespec="seconds")
+        self._put_up({"schema": 1, "verdict": "not-running", "version": __version__, "taken_at": now})
         _notify("STOPPING=1")
         os.close(self.lock)
         return 0
@@ -260,8 +255,13 @@ class Daemon:
             "why": self.ledger.decisions[-20:],
             "events": list(self.reporter.recent),
             "event_counts": dict(self.reporter.counts),
+            "remedies": self.exposed.counted(self.ledger.attempts.values()),
         }
-        publish(self._status_path(), document(self.cycle.view, self.loaded.settings, _local(self.ledger.steady), extra))
+        self._put_up(document(self.cycle.view, self.loaded.settings, _local(self.ledger.steady), extra))
+
+    def _put_up(self, shown: Dict[str, Any]) -> None:
+        publish(self._status_path(), shown)
+        self.exposed.write(self.loaded.settings.report.metrics, shown)
 
     def _enter_in_error_log(self, text: str) -> None:
         """As an operator's message; where there is no errlogger the event stands in the log all the same."""

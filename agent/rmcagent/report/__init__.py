@@ -2,8 +2,8 @@
 from __future__ import annotations
 
 from rmcagent.report.events import EVENTS, Event
-from rmcagent.report.files import publish
+from rmcagent.report.files import overwrite, publish, withdraw
 from rmcagent.report.reporter import Reporter
 from rmcagent.report.text import LINE_BYTES, line
 
-__all__ = ["EVENTS", "LINE_BYTES", "Event", "Reporter", "line", "publish"]
+__all__ = ["EVENTS", "LINE_BYTES", "Event", "Reporter", "line", "overwrite", "publish", "withdraw"]

@@ -46,22 +46,35 @@ def publish(path: str, document: Mapping[str, Any]) -> bool:
     """Replace the file at `path` by the document at once, for everyone to read; False when it cannot be written."""
     import json
 
-    text = json.dumps(document, sort_keys=True, ensure_ascii=True, indent=1).encode("ascii") + b"\n"
     folder = os.path.dirname(path)
-    temporary = os.path.join(folder, f".{os.path.basename(path)}.new")
     try:
         if not os.path.isdir(folder):
             os.makedirs(folder)
             os.chmod(folder, 0o755)       # whatever our umask is
+    except (OSError, ValueError):
+        return False
+    return overwrite(path, json.dumps(document, sort_keys=True, ensure_ascii=True, indent=1).encode("ascii") + b"\n")
+
+
+def overwrite(path: str, content: bytes) -> bool:
+    """Put a new file in the place of whatever is named `path`, at once, for everyone to read; its folder must be there."""
+    temporary = os.path.join(os.path.dirname(path), f".{os.path.basename(path)}.new")
+    try:
         _remove(temporary)                # whatever lies there: a link would be written through, a FIFO would hold us
         with open(os.open(temporary, FRESH_FILE, 0o600), "wb") as file:
-            file.write(text)
+            file.write(content)
             os.fchmod(file.fileno(), 0o644)
         os.replace(temporary, path)
     except (OSError, ValueError):
         _remove(temporary)
         return False
     return True
+
+
+def withdraw(path: str) -> None:
+    """Remove a file that we wrote and write no more."""
+    if os.path.isfile(path):
+        _remove(path)
 
 
 def _remove(path: str) -> None:
