@@ -23,19 +23,21 @@ from rmcagent.model import (
     Remedy,
     Snapshot,
     State,
+    Step,
     View,
 )
 from rmcagent.partition.host import Host
 from rmcagent.partition.observe import Observer
 from rmcagent.partition.platform import Place
 from rmcagent.reason import cluster
-from rmcagent.reason.decide import alternatives, decide, explains_blindness, verdict
+from rmcagent.reason.decide import alternatives, asked, decide, explains_blindness, not_now, verdict
 from rmcagent.reason.diagnose import diagnose
 from rmcagent.reason.ladder import DISRUPTIVE, LADDER
 from rmcagent.reason.links import management_expected
 from rmcagent.reason.verify import goal, outcome
 from rmcagent.report import Event
 
+OTHERS = {"busy", "install", "shutdown"}  # while they are at work, lsrpdomain is not asked
 LATE_SECONDS = 2.0  # a pulse later than this: the partition is loaded, and slow answers prove nothing
 
 
@@ -142,17 +144,17 @@ class Cycle:
     # -- observing
 
     def _noted(self, seen: Snapshot, again: bool = False) -> Snapshot:
-        """Complete a look with what only the cycle knows, and keep what it says beyond the moment."""
-        seen = replace(
-            seen,
-            vitals=replace(seen.vitals, on_time=self.on_time),
-            maintenance=bool(self.maintenance) and self.host.exists(self.maintenance),
-        )
-        self.seen = seen
+        """Complete a look, and keep what it says beyond the moment."""
+        seen = self.seen = self._completed(seen)
         self.log_size = self.observer.logs.total_size(self.host)
         self.memory.note(seen, self.settings, self.deeds.under_way() is not None, again)
         self._note_remote(seen)
         return seen
+
+    def _completed(self, seen: Snapshot) -> Snapshot:
+        """The look with what only the cycle knows."""
+        maintenance = bool(self.maintenance) and self.host.exists(self.maintenance)
+        return replace(seen, vitals=replace(seen.vitals, on_time=self.on_time), maintenance=maintenance)
 
     def _note_remote(self, seen: Snapshot) -> None:
         """Remembered only where no HMC is expected, for there an administrator may have chosen."""
@@ -210,7 +212,9 @@ class Cycle:
 
     # -- acting
 
-    def _apply(self, decision: Decision, decisions: Tuple[Decision, ...], seen: Snapshot) -> Tuple[Decision, ...]:
+    def _apply(
+        self, decision: Decision, decisions: Tuple[Decision, ...], seen: Snapshot, user: str = ""
+    ) -> Tuple[Decision, ...]:
         finding, remedy, episode = decision.finding, decision.remedy, self.episodes.episode_id()
         if finding is None or remedy is None or (remedy in DISRUPTIVE and not seen.fresh):
             return decisions  # nothing that disturbs others is ever done on an ordinary look
@@ -219,10 +223,9 @@ class Cycle:
             if decision.shadow:
                 number = self.deeds.shadow(decision, finding, remedy, episode, self.memory.vitals.identity)
                 return (replace(decision, kind=Kind.WAIT, attempt=number, because=f"shadow: would have begun {remedy.value}"),)
-            self.deeds.apply(decision, finding, remedy, episode, self.memory.vitals.identity, self._may_enable_remote())
+            self.deeds.apply(decision, finding, remedy, episode, self.memory.vitals.identity, self._may_enable_remote(), user)
         except CannotBegin as problem:
-            named = (Refusal(problem.guard, str(problem), problem.unblock, lasting=True),)
-            refused = replace(decision, kind=Kind.REFUSE, because=str(problem), refused_by=named, unblock=problem.unblock)
+            refused = _cannot(decision, problem)
             self._tell((refused,), seen)
             return tuple(refused if other is decision else other for other in decisions)
         self.ledger.decided(self._entry(decision, seen))
@@ -240,6 +243,61 @@ class Cycle:
         self.memory.goals = []
         self.view = self._view(self.findings, self._would(seen))
         return True
+
+    # -- what an operator asks for
+
+    def heal(self, remedy: Remedy, user: str, dry_run: bool = False) -> Tuple[Decision, Optional[Attempt]]:
+        """One remedy, now: a look made for it, every guard, and the deed when none holds it; the decision, and what was begun.
+
+        A dry run begins nothing, and remembers nothing of what it saw.
+        """
+        if self.seen is None or self.deeds.under_way() is not None:
+            return not_now(remedy, self.deeds.under_way()), None
+        disturbs, known = remedy in DISRUPTIVE, tuple(self.ledger.known.values())
+        seen = self.observer.crowd(self.observer.look(known, suspicious=disturbs), disturbs or remedy is Remedy.LPARMGR)
+        seen, decision = self._asked(remedy, seen, dry_run)
+        if decision.finding is not None and not dry_run:
+            self.episodes.follow(self.findings, seen, self.memory.settling(), self.settings.log.storm.within)
+        if decision.finding is not None and disturbs and not {refusal.guard for refusal in decision.refused_by} & OTHERS:
+            seen, decision = self._asked(remedy, self.observer.evidence(known), dry_run)
+        self.due_at = self.steady.now()  # what comes late now waited for this: the partition is not loaded
+        if dry_run:
+            return decision, None
+        if decision.kind is not Kind.APPLY:
+            if [refusal.guard for refusal in decision.refused_by] == ["splay"]:
+                self.memory.only_splay_holds()  # or its turn would never come, however often he asks
+            self.look_now()  # what this look saw is told and shown by a turn
+            return decision, None
+        number = max(self.ledger.attempts, default=0) + 1
+        decisions = self._apply(decision, (decision,), seen, user)
+        begun = self.ledger.attempts.get(number)
+        if begun is None:
+            return decisions[0], None
+        self.view = self._view(self.findings, decisions)
+        return decision, begun
+
+    def _asked(self, remedy: Remedy, seen: Snapshot, dry_run: bool) -> Tuple[Snapshot, Decision]:
+        """The look as it was completed, and the finding that may be treated, or else the gravest that the remedy treats."""
+        seen = self._completed(seen) if dry_run else self._noted(seen, again=True)
+        findings = diagnose(seen, self.memory.history(), self.settings)
+        if not dry_run:
+            self.findings = findings = self.memory.sighted(findings, seen)
+        answers = asked(remedy, seen, findings, self.memory.history(), self.settings, self.steady.now())
+        able = [self._able(answer) for answer in answers]
+        return seen, next((answer for answer in able if answer.kind is Kind.APPLY), able[0])
+
+    def _able(self, decision: Decision) -> Decision:
+        """Refused where its steps cannot be spelled here."""
+        if decision.kind is Kind.APPLY and decision.finding is not None and decision.remedy is not None:
+            try:
+                self.steps(decision.remedy, decision.finding.subject)
+            except CannotBegin as problem:
+                return _cannot(decision, problem)
+        return decision
+
+    def steps(self, remedy: Remedy, subject: str) -> Tuple[Step, ...]:
+        """What a remedy would run. Raises CannotBegin."""
+        return self.deeds.spelled(remedy, subject, self._may_enable_remote()).steps
 
     # -- judging
 
@@ -268,21 +326,8 @@ class Cycle:
             Outcome.UNKNOWN: ("RMCA3003W", "remedy could not be judged"),
         }.get(how, ("RMCA3003W", "remedy changed nothing"))
         failed = (("failed", attempt.failed),) if attempt.failed else ()
-        self.emit(
-            Event(
-                code,
-                word,
-                (
-                    ("remedy", attempt.remedy.value),
-                    ("attempt", str(attempt.id)),
-                    ("episode", attempt.episode),
-                    ("fault", attempt.fault.value),
-                    ("outcome", how.value),
-                    ("because", because),
-                    *failed,
-                ),
-            )
-        )
+        told = (("episode", attempt.episode), ("fault", attempt.fault.value), ("outcome", how.value), ("because", because))
+        self.emit(Event(code, word, (("remedy", attempt.remedy.value), ("attempt", str(attempt.id)), *told, *failed)))
 
     def _suspicious(self) -> bool:
         return any(set(LADDER[finding.fault]) & DISRUPTIVE for finding in self.findings)
@@ -326,21 +371,17 @@ class Cycle:
         now, history = self.steady.now(), self.memory.history()
         word, because = verdict(self.seen, findings, decisions, history, self.settings, now)
         known = cluster.verdict(self.seen, history, self.settings, now) if self.seen else ClusterVerdict()
-        return View(
-            word,
-            because,
-            self.seen.taken_at if self.seen else now,
-            self.seen,
-            findings,
-            decisions,
-            history,
-            known,
-            self.next_look,
-        )
+        taken_at = self.seen.taken_at if self.seen else now
+        return View(word, because, taken_at, self.seen, findings, decisions, history, known, self.next_look)
 
 
 def _due(decisions: Sequence[Decision]) -> Optional[Decision]:
     return next((decision for decision in decisions if decision.kind is Kind.APPLY), None)
+
+
+def _cannot(decision: Decision, problem: CannotBegin) -> Decision:
+    named = (Refusal(problem.guard, str(problem), problem.unblock, lasting=True),)
+    return replace(decision, kind=Kind.REFUSE, because=str(problem), refused_by=named, unblock=problem.unblock)
 
 
 def _outside_window(decision: Decision) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Callable, Dict, Mapping, Optional, Set, Tuple
 
-from rmcagent import __version__, folders, inbox, lives
+from rmcagent import __version__, folders, heal, inbox, lives
 from rmcagent.clock import Steady, SystemClock
 from rmcagent.config import ConfigError, Loaded, Settings, load
 from rmcagent.cycle import Cycle
@@ -24,6 +24,7 @@ from rmcagent.report import Event, Reporter, publish
 from rmcagent.show import document
 
 ANSWER_SECONDS = 10.0
+HEAL_SECONDS = 300.0  # two looks, in which most commands may hang
 ERRLOGGER_SECONDS = 5.0
 LONGEST_PAUSE = 365 * 86400.0
 LOCKED = (errno.EACCES, errno.EAGAIN, errno.EWOULDBLOCK)  # AIX says EACCES
@@ -108,7 +109,7 @@ def ask(settings: Settings, request: Mapping[str, Any]) -> Dict[str, Any]:
         except OSError:
             pass  # it sees the request at its next pulse, or is gone
 
-    seconds = ANSWER_SECONDS + settings.cadence.pulse.total_seconds()
+    seconds = (HEAL_SECONDS if request.get("do") == "heal" else ANSWER_SECONDS) + settings.cadence.pulse.total_seconds()
     answer = inbox.ask(os.path.join(state, "inbox"), request, knock, SystemClock(), seconds)
     return answer or {"ok": False, "text": "the daemon did not answer in time; see rmcagent status", "exit": 1}
 
@@ -297,6 +298,10 @@ class Daemon:
         if what == "reload":
             done, text = self._reload()
             return {"ok": done, "text": text, "exit": 0 if done else 6}
+        if what == "heal":
+            _notify("WATCHDOG=1")  # it looks as a turn does, and may need as long
+            self.cycle.memory.crash_loop = lives.in_loop(self.ledger)
+            return heal.answer(self.cycle, request)
         raise ValueError(f"{str(what)[:60]!r} is not something the daemon does")
 
 

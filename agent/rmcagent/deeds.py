@@ -51,12 +51,14 @@ class Deeds:
         )
 
     def apply(
-        self, decision: Decision, finding: Finding, remedy: Remedy, episode: str, identity: str, enable_remote: bool
+        self, decision: Decision, finding: Finding, remedy: Remedy, episode: str, identity: str, enable_remote: bool,
+        user: str = "",
     ) -> None:
-        """Intent, then deed. Without a durable intent there is no deed. Raises CannotBegin."""
-        deed = self._spelled(remedy, finding.subject, enable_remote)
-        attempt = self._intend(remedy, finding.fault, finding.subject, episode, identity)
-        self.emit(Event("RMCA3001N", "remedy begun", (*_fields(attempt), ("because", decision.because))))
+        """Intent, then deed; `user` is the operator who asked. Without a durable intent there is no deed. Raises CannotBegin."""
+        deed = self.spelled(remedy, finding.subject, enable_remote)
+        attempt = self._intend(remedy, finding.fault, finding.subject, episode, identity, by="operator" if user else "agent")
+        asked = (("by", attempt.by), ("user", user)) if user else ()
+        self.emit(Event("RMCA3001N", "remedy begun", (*_fields(attempt), *asked, ("because", decision.because))))
         self._begin(attempt, deed)
 
     def shadow(self, decision: Decision, finding: Finding, remedy: Remedy, episode: str, identity: str) -> int:
@@ -130,7 +132,7 @@ class Deeds:
         if state not in (State.INOPERATIVE, State.ACTIVE) or self._tried_unwritten_just_now():
             return False
         try:
-            deed = self._spelled(Remedy.START, "", enable_remote)
+            deed = self.spelled(Remedy.START, "", enable_remote)
         except CannotBegin as problem:
             because = f"it was interrupted and cannot be finished: {problem}"
             self.emit(_needs_human(left, because, "rmcctrl -A, then rmcctrl -p"))
@@ -182,15 +184,18 @@ class Deeds:
 
     # -- the parts
 
-    def _spelled(self, remedy: Remedy, subject: str, enable_remote: bool) -> Deed:
+    def spelled(self, remedy: Remedy, subject: str, enable_remote: bool) -> Deed:
+        """The steps as they would be taken here. Raises CannotBegin."""
         try:
             return act.deed(0, remedy, subject, self.place.installed(self.host), self.place.paths, enable_remote)
         except act.CannotSpell as problem:
             raise CannotBegin("no-steps", str(problem), problem.unblock) from None
 
-    def _intend(self, remedy: Remedy, fault: Fault, subject: str, episode: str, identity: str, shadow: bool = False) -> Attempt:
+    def _intend(
+        self, remedy: Remedy, fault: Fault, subject: str, episode: str, identity: str, shadow: bool = False, by: str = "agent"
+    ) -> Attempt:
         try:
-            return self.ledger.begin(remedy, fault, subject, episode, identity, shadow)
+            return self.ledger.begin(remedy, fault, subject, episode, identity, shadow, by)
         except OSError as problem:
             because = f"cannot write the intent into the ledger: {problem.strerror or problem}"
             raise CannotBegin("ledger", because, f"make {self.folder} writable") from None

@@ -71,6 +71,66 @@ def alternatives(finding: Finding, seen: Snapshot, history: History, settings: S
     return tuple(considered)
 
 
+def asked(remedy: Remedy, seen: Snapshot, findings: Sequence[Finding], history: History, settings: Settings,
+          now: datetime) -> Tuple[Decision, ...]:
+    """An operator asks for one remedy: APPLY or REFUSE for each finding that it treats, the gravest first; never empty.
+
+    His asking stands for the grace, for the gentler remedies before it, and for the wait after a clean stop; for no guard.
+    """
+    treated = [finding for finding in findings if remedy in _rungs(finding, seen, history, settings)]
+    if not treated:
+        return (_untreated(remedy, seen, findings, history, settings),)
+    return tuple(_answered(Case(remedy, finding, seen, history, settings, now)) for finding in treated)
+
+
+def not_now(remedy: Remedy, under_way: Optional[Attempt]) -> Decision:
+    """Said without a look: what a remedy does to RMC while it runs is no finding; nor is what an agent sees first of all."""
+    named = Refusal("blind", "no look has been completed yet", "ask again in a minute")
+    if under_way is not None:
+        because = f"{under_way.remedy.value} (attempt {under_way.id}) is under way"
+        named = Refusal("settle", because, "wait until it has been judged: rmcagent status")
+    return Decision(Kind.REFUSE, named.because, None, remedy, (named,), named.unblock)
+
+
+def _answered(case: Case) -> Decision:
+    name = case.remedy.value
+    spoken = (*_only_rehearsed(case), *refusals(case), *_done_once(case)) or splayed(case)
+    if not spoken:
+        return Decision(Kind.APPLY, f"an operator asked for {name}: {case.finding.evidence}", case.finding, case.remedy)
+    because = f"{name} is held: {'; '.join(dict.fromkeys(refusal.because for refusal in spoken))}"
+    until = max((refusal.until for refusal in spoken if refusal.until), default=None)
+    return Decision(Kind.REFUSE, because, case.finding, case.remedy, spoken, spoken[0].unblock, until)
+
+
+def _only_rehearsed(case: Case) -> Tuple[Refusal, ...]:
+    """Whoever asks wants a deed, and none is done in shadow."""
+    if not case.shadow:
+        return ()
+    key = "mode" if case.settings.mode == "shadow" else f"remedies.{case.remedy.value}.mode"
+    return (Refusal("shadow", f"the policy only rehearses {case.remedy.value}", f"{key}: act", lasting=True),)
+
+
+def _done_once(case: Case) -> Tuple[Refusal, ...]:
+    if case.remedy in REPEATABLE or not _tries(case.remedy, case.finding, case.history, case.settings, case.now):
+        return ()
+    because = f"{case.remedy.value} was done in this episode, and is done once in one"
+    return (Refusal("once", because, case.finding.advice or BY_HAND, lasting=True),)
+
+
+def _untreated(remedy: Remedy, seen: Snapshot, findings: Sequence[Finding], history: History, settings: Settings) -> Decision:
+    """Nothing was found that asks for it; what was found, and what treats that, is the better answer."""
+    treats = [(finding, _rungs(finding, seen, history, settings)) for finding in findings]
+    told = [f"{finding.fault.value} is treated by {', '.join(rung.value for rung in rungs)}" if rungs
+            else f"{finding.fault.value} has no remedy here" for finding, rungs in treats]
+    because = "; ".join((f"nothing here that {remedy.value} treats", *dict.fromkeys(told)))
+    if not seen.complete:
+        because += f"; could not tell: {_gaps(seen)}"
+    unblock = next((f"rmcagent heal {rungs[0].value}" for _, rungs in treats if rungs), findings[0].advice or BY_HAND if findings
+                   else "make that answer" if not seen.complete else "none is needed: nothing is wrong")
+    named = Refusal("not-needed", because, unblock)
+    return Decision(Kind.REFUSE, because, None, remedy, (named,), unblock)
+
+
 def verdict(seen: Optional[Snapshot], findings: Sequence[Finding], decisions: Sequence[Decision], history: History,
             settings: Settings, now: datetime) -> Tuple[str, str]:
     """(word, sentence) for status: the first that matches."""
