@@ -386,7 +386,7 @@ def test_a_value_that_cannot_be_read_is_not_judged_a_second_time():
     ("guards: {boot: 59s}", "guards.boot 59s: RMC is still being started then, write 5m or more"),
     ("guards: {splay: 0s}", "guards.splay 0s: all partitions of an HMC act at the same moment"),
     ("guards: {migration: 0s}", "guards.migration 0s: RMC is recycled while the HMC still completes the migration"),
-    ("report: {metrics: /tmp/rmcagent.prom}", "report.metrics /tmp/rmcagent.prom: this version writes no metrics yet"),
+    ("report: {metrics: /prom/rmcagent}", "report.metrics /prom/rmcagent: node_exporter's textfile collector reads *.prom"),
 ])
 def test_what_is_unwise_is_a_warning(text, expected):
     assert len(warnings_in(text)) == 1 and warnings_in(text)[0].startswith(f"F:1: {expected}")

@@ -195,8 +195,9 @@ def _just_moved(length: timedelta) -> Optional[str]:
     return "0s: RMC is recycled while the HMC still completes the migration" if length == ZERO else None
 
 
-def _unwritten(path: str) -> Optional[str]:
-    return f"{path}: this version writes no metrics yet" if path != "off" else None
+def _unread(path: str) -> Optional[str]:
+    read = path == "off" or path.endswith(".prom")
+    return None if read else f"{path}: node_exporter's textfile collector reads *.prom, and no other"
 
 
 def _warnings(*rules: Tuple[Callable[..., Optional[str]], Tuple[str, ...]]) -> Tuple[Rule, ...]:
@@ -214,7 +215,7 @@ RULES: Tuple[Rule, ...] = (
     Rule(("paths.state",), _emptied),
     Rule(("paths.state", "paths.var_ct"), _emptied),
     *_warnings(
-        (_unwritten, ("report.metrics",)),
+        (_unread, ("report.metrics",)),
         (_timeout, ("timeout", "cadence.look")),
         (_hasty, ("timeout",)),
         *((_hasty, (f"timeouts.{name}",)) for name in ("lsrsrc", "rmcdomainstatus")),
