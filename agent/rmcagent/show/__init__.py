@@ -5,39 +5,43 @@ TYPE_CHECKING = False                     # typing's own would be an import that
 if TYPE_CHECKING:
     from typing import Any
 
-    from rmcagent.show.codes import PLAN_CODES, STATUS_CODES, as_of, plan_code, stale, status_code
+    from rmcagent.show.check import check_text
+    from rmcagent.show.codes import CHECK_CODES, PLAN_CODES, STATUS_CODES, as_of, check_code, plan_code, stale, status_code
     from rmcagent.show.facts import MOST_ROWS, Document, document, each, plain, row
     from rmcagent.show.plan import plan_text, why_text
     from rmcagent.show.screen import LONGEST_PARAGRAPH, LONGEST_TEXT, NARROWEST, ROWS_SHOWN, Screen, clean
-    from rmcagent.show.status import status_text
+    from rmcagent.show.status import brief_text, status_text
 
 __all__ = (
-    "PLAN_CODES", "STATUS_CODES", "as_of", "plan_code", "stale", "status_code",
-    "MOST_ROWS", "Document", "document", "each", "plain", "row",
-    "plan_text", "why_text",
+    "CHECK_CODES", "PLAN_CODES", "STATUS_CODES", "as_of", "check_code", "plan_code", "stale", "status_code",
     "LONGEST_PARAGRAPH", "LONGEST_TEXT", "NARROWEST", "ROWS_SHOWN", "Screen", "clean",
-    "status_text",
+    "brief_text", "status_text", "plan_text", "why_text", "check_text",
+    "MOST_ROWS", "Document", "document", "each", "plain", "row",
 )
 
 
 def __getattr__(name: str) -> Any:
     """The name from its module: who prints a screen must not load what makes the document."""
-    from rmcagent.show import screen
+    if name in ("LONGEST_PARAGRAPH", "LONGEST_TEXT", "NARROWEST", "ROWS_SHOWN", "Screen", "clean"):
+        from rmcagent.show import screen
 
-    if name in __all__ and hasattr(screen, name):
         return getattr(screen, name)
-    if name in ("MOST_ROWS", "Document", "document", "each", "plain", "row"):
-        from rmcagent.show import facts
+    if name in ("brief_text", "status_text"):
+        from rmcagent.show import status
 
-        return getattr(facts, name)
+        return getattr(status, name)
     if name in ("plan_text", "why_text"):
         from rmcagent.show import plan
 
         return getattr(plan, name)
-    if name == "status_text":
-        from rmcagent.show import status
+    if name == "check_text":
+        from rmcagent.show import check
 
-        return status.status_text
+        return check.check_text
+    if name in ("MOST_ROWS", "Document", "document", "each", "plain", "row"):
+        from rmcagent.show import facts
+
+        return getattr(facts, name)
     if name in __all__:
         from rmcagent.show import codes
 

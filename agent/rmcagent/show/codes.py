@@ -1,7 +1,7 @@
 """What a document is worth now: its age, whether anybody stands behind it, and the exit codes that follow."""
 from __future__ import annotations
 
-from rmcagent.show.screen import leading
+from rmcagent.show.screen import leading, number_of
 
 TYPE_CHECKING = False                     # typing's own would be an import that `status` pays for
 if TYPE_CHECKING:
@@ -11,13 +11,17 @@ if TYPE_CHECKING:
 
 STATUS_CODES = {"healthy": 0, "not-running": 3, "unknown": 4, "degraded": 150, "healing": 150, "needs-human": 151, "paused": 152,
                 "blind": 153}
+CHECK_CODES = {"healthy": 0, "degraded": 1, "healing": 1, "paused": 1, "needs-human": 2, "not-running": 2}
 PLAN_CODES = {"rest": 0, "wait": 10, "apply": 10, "judge": 10, "refuse": 11, "escalate": 11}
 
 
 def stale(document: Document, age: Optional[float]) -> bool:
     """True when the look is older than three looks and one time-out, or its age cannot be told."""
-    look, timeout = document.get("look_seconds", 0), document.get("timeout_seconds", 0)
-    return age is None or abs(age) > 3 * look + timeout       # from the future: the clock was set back, nobody wrote since
+    return age is None or abs(age) > longest_age(document)    # from the future: the clock was set back, nobody wrote since
+
+
+def longest_age(document: Document) -> float:
+    return 3 * (number_of(document, "look_seconds") or 0) + (number_of(document, "timeout_seconds") or 0)
 
 
 def status_code(document: Optional[Document], alive: Optional[bool], age: Optional[float]) -> int:
@@ -31,6 +35,15 @@ def status_code(document: Optional[Document], alive: Optional[bool], age: Option
     return STATUS_CODES.get(str(document.get("verdict")), 4)
 
 
+def check_code(document: Optional[Document], alive: Optional[bool], age: Optional[float]) -> int:
+    """The exit code of `check`, as Nagios counts: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN."""
+    if status_code(document, alive, age) in (1, 3):
+        return 2                          # nobody looks
+    if document is None or stale(document, age):
+        return 3
+    return CHECK_CODES.get(str(document.get("verdict")), 3)
+
+
 def plan_code(document: Optional[Document]) -> int:
     """The exit code of `plan`, by the gravest finding about which anything is to be decided."""
     if not document:
@@ -42,14 +55,17 @@ def plan_code(document: Optional[Document]) -> int:
 
 
 def as_of(document: Document, alive: Optional[bool], age: Optional[float]) -> Document:
-    """The document as it must be read now: with its age, and another verdict where nobody stands behind it any more."""
+    """The document as it must be read now: with its age, and where nobody stands behind it any more with another verdict, and
+    `advice` on what to do about that."""
     now = dict(document, age_seconds=None if age is None else round(age))
     code = status_code(document, alive, age)
     if code == 3:
         now.setdefault("because", "the daemon was stopped")
+        now.update(advice="start rmcagent")
     elif code == 1:
-        because = f"the daemon (pid {document.get('pid')}) ended without a clean stop"
-        now.update(verdict="not-running", because=because, next_look=None)
+        because = f"the daemon (pid {number_of(document, 'pid') or 'unknown'}) ended without a clean stop"
+        now.update(verdict="not-running", because=because, next_look=None, advice="start rmcagent, and see why it ended")
     elif code == 4 and stale(document, age):
-        now.update(verdict="unknown", because="the last look is too old: the daemon hangs, or cannot write what it sees")
+        because = "the last look is too old: the daemon hangs, or cannot write what it sees"
+        now.update(verdict="unknown", because=because, next_look=None, advice="restart rmcagent, and see its log")
     return now

@@ -2,8 +2,8 @@
 from __future__ import annotations
 
 from rmcagent.show.codes import plan_code
-from rmcagent.show.screen import Screen, leading, sentences, words
-from rmcagent.show.status import cluster, findings, phrase, refusals, taken, what_next
+from rmcagent.show.screen import Screen, leading, phrase, rows_of, text_of, texts_of, words
+from rmcagent.show.status import cluster, findings, gaps, refusals, taken, to_do, what_holds
 
 TYPE_CHECKING = False                     # typing's own would be an import that `status` pays for
 if TYPE_CHECKING:
@@ -11,18 +11,23 @@ if TYPE_CHECKING:
 
     Document = Dict[str, Any]
 
+COLOURS = {0: 32, 10: 33, 11: 31, 13: 35}
+
 
 def plan_text(document: Document, columns: int = 80, colour: bool = False) -> str:
     """What would be done now, and why or why not."""
-    code, first = plan_code(document), leading(document)
-    title = {0: "nothing to do", 13: "cannot tell"}.get(code) or phrase(first, document)
-    screen = Screen(columns, {0: 32, 10: 33, 11: 31, 13: 35}[code] if colour else 0)
-    screen.head(f"plan: {title}", first.get("because") if code in (10, 11) else document.get("because"))
+    code = plan_code(document)
+    screen = Screen(columns, COLOURS[code] if colour else 0)
+    if code in (10, 11):
+        first = leading(document)
+        screen.head(f"plan: {phrase(first, document)}", _reason(first))
+    else:
+        screen.head("plan: nothing to do" if code == 0 else "plan: cannot tell", text_of(document, "because"))
     screen.rows("Taken", taken(document))
-    screen.rows("Findings", findings(document))
-    what_next(screen, document)
-    screen.rows("Cluster", cluster(document))
-    screen.rows("Not told", sentences(document.get("gaps")))
+    screen.rows("Findings", findings(screen, document))
+    what_holds(screen, document)
+    screen.rows("Cluster", cluster(screen, document))
+    screen.rows("Not told", gaps(screen, document))
     return screen.text()
 
 
@@ -32,12 +37,24 @@ def why_text(entries: Sequence[Document], episode: Optional[str] = None, columns
     return "\n".join(_reasons(entry, columns) for entry in chosen)
 
 
+def _reason(first: Document) -> str:
+    """The one reason: of what holds a remedy the first that does not pass by itself, or the first that the decision names."""
+    because, guards = text_of(first, "because"), rows_of(first, "refusals")
+    lasting = [text_of(refusal, "because") for refusal in guards if refusal.get("lasting") is True]
+    named = [text_of(refusal, "because") for refusal in guards if text_of(refusal, "because") in because]
+    return next(filter(None, lasting + named), because)
+
+
 def _reasons(entry: Document, columns: int) -> str:
     screen = Screen(columns)
-    screen.head(words(entry, "at episode"), words(entry, "fault subject kind remedy"))
-    screen.rows("Because", sentences(entry.get("because")))
-    screen.rows("Evidence", sentences(entry.get("evidence")))
-    screen.rows("Held by", refusals(entry, "refused_by", entry))
-    screen.rows("Alternatives", sentences(entry.get("alternatives")))
-    screen.rows("Unblock", sentences(entry.get("unblock")))
+    screen.head(words(entry, "at episode fault subject kind remedy"), text_of(entry, "because"))
+    screen.rows("Evidence", [screen.unsaid(text) for text in texts_of(entry, "evidence")])
+    screen.rows("Held by", refusals(screen, entry, "refused_by", entry))
+    screen.rows("To do", to_do(screen, entry))
+    screen.rows("Alternatives", [screen.unsaid(text) for text in texts_of(entry, "alternatives") if not _is_it(text, entry)])
     return screen.text()
+
+
+def _is_it(alternative: str, entry: Document) -> bool:
+    """Whether an alternative, which is spelt `remedy: kind, because`, is the decision itself."""
+    return alternative.startswith(f"{text_of(entry, 'remedy')}: {text_of(entry, 'kind')}, ")

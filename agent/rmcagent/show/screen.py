@@ -3,7 +3,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False                     # typing's own would be an import that `status` pays for
 if TYPE_CHECKING:
-    from typing import Any, Dict, List, Mapping
+    from typing import Any, Dict, List, Mapping, Optional, Sequence
 
     Document = Dict[str, Any]
 
@@ -12,46 +12,93 @@ LONGEST_PARAGRAPH = 12                    # lines
 ROWS_SHOWN = 8                            # of one kind on the screen
 LABEL = 14                                # columns before the text, colon and blank included
 NARROWEST = 40
+LARGEST = 1e18                            # longer than any clock's or disk's number
+WIDEST = 39                               # column of a table: an IPv6 address
+GAP = "  "                                # between the columns of a table
 
 
 class Screen:
-    """Lines of ASCII that never exceed the columns; owns the lines."""
+    """Lines of ASCII that never exceed the columns, in which nothing need be said twice; owns the lines."""
 
     def __init__(self, columns: int = 80, colour: int = 0) -> None:
         self.columns = max(columns, NARROWEST)
         self.colour = colour
         self.lines: List[str] = []
+        self.said = ""
 
-    def head(self, title: str, because: Any) -> None:
+    def head(self, title: str, because: str) -> None:
         """The first line: `* title: because`, with the title coloured."""
         lines = wrapped(f"{title}: {because}" if because else title, self.columns - 2)
         if self.colour and lines[0].startswith(title):
             lines[0] = f"\x1b[{self.colour}m{title}\x1b[0m{lines[0][len(title):]}"
         self.lines += [("* " if at == 0 else "  ") + line for at, line in enumerate(lines)]
+        self.said += f"{because}\n"
 
-    def rows(self, label: str, texts: List[str]) -> None:
+    def rows(self, label: str, texts: Sequence[str]) -> None:
         """A paragraph each, of which the first is labelled; nothing where there is nothing to say."""
         for text in few([text for text in texts if text]):
             for line in wrapped(text, self.columns - LABEL):
-                self.lines.append((f"{label}: " if label else "").rjust(LABEL) + line)
+                self.line(label, line)
                 label = ""
+            self.said += f"{text}\n"
+
+    def lined(self, label: str, texts: Sequence[str]) -> None:
+        """A line each, whatever is too long is cut."""
+        for text in texts:
+            self.line(label, cut(ascii_of(text), self.columns - LABEL))
+            label = ""
+
+    def table(self, label: str, heading: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """The heading and a line each; columns as wide as they must be, without those in which nothing stands."""
+        shown = [[cut(ascii_of(cell), WIDEST) for cell in row] for row in (heading, *rows[:ROWS_SHOWN])]
+        filled = [at for at in range(len(heading)) if any(row[at] for row in shown[1:])]
+        widths = {at: max(len(row[at]) for row in shown) for at in filled}
+        lines = [GAP.join(row[at].ljust(widths[at]) for at in filled) for row in shown]
+        more = [f"and {len(rows) - ROWS_SHOWN} more"] if len(rows) > ROWS_SHOWN else []
+        self.lined(label, [*lines, *more] if rows else [])
+
+    def line(self, label: str, text: str) -> None:
+        self.lines.append(((f"{label}: " if label else "").rjust(LABEL) + text).rstrip())
+
+    def unsaid(self, text: str) -> str:
+        """The text, or "" where the screen has said just that already."""
+        return "" if text in self.said else text
 
     def text(self) -> str:
-        return "\n".join(line.rstrip() for line in self.lines) + "\n"
+        return "\n".join(self.lines) + "\n"
 
 
 def wrapped(text: str, width: int) -> List[str]:
-    """Lines of at most `width` ASCII characters (a damaged file may hold others); a text longer than half a screen is cut."""
-    from textwrap import wrap
+    """At least one line, of at most `width` ASCII characters; a text longer than half a screen is cut."""
+    lines = [""]
+    for word in ascii_of(cut(text, width * LONGEST_PARAGRAPH + 1)).split():
+        while word:
+            line = f"{lines[-1]} {word}".lstrip()
+            if len(line) <= width:
+                lines[-1], word = line, ""
+            elif lines[-1]:
+                lines.append("")
+            else:
+                lines[-1], word = word[:width], word[width:]
+    if len(lines) > LONGEST_PARAGRAPH:
+        lines[LONGEST_PARAGRAPH - 1:] = [f"{lines[LONGEST_PARAGRAPH - 1][:width - 4]} ..."]
+    return lines
 
-    ascii_only = "".join(letter if " " <= letter <= "~" else escaped(letter) for letter in text)
-    return wrap(ascii_only, width, break_on_hyphens=False, max_lines=LONGEST_PARAGRAPH, placeholder=" ...") or [""]
+
+def cut(text: str, most: int) -> str:
+    return text if len(text) <= most else text[:most - 3] + "..."
+
+
+def ascii_of(text: str) -> str:
+    """The text with all but printable ASCII escaped: for a terminal in the C locale, and a damaged file may hold anything."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(letter if " " <= letter <= "~" else escaped(letter) for letter in text)
 
 
 def clean(text: str, most: int = LONGEST_TEXT) -> str:
     r"""Text from outside, fit for a terminal and a log: what does not print (control, bidi, surrogate) as \xNN or \uNNNN."""
-    if len(text) > most:
-        text = text[:most - 3] + "..."
+    text = cut(text, most)
     return text if text.isprintable() else "".join(letter if letter.isprintable() else escaped(letter) for letter in text)
 
 
@@ -60,21 +107,42 @@ def escaped(letter: str) -> str:
     return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
 
 
-# ---- reading a document, whatever is in it
+# ---- reading a document: one of another version, or a damaged one, shows less and never fails
 
-def leading(document: Document) -> Document:
+def leading(document: Mapping[str, Any]) -> Document:
+    """The decision about the gravest finding."""
     return (rows_of(document, "decisions") or [table_of(document, "decision")])[0]
 
 
-def rows_of(document: Mapping[str, Any], key: str) -> List[Document]:
-    """The tables in the list under `key`; a file of another version, or a damaged one, shows less but never fails."""
-    value = document.get(key)
+def rows_of(table: Mapping[str, Any], key: str) -> List[Document]:
+    """The tables in the list under `key`."""
+    value = table.get(key)
     return [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []
 
 
-def table_of(document: Mapping[str, Any], key: str) -> Document:
-    value = document.get(key)
+def table_of(table: Mapping[str, Any], key: str) -> Document:
+    value = table.get(key)
     return value if isinstance(value, dict) else {}
+
+
+def text_of(table: Mapping[str, Any], key: str) -> str:
+    """The string under `key`; whatever else stands there is none."""
+    value = table.get(key)
+    return value if isinstance(value, str) else ""
+
+
+def number_of(table: Mapping[str, Any], key: str) -> Optional[float]:
+    """The number under `key`, where it is one that can be counted with."""
+    value = table.get(key)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return value if abs(value) < LARGEST else None      # what is not a number compares false as well
+
+
+def texts_of(table: Mapping[str, Any], key: str) -> List[str]:
+    """The strings under `key`, be it one or a list."""
+    value = table.get(key)
+    return [text for text in (value if isinstance(value, list) else [value]) if text and isinstance(text, str)]
 
 
 def few(texts: List[str], most: int = ROWS_SHOWN) -> List[str]:
@@ -87,17 +155,21 @@ def length_of(seconds: float) -> str:
     return f"{int(seconds // size)} {unit}"
 
 
-def time_of(moment: Any, document: Document) -> str:
+def time_of(moment: str, document: Mapping[str, Any]) -> str:
     """The time of day where the day and offset are those of the look; all of it elsewhere."""
-    text, taken = str(moment), str(document.get("taken_at") or document.get("at"))
-    return text[11:19] if len(text) == len(taken) >= 19 and (text[:10], text[19:]) == (taken[:10], taken[19:]) else text
+    taken = text_of(document, "taken_at") or text_of(document, "at")
+    same = len(moment) == len(taken) >= 19 and (moment[:10], moment[19:]) == (taken[:10], taken[19:])
+    return moment[11:19] if same else moment
 
 
-def sentences(value: Any) -> List[str]:
-    """Strings as they are, tables as their values: a gap's are `about: because`."""
-    items = value if isinstance(value, (list, tuple)) else [value] if value else []
-    return [": ".join(str(part) for part in item.values() if part) if isinstance(item, dict) else str(item) for item in items]
+def words(table: Mapping[str, Any], keys: str) -> str:
+    return " ".join(filter(None, (text_of(table, key) for key in keys.split())))
 
 
-def words(row: Document, keys: str) -> str:
-    return " ".join(str(row[key]) for key in keys.split() if row.get(key))
+def phrase(decision: Document, document: Document) -> str:
+    """What is done, and until when: `wait for start until 12:01:28`."""
+    kind, remedy, until = (text_of(decision, key) for key in ("kind", "remedy", "until"))
+    waits = kind == "wait" and remedy
+    said = "a human is needed" if kind == "escalate" else f"wait for {remedy}" if waits else f"{kind} {remedy}"
+    when = f" until {time_of(until, document)}" if until else ""
+    return said.strip() + when + (", in shadow only" if decision.get("shadow") is True else "")
