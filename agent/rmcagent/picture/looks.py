@@ -10,7 +10,7 @@ MOST_NAMED = 20                   # states, and kinds of marks, told apart; the 
 LOOKS: Mapping[str, Tuple[str, ...]] = {
     "good": ("active", "up", "healthy", "absent", "quiet", "allowed", "running", "ok", "rest", "connected"),
     "bad": ("inoperative", "down", "needs-human", "not-running", "storm", "forbidden", "failed", "full", "stopped", "hung",
-            "blind"),
+            "blind", "problem"),
     "moving": ("starting", "stopping", "pending", "healing", "flapping", "suspended", "settling", "degraded", "waiting",
                "growing"),
     "unknown": ("unknown", "unasked", "paused", "unreachable"),
