@@ -256,7 +256,8 @@ def the_tests() -> Tuple[Source, ...]:
 
 def our_files() -> Iterator[Path]:
     """What a clone holds, without asking git: neither caches nor what a build leaves, nor what others wrote."""
-    left_out = {".git", ".venv", "build", "dist", "vendor", "__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".hypothesis"}
+    left_out = {".git", ".venv", "build", "dist", "vendor", "__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache",
+                ".hypothesis"}
     for path in sorted(ROOT.rglob("*")):
         parts = path.relative_to(ROOT).parts
         if path.is_file() and not left_out & set(parts) and not any(part.endswith(".egg-info") for part in parts):
