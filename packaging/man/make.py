@@ -1,0 +1,25 @@
+#!/usr/bin/env python3
+"""Write the manual and the completion, made of the tables that the program itself uses: python3 packaging/man/make.py"""
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Dict
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parents[1] / "agent")]
+
+
+def made() -> Dict[Path, str]:
+    """Every generated file, and what it should hold now."""
+    import command_page
+    import completion
+    import policy_page
+
+    return {HERE / "rmcagent.8": command_page.text(), HERE / "rmcagent.yaml.5": policy_page.text(),
+            HERE.parent / "completion" / "rmcagent.bash": completion.text()}
+
+
+if __name__ == "__main__":
+    for path, text in made().items():
+        path.write_text(text, "utf-8")
