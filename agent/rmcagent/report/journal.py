@@ -37,7 +37,8 @@ def opened(path: str = SOCKET) -> Optional[Journal]:
     if not os.path.exists(path):
         return None
     try:
-        from systemd.journal import sendv  # type: ignore
+        # What systemd.journal hands on as its own; that one brings logging along, 2 MB and 50 ms of it.
+        from systemd._journal import sendv  # type: ignore
     except ImportError:
         return None
     return Journal(sendv, path)

@@ -45,8 +45,8 @@ def rfc5424(priority: int, local: datetime, host: str, pid: int, event: Event, t
     """The same with the fields as structured data, in at most 2048 bytes."""
     host = "".join(character for character in host[:HOST_BYTES] if "!" <= character <= "~") or "-"
     head = (f"<{priority}>1 {local.isoformat(timespec='milliseconds')} {host} rmcagent {pid} "
-            f"{_name(event.code)} [{ELEMENT}")
-    fields = (_parameter(key, value) for key, value in (("code", event.code), *event.fields))
+            f"{_name(event.code)} [{ELEMENT} code=\"{_name(event.code)}\"")
+    fields = (_parameter(key, value) for key, value in event.fields)
     room = MESSAGE_BYTES - len(head) - len("] ") - len(text)
     return f"{head}{_packed(fields, room, _parameter('more', '...'))}] {text}"
 
