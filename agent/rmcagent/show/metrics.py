@@ -275,7 +275,7 @@ METRICS: Tuple[Metric, ...] = (
     Metric("rmcagent_remedies_begun_total", "counter", "Remedies begun since the daemon started.", _remedies_begun),
     Metric("rmcagent_remedies_judged_total", "counter", "Remedies judged since the daemon started, by what they came to.",
            _remedies_judged),
-    Metric("rmcagent_events_total", "counter", "Events since the daemon started, by code; repeats count.", _events),
+    Metric("rmcagent_events_total", "counter", "Lines of each event written since the daemon started.", _events),
     Metric("rmcagent_log_growth_bytes_per_second", "gauge", "How fast the logs of IBM.MgmtDomainRM grow.",
            _one(lambda document: _number(table_of(document, "log").get("bytes_per_second")))),
     Metric("rmcagent_series_dropped", "gauge", "HMCs, subsystems and guards left out here: there are too many.", _dropped),
