@@ -2,7 +2,8 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Dict, Iterator, List, Mapping, Optional
+from itertools import zip_longest
+from typing import Any, Dict, Iterator, List, Mapping
 
 from rmcagent.config import spell
 from rmcagent.cycle import Cycle
@@ -36,7 +37,7 @@ def answer(cycle: Cycle, request: Mapping[str, Any]) -> Answer:
 
 
 def _begun(cycle: Cycle, decision: Decision, attempt: Attempt) -> Answer:
-    what = f"{attempt.remedy.value} (attempt {attempt.id}) for {attempt.fault.value}"
+    what = f"{_what(decision)} (attempt {attempt.id})"
     if attempt.outcome is Outcome.INTERRUPTED:
         return _answer(FAILED, [f"{what} was begun and ended at once: {_said(attempt.because)}", "  rmcagent why tells more"])
     settle = cycle.settings.remedies[attempt.remedy.value].settle
@@ -55,8 +56,10 @@ def _refused(cycle: Cycle, decision: Decision, dry_run: bool) -> Answer:
         return _answer(exit_code, lines)
     held = "would be held" if dry_run else "is held"
     lines = [f"{_what(decision)} {held}: {_evidence(decision)}"]
-    for refusal in spoken[:MOST_REFUSALS]:
-        lines += [f"  {refusal.guard}: {_said(refusal.because)}", f"    unblock: {_unblock(cycle, refusal)}"]
+    for refusal, after in zip_longest(spoken[:MOST_REFUSALS], spoken[1:MOST_REFUSALS]):
+        lines.append(f"  {refusal.guard}: {_said(refusal.because)}")
+        if after is None or (after.guard, after.unblock, after.until) != (refusal.guard, refusal.unblock, refusal.until):
+            lines.append(f"    unblock: {_unblock(cycle, refusal)}")
     if len(spoken) > MOST_REFUSALS:
         lines.append(f"  and {len(spoken) - MOST_REFUSALS} more: rmcagent why")
     if dry_run:
@@ -95,8 +98,7 @@ def _evidence(decision: Decision) -> str:
 
 
 def _unblock(cycle: Cycle, refusal: Refusal) -> str:
-    until: Optional[datetime] = refusal.until
-    return _said(refusal.unblock) + (f", until {_shown(cycle, until)}" if until is not None else "")
+    return _said(refusal.unblock) + (f" (it is over at {_shown(cycle, refusal.until)})" if refusal.until is not None else "")
 
 
 def _shown(cycle: Cycle, moment: datetime) -> str:
