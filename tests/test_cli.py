@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, Optional
 
@@ -13,8 +14,11 @@ import pytest
 
 from rmcagent import __version__, cli, config, published, show
 from rmcagent.cli import main
+from rmcagent.clock import SystemClock
 from rmcagent.command import arguments, files
 from rmcagent.command.arguments import Asked
+from rmcagent.report import Event
+from rmcagent.report.kept import Kept
 
 # All that `status` needs of ours.
 OURS = ("", ".cli", ".command", ".command.arguments", ".command.files", ".command.table", ".command.told", ".published", ".show",
@@ -286,6 +290,116 @@ def test_colour_is_for_terminals_that_want_it(
     assert arguments.colour() is coloured
 
 
+# ---- check and metrics
+
+@pytest.mark.parametrize("verdict, code", [
+    ("healthy", 0), ("degraded", 1), ("healing", 1), ("paused", 1), ("needs-human", 2), ("not-running", 2), ("unknown", 3), ("blind", 3),
+])
+def test_check_ends_as_nagios_wants_it(verdict: str, code: int, public: Path, capsys: Capture) -> None:
+    publish(public, verdict=verdict)
+
+    assert main(["check"]) == code
+
+    out = capsys.readouterr().out
+    assert out.startswith(f"RMC {('OK', 'WARNING', 'CRITICAL', 'UNKNOWN')[code]}: ") and out.count("\n") == 1
+
+
+def test_check_is_critical_where_nothing_was_published(public: Path, capsys: Capture) -> None:
+    assert main(["check"]) == 2
+
+    assert capsys.readouterr().out.startswith("RMC CRITICAL: not-running")
+
+
+def test_what_check_cannot_read_is_unknown_in_one_line_on_stdout(public: Path, capsys: Capture) -> None:
+    (public / "status.json").write_text("{")
+
+    assert main(["check"]) == 3
+
+    told = capsys.readouterr()
+    assert told.err == ""
+    assert told.out.startswith("RMC UNKNOWN: cannot read ") and told.out.count("\n") == 1 and "|" not in told.out
+
+
+def test_check_by_a_configuration_with_mistakes_is_unknown(tmp_path: Path, capsys: Capture) -> None:
+    assert main(["check", "--config", configured(tmp_path, "mode: dance|x\nmodes: 1\n")]) == 3
+
+    told = capsys.readouterr()
+    assert told.out.startswith("RMC UNKNOWN: ") and told.out.count("\n") == 1 and "|" not in told.out
+
+
+def test_metrics_are_what_the_document_says_by_now(public: Path, capsys: Capture) -> None:
+    publish(public, monotonic=time.monotonic() - 3600.0)
+
+    assert main(["metrics"]) == 0
+
+    out = capsys.readouterr().out
+    assert 'rmcagent_verdict{verdict="unknown"} 1\n' in out and 'rmcagent_verdict{verdict="healthy"} 0\n' in out
+
+
+def test_without_a_published_document_there_are_no_metrics(public: Path, capsys: Capture) -> None:
+    assert main(["metrics"]) == 7
+
+    assert capsys.readouterr().out == ""
+
+
+# ---- history
+
+def kept_events(folder: Path) -> str:
+    """A configuration whose state folder holds two events."""
+    state = folder / "state"
+    state.mkdir(mode=0o700)
+    kept = Kept(str(state))
+    at = datetime.now(timezone.utc)
+    kept.write(Event("RMCA2001W", "problem found", (("fault", "rmc-down"), ("episode", "E-1"))), at - timedelta(hours=3))
+    kept.write(Event("RMCA2002N", "problem gone", (("fault", "rmc-down"), ("episode", "E-1"))), at - timedelta(minutes=5))
+    return configured(folder, f"paths: {{state: {state}}}\n")
+
+
+def test_history_tells_what_was_kept(tmp_path: Path, capsys: Capture) -> None:
+    path = kept_events(tmp_path)
+
+    assert main(["history", "--config", path]) == 0
+    whole = capsys.readouterr().out
+    assert main(["history", "--since", "1h", "--config", path]) == 0
+    newest = capsys.readouterr().out
+    assert main(["history", "--json", "--config", path]) == 0
+    told = json.loads(capsys.readouterr().out)
+
+    assert "RMCA2001W" in whole and "RMCA2002N" in whole
+    assert "RMCA2001W" not in newest and "RMCA2002N" in newest
+    assert [event["code"] for event in told["events"]] == ["RMCA2001W", "RMCA2002N"]
+
+
+def test_history_is_drawn_into_a_file(tmp_path: Path, capsys: Capture) -> None:
+    picture = tmp_path / "h.svg"
+
+    assert main(["history", "--config", kept_events(tmp_path), "--svg", str(picture)]) == 0
+
+    assert picture.read_text("ascii").startswith("<svg") and capsys.readouterr().out == ""
+
+
+def test_following_tells_what_is_there_and_ends_well_with_ctrl_c(tmp_path: Path, monkeypatch: Patch, capsys: Capture) -> None:
+    def interrupt(self: Any, seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(SystemClock, "sleep", interrupt)
+
+    assert main(["history", "--follow", "--since", "1d", "--config", kept_events(tmp_path)]) == 0
+
+    assert "RMCA2002N" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("argv, said", [
+    (["--since", "yesterday"], "cannot tell since yesterday: give how long ago"),
+    (["--json", "--follow"], "cannot take --json with --follow: write one of them"),
+    (["--follow", "--svg", "x.svg"], "cannot take --follow with --svg: write one of them"),
+])
+def test_history_that_cannot_be_told_gets_a_sentence(argv: List[str], said: str, tmp_path: Path, capsys: Capture) -> None:
+    assert main(["history", *argv, "--config", kept_events(tmp_path)]) == 2
+
+    assert capsys.readouterr().err.startswith(f"rmcagent: {said}")
+
+
 # ---- why
 
 ENTRY = {"at": "2026-05-04T12:00:28+00:00", "kind": "wait", "fault": "link-down"}
@@ -298,7 +412,7 @@ def test_why_tells_the_last_decision_or_an_episodes(public: Path, capsys: Captur
     assert (main(["why"]), main(["why", "E-2"]), main(["why", "E-2", "--json"])) == (0, 0, 0)
 
     out = capsys.readouterr().out
-    assert out.count("E-2: link-down wait") == 3
+    assert out.count("E-2 link-down wait\n") == 3
     assert json.loads(out[out.index("["):]) == ENTRIES[1:]
 
 
@@ -370,6 +484,44 @@ def test_pause_resume_and_reload_are_asked_of_the_daemon(daemon: Daemon, tmp_pat
     pause = {"do": "pause", "for": 7200.0, "reason": "LPM week \\x1b[2J", "by": who}
     assert daemon.asked == [pause, {"do": "resume"}, {"do": "reload"}]
     assert capsys.readouterr().out == "done\n" * 3
+
+
+def test_a_remedy_is_asked_of_the_daemon(daemon: Daemon, tmp_path: Path, capsys: Capture) -> None:
+    path, who = configured(tmp_path), "root" if os.geteuid() == 0 else f"uid {os.geteuid()}"
+    daemon.answer = {"ok": True, "text": "would begin refresh:\nrmcctrl -p\x1b", "exit": 0}
+
+    assert main(["heal", "refresh", "--dry-run", "--config", path]) == 0
+
+    assert daemon.asked == [{"do": "heal", "remedy": "refresh", "dry_run": True, "by": who}]
+    assert capsys.readouterr().out == "would begin refresh:\nrmcctrl -p\\x1b\n"
+
+
+def test_who_asks_is_named_though_it_be_through_sudo(daemon: Daemon, tmp_path: Path, monkeypatch: Patch) -> None:
+    monkeypatch.setenv("SUDO_USER", "operator\x1b")
+
+    main(["heal", "recycle", "--config", configured(tmp_path)])
+
+    assert daemon.asked[0]["by"] == "operator\\x1b" and daemon.asked[0]["dry_run"] is False
+
+
+@pytest.mark.parametrize("code", [11, 12])
+def test_a_remedy_that_is_refused_says_all_that_holds_it(code: int, daemon: Daemon, tmp_path: Path, capsys: Capture) -> None:
+    daemon.answer = {"ok": False, "text": "refused\nbudget: spent", "exit": code}
+
+    assert main(["heal", "recycle", "--config", configured(tmp_path)]) == code
+
+    assert capsys.readouterr().err == "rmcagent: cannot heal: refused\nrmcagent: budget: spent\n"
+
+
+@pytest.mark.parametrize("argv, said", [
+    (["heal"], "cannot heal: name a remedy, one of refresh, start, "),
+    (["heal", "recicle"], 'cannot heal by recicle: unknown remedy, did you mean "recycle"?'),
+    (["heal", "refresh", "recycle"], "cannot run heal with recycle: too many arguments"),
+])
+def test_a_remedy_that_is_none_gets_a_sentence(argv: List[str], said: str, capsys: Capture) -> None:
+    assert main(argv) == 2
+
+    assert capsys.readouterr().err.startswith(f"rmcagent: {said}")
 
 
 def test_what_the_daemon_declines_is_said_with_its_code(daemon: Daemon, tmp_path: Path, capsys: Capture) -> None:

@@ -17,18 +17,27 @@ if TYPE_CHECKING:
 
 
 def public(asked: Asked) -> str:
-    """Where status.json is: the platform's own folder, unless a configuration that was named, or is installed and speaks of
-    another, says otherwise; the latter is read only where nothing was published."""
+    """Where status.json is."""
     folder = "/var/rmcagent/public" if sys.platform.startswith("aix") else "/run/rmcagent"
-    path = os.path.join(folder, "status.json")
+    return os.path.join(_folder(asked, "public", folder, "status.json"), "status.json")
+
+
+def state(asked: Asked) -> str:
+    """The folder of what survives."""
+    return _folder(asked, "state", "/var/rmcagent" if sys.platform.startswith("aix") else "/var/lib/rmcagent", "ledger.jsonl")
+
+
+def _folder(asked: Asked, name: str, usual: str, holds: str) -> str:
+    """The platform's own folder, unless a configuration that was named, or is installed and speaks of another, says otherwise;
+    the latter is read only where the usual one holds nothing."""
     if "--config" in asked.options:
-        return os.path.join(load(asked).settings.paths.get("public", folder), "status.json")
-    if not os.path.exists(path) and os.access(arguments.CONFIG, os.R_OK):
+        return load(asked).settings.paths.get(name, usual)
+    if not os.path.exists(os.path.join(usual, holds)) and os.access(arguments.CONFIG, os.R_OK):
         try:
-            return os.path.join(load(asked).settings.paths.get("public", folder), "status.json")
+            return load(asked).settings.paths.get(name, usual)
         except Cannot:
-            return path                   # with a configuration like that no daemon runs
-    return path
+            return usual                  # with a configuration like that no daemon runs
+    return usual
 
 
 def document(path: str) -> Optional[Dict[str, Any]]:

@@ -39,6 +39,15 @@ def _here(name: str) -> Run:
     return run
 
 
+def _past(name: str) -> Run:
+    def run(asked: Asked) -> int:
+        from rmcagent.command import past
+
+        return int(getattr(past, name)(asked))
+
+    return run
+
+
 JSON = {"--json": False}
 VERBS: Dict[str, Verb] = {
     "run": Verb(_here("start"), "be the daemon, in the foreground; SRC or systemd starts it", "rmcagent run"),
@@ -48,6 +57,8 @@ VERBS: Dict[str, Verb] = {
     "plan": Verb(_here("plan"), "look once and tell what would be done now, and why or why not", "rmcagent plan --json",
                  {**JSON, "--from": True}),
     "why": Verb(_told("why"), "explain the last decision, or those of an episode", "rmcagent why E-12", JSON, words=1),
+    "history": Verb(_past("history"), "tell what happened, from the events that were kept", "rmcagent history --since 7d",
+                    {**JSON, "--since": True, "--follow": False, "--svg": True}),
     "pause": Verb(_asked("pause"), "look on, but run no remedy for a while", 'rmcagent pause --for 2h --reason "LPM week"',
                   {"--for": True, "--reason": True}),
     "resume": Verb(_asked("request"), "end the pause", "rmcagent resume"),

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rmcagent.command.arguments import Asked
 
 WATCH_SECONDS = 2.0
+UNKNOWN_TO_NAGIOS = 3
 
 
 def status(asked: Asked) -> int:
@@ -45,10 +46,34 @@ def _status_once(asked: Asked, path: str) -> int:
     if asked.json:
         sys.stdout.write(as_json(now) + "\n")
     else:
-        from rmcagent.show.status import status_text
+        from rmcagent.show.status import brief_text, status_text
 
-        sys.stdout.write(status_text(now, columns(), colour()))
+        sys.stdout.write((brief_text if "--brief" in asked.options else status_text)(now, columns(), colour()))
     return code
+
+
+def check(asked: Asked) -> int:
+    """A plug-in has one line and four codes: what goes wrong here is UNKNOWN, never a code of ours."""
+    from rmcagent.show.check import check_text, untold_text
+
+    try:
+        document = files.document(files.public(asked))
+    except Cannot as reason:
+        sys.stdout.write(untold_text(str(reason)))
+        return UNKNOWN_TO_NAGIOS
+    alive, age = (published.alive(document), published.age(document)) if document else (None, None)
+    sys.stdout.write(check_text(document, alive, age))
+    return codes.check_code(document, alive, age)
+
+
+def metrics(asked: Asked) -> int:
+    document = files.document(files.public(asked))
+    if document is None:
+        raise Cannot(NOT_RUNNING, "cannot tell metrics: nothing was published, start the agent")
+    from rmcagent.show.metrics import text
+
+    sys.stdout.write(text(codes.as_of(document, published.alive(document), published.age(document))))
+    return DONE
 
 
 def why(asked: Asked) -> int:

@@ -37,6 +37,11 @@ def check_text(document: Optional[Document], alive: Optional[bool], age: Optiona
     return cut(ascii_of(text).replace("|", escaped("|")), LONGEST_LINE - len(ending) - 1) + ending + "\n"
 
 
+def untold_text(because: str) -> str:
+    """The line where not even a document could be read."""
+    return cut(ascii_of(f"RMC UNKNOWN: {' '.join(because.split())}").replace("|", escaped("|")), LONGEST_LINE - 1) + "\n"
+
+
 def _said(now: Document) -> str:
     """Verdict and finding, the one reason, and what comes next or is to be done; of a healthy one its sentence is enough."""
     verdict, because, first = text_of(now, "verdict"), text_of(now, "because"), leading(now)
@@ -66,7 +71,8 @@ def _figures(now: Document, age: Optional[float]) -> List[str]:
     if stale(now, age):
         return old
     hmcs, log = rows_of(now, "hmcs"), table_of(now, "log")
-    up = sum(text_of(hmc, "link") == "up" for hmc in hmcs)
+    links = [text_of(hmc, "link") for hmc in hmcs]
+    up = "U" if "unknown" in links else links.count("up")       # U: could not be told, and so neither good nor bad
     left, most = _recycles(now)
     rate = number_of(log, "bytes_per_second")
     return [
