@@ -5,16 +5,21 @@ import json
 import os
 import re
 import shutil
+import signal
+import socket
 import stat
 import subprocess
+import time
+from contextlib import contextmanager
 from datetime import timedelta
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Tuple
+from urllib.request import urlopen
 
 import pytest
 import yaml
 
-from rmcagent import config
 from rmcagent.exposed import Exposed
 from rmcagent.model import (
     Attempt,
@@ -45,14 +50,14 @@ from rmcagent.report import overwrite
 from rmcagent.show import STATUS_CODES, document
 from rmcagent.show.metrics import METRICS, text
 from rmcagent.sim.live.stage import Stage
-from seen import HMC1, HMC2, MINUTE, NOON
+from seen import DEFAULTS, HMC1, HMC2, MINUTE, NOON
 
 PACKAGING = Path(__file__).parents[1] / "packaging" / "prometheus"
 SAMPLE = re.compile(r'([a-z_]+)(?:\{((?:[a-z_]+="(?:[^"\\\n]|\\[\\"n])*",?)+)\})? (-?[0-9.]+(?:e[+-]?[0-9]+)?)')
 LABEL = re.compile(r'([a-z_]+)="((?:[^"\\\n]|\\[\\"n])*)"(?:,|$)')
 HOSTILE: Tuple[Any, ...] = (
-    '"} 1\nrmcagent_up{x="', "\\", "a\x00\x1b[2Jb\r\n", "\ud800\u202e\u2028", "Gr\u00f6\u00dfe", "x" * 10_000, "", 10 ** 400, -1, 1e17 + 0.5,
-    float("nan"), float("inf"), None, True, [], {}, [[]], [{}], {"a": [{"b": "c\n"}]},
+    '"} 1\nrmcagent_up{x="', "\\", "a\x00\x1b[2Jb\r\n", "\ud800\u202e\u2028", "Gr\u00f6\u00dfe", "x" * 10_000, "",
+    10 ** 400, -1, 1e17 + 0.5, float("nan"), float("inf"), None, True, [], {}, [[]], [{}], {"a": [{"b": "c\n"}]},
 )
 PATIENCE = 60.0
 
@@ -111,7 +116,7 @@ def full(**changes: Any) -> Dict[str, Any]:
     view = View("paused", "paused", NOON, seen, (pending,), (decision,), history, ClusterVerdict("present"), NOON + MINUTE)
     extra = {"version": "0.1.0", "policy": "c0ffee", "platform": "aix", "event_counts": {"RMCA1001I": 1, "RMCA2001W": 4},
              "remedies": {"recycle": {"begun": 2, "healed": 1}}}
-    return {**document(view, config.defaults(), lambda moment: moment, extra), **changes}
+    return {**document(view, DEFAULTS, lambda moment: moment, extra), **changes}
 
 
 STOPPED = {"schema": 1, "verdict": "not-running", "version": "0.1.0", "taken_at": "2026-05-04T12:00:00+00:00"}
@@ -403,6 +408,7 @@ def test_what_ran_in_shadow_or_only_finished_another_is_not_counted() -> None:
 
 # ---- rules and dashboard
 
+@lru_cache
 def rules() -> List[Dict[str, Any]]:
     (group,) = yaml.safe_load((PACKAGING / "rmcagent.rules.yml").read_text())["groups"]
     found: List[Dict[str, Any]] = group["rules"]
@@ -414,6 +420,7 @@ def dashboard() -> Dict[str, Any]:
     return found
 
 
+@lru_cache
 def labels_of(name: str) -> List[str]:
     return [label for labels in parsed(text(full()))[name].samples for label, _ in labels]
 
@@ -466,7 +473,7 @@ def test_the_dashboard_has_few_panels_each_with_a_number_a_title_and_metrics_tha
         assert len({target["refId"] for target in panel["targets"]}) == len(panel["targets"])
         for target in panel["targets"]:
             assert target["expr"] and wrong_in(target["expr"]) == []
-            assert "recorded" not in target["expr"] and ":" not in target["expr"]      # it must work without the rules
+            assert "rmcagent_" in target["expr"] and ":" not in target["expr"]      # it must work without the rules
 
 
 def test_no_panel_of_the_dashboard_lies_on_another() -> None:
@@ -516,17 +523,77 @@ def test_promtool_finds_nothing_wrong_with_the_rules_and_their_tests_hold() -> N
 
 
 @pytest.mark.slow
+def test_promtool_can_read_what_the_dashboard_asks(tmp_path: Path) -> None:
+    asked = [target["expr"] for panel in dashboard()["panels"] for target in panel["targets"]]
+    asked_as_rules = [{"record": f"panel:{number}", "expr": expression} for number, expression in enumerate(asked)]
+    (tmp_path / "dashboard.yml").write_text(json.dumps({"groups": [{"name": "dashboard", "rules": asked_as_rules}]}))
+
+    assert promtool("check", "rules", str(tmp_path / "dashboard.yml")) == ""
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as asking:
+        return asking.connect_ex(("127.0.0.1", port)) == 0
+
+
+@contextmanager
+def scraped(folder: Path) -> Iterator[Callable[[], str]]:
+    """node_exporter on a folder: a function that asks it as Prometheus would."""
+    program = shutil.which("prometheus-node-exporter") or shutil.which("node_exporter")
+    if program is None:
+        pytest.skip("node_exporter is not installed: apt-get install prometheus-node-exporter")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    words = ["--collector.disable-defaults", "--collector.textfile", f"--collector.textfile.directory={folder}"]
+    exporter = subprocess.Popen([program, *words, f"--web.listen-address=127.0.0.1:{port}"], stderr=subprocess.DEVNULL)
+
+    def ask() -> str:
+        with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=PATIENCE) as answer:
+            return str(answer.read().decode())
+
+    try:
+        until = time.monotonic() + PATIENCE
+        while not _listens(port):
+            assert time.monotonic() < until and exporter.poll() is None
+            time.sleep(0.05)
+        yield ask
+    finally:
+        exporter.terminate()
+        exporter.wait()
+
+
+@pytest.mark.slow
+@pytest.mark.real
+@pytest.mark.parametrize("new", ["plain", *HOSTILE[:6]], ids=lambda new: repr(new)[:20])
+def test_node_exporter_tells_each_series_and_no_error(new: Any, tmp_path: Path) -> None:
+    shown = full() if new == "plain" else hostile_throughout(new)
+    exposed([]).write(str(tmp_path / "rmcagent.prom"), shown)
+
+    with scraped(tmp_path) as ask:
+        answer = ask()
+
+    ours = {line.rsplit(" ", 1)[0] for line in text(shown).splitlines() if not line.startswith("#")}
+    there = [line for line in answer.splitlines() if line.startswith("rmcagent_")]
+    assert "node_textfile_scrape_error 0" in answer.splitlines()
+    assert len(there) == len(ours) and len({line.split("{")[0].split(" ")[0] for line in there}) == len(parsed(text(shown)))
+
+
+@pytest.mark.slow
 @pytest.mark.real
 def test_the_real_daemon_tells_of_a_remedy_and_that_it_stopped(tmp_path: Path) -> None:
     path = tmp_path / "rmcagent.prom"
     with Stage(tmp_path, policy={"report": {"metrics": str(path)}}) as stage:
-        stage.start()
+        daemon = stage.start()
         assert stage.wait_healthy(PATIENCE), stage.complaints()
         healthy = parsed(path.read_text())
         stage.world.do("stick_session", mended_by="refresh")
         assert stage.wait_for("RMCA3002N", PATIENCE), stage.complaints()
         assert stage.wait_until(lambda: 'judged_total{remedy="refresh",outcome="healed"} 1' in path.read_text(), PATIENCE)
         healed = path.read_text()
+        path, before = tmp_path / "moved.prom", path
+        stage.write_policy({"report": {"metrics": str(path)}})
+        daemon.send_signal(signal.SIGHUP)
+        assert stage.wait_until(lambda: path.exists() and not before.exists(), PATIENCE), stage.complaints()
         stage.stop()
 
         assert stage.complaints() == ""
