@@ -18,7 +18,7 @@ from rmcagent.report import Event
 from rmcagent.report.kept import Kept, Record, Row, read
 from rmcagent.show.history import Story, Teller, document, event, since_when, text
 from rmcagent.show.history.story import MOST_OPEN
-from rmcagent.show.history.timeline import picture
+from rmcagent.show.history.timeline import Lanes, picture
 
 EAST = timezone(timedelta(hours=2))
 NOON = datetime(2026, 5, 4, 12, tzinfo=EAST)
@@ -460,12 +460,12 @@ def test_a_refusal_stands_at_the_problem_of_its_fault_whoever_it_is_about() -> N
     found = row(NOON, "RMCA2001W", fault="manager-down", subject="IBM.DRM")
     refused = row(after(1), "RMCA3004W", remedy="recycle", fault="manager-down", because="a cluster")
 
-    drawn = ElementTree.fromstring(picture(record(found, refused), None, after(60)))
+    lanes = Lanes(after(60))
+    for told in (found, refused):
+        lanes.take(told)
 
-    assert not [element for element in drawn.iter(f"{SVG}text") if element.text == "events"]
-    assert [title.text for title in drawn.iter(f"{SVG}title") if "refused at" in (title.text or "")] == [
-        "refused at 2026-05-04 12:01:00: RMCA3004W recycle a cluster"
-    ]
+    (mark,) = lanes.marks
+    assert (mark.kind, mark.lane, mark.label) == ("refused", "manager-down IBM.DRM", "RMCA3004W recycle a cluster")
 
 
 def test_where_nothing_was_kept_an_empty_picture_is_drawn() -> None:

@@ -36,10 +36,12 @@ def test_what_is_written_stands_there_at_the_end_and_nothing_else_does(over: boo
 def test_only_where_it_may_a_file_of_that_name_is_replaced(tmp_path: Path) -> None:
     path = tmp_path / "day.svg"
     path.write_text("precious")
+    begun = []
 
     with pytest.raises(OSError, match=r"cannot write .*/day\.svg: there is something of that name; give another --out"):
-        put(path)
-    assert path.read_text() == "precious"
+        with written(str(path), "--out", 0o600) as write:
+            begun.append(write)
+    assert path.read_text() == "precious" and not begun
 
     put(path, over=True)
 

@@ -73,11 +73,7 @@ def _append(number: int, line: bytes, size: int) -> None:
     """A line that is not whole is cut away again; where even that fails, the next one begins on a line of its own."""
     torn = size > 0 and os.pread(number, 1, size - 1) != b"\n"
     line = b"\n" + line if torn else line
-    try:
-        whole = os.write(number, line) == len(line)
-    except OSError:
-        whole = False
-    if not whole:
+    if os.write(number, line) != len(line):
         os.ftruncate(number, size)
 
 
