@@ -3,14 +3,17 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import stat
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Callable, Dict, Iterator, List, Tuple
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as settled
 from hypothesis import strategies as st
 
 from rmcagent.config import Report, Syslog
@@ -111,6 +114,60 @@ def read_back(text: str) -> List[Tuple[str, str]]:
             text = blank + after
         found.append((key, value))
     return found
+
+
+# ---- structured data
+
+LONGEST_HOST = "h" * 255
+
+
+def modern(event: Event, host: str = "lpar7") -> str:
+    return text.rfc5424(28, NOON, host, 4711, event, line(event))
+
+
+def test_a_message_of_rfc_5424_has_the_fields_and_then_the_line() -> None:
+    assert modern(BEGUN) == (
+        '<28>1 2026-05-04T12:00:28.000+00:00 lpar7 rmcagent 4711 RMCA3001N '
+        '[rmcagent@32473 code="RMCA3001N" remedy="recycle" attempt="7"] RMCA3001N remedy begun remedy=recycle attempt=7'
+    )
+
+
+@pytest.mark.parametrize("value, written", [
+    ("", ""), ('say "x"', r'say \"x\"'), ("a]b", r"a\]b"), ("c:\\d", r"c:\\\\d"), ("a\nb\x1b[2J", r"a\\x0ab\\x1b[2J"),
+    ("\ud800", r"\\ud800"),
+])
+def test_what_could_end_a_parameter_is_escaped_in_it(value: str, written: str) -> None:
+    assert f' because="{written}"] ' in modern(Event("RMCA1002I", "stopped", (("because", value),)))
+
+
+@pytest.mark.parametrize("key, name", [("a b", "a_b"), ('x="]', "x___"), ("", "_"), ("k" * 40, "k" * 32), ("\u00e9\n", "__")])
+def test_a_parameters_name_cannot_end_it(key: str, name: str) -> None:
+    assert f' {name}="v"] ' in modern(Event("RMCA1002I", "stopped", ((key, "v"),)))
+
+
+@pytest.mark.parametrize("host, shown", [("", "-"), ("a b\n", "ab"), ("h" * 300, LONGEST_HOST)])
+def test_a_hosts_name_cannot_end_the_header(host: str, shown: str) -> None:
+    assert modern(BEGUN, host).split(" ")[2] == shown
+
+
+@given(FIELDS)
+@settled(max_examples=40)
+def test_no_message_of_rfc_5424_is_longer_than_2048_bytes_or_can_be_read_otherwise(fields: List[Tuple[str, str]]) -> None:
+    event = Event("RMCA2001W", "problem found", tuple(fields))
+
+    written = modern(event, LONGEST_HOST)
+
+    assert len(written) <= 2048 and all(" " <= letter <= "~" for letter in written)
+    element = re.match(r'(?:\S+ ){6}\[rmcagent@32473((?: [A-Za-z0-9_.-]{1,32}="(?:[^"\\\]]|\\["\\\]])*")*)\] ', written)
+    assert element and element.group(1).startswith(' code="RMCA2001W"')
+    assert written[element.end():] == line(event)
+
+
+def test_lost_lines_are_counted_in_the_form_of_the_others() -> None:
+    first = modern(Event("RMCA2001W", "problem found", (("odd", "]: "),))).encode("ascii")
+
+    assert text.of_lost(first, 7) == (b"<28>1 2026-05-04T12:00:28.000+00:00 lpar7 rmcagent 4711 RMCA2001W - "
+                                      b"RMCA2001W earlier lines lost lines=7")
 
 
 # ---- syslog
@@ -437,6 +494,78 @@ def test_what_is_remembered_stays_bounded(reporter: Telling, tmp_path: Path) -> 
 
     assert len(told.said) <= syslogs.QUEUED_LINES
     assert len(told.syslog.queue) <= syslogs.QUEUED_LINES
+
+
+# ---- what others publish of it
+
+def test_the_last_eight_that_were_told_are_at_hand_without_their_codes(reporter: Telling, path: Path, sink: Sink) -> None:
+    told, clock = reporter(path)
+    for number in range(10):
+        told.emit(numbered(number))
+        told.emit(numbered(number))
+
+    at = clock.now().astimezone().isoformat(timespec="seconds")
+    assert list(told.recent) == [
+        {"at": at, "code": "RMCA2001W", "text": f"problem found n={number}"} for number in range(2, 10)
+    ]
+
+
+def test_what_was_told_is_counted_by_code(reporter: Telling, path: Path, sink: Sink) -> None:
+    told, clock = reporter(path)
+    for event in (BEGUN, numbered(1), numbered(2), numbered(2)):
+        told.emit(event)
+    assert told.counts == {"RMCA3001N": 1, "RMCA2001W": 2}
+
+    clock.sleep(3600)
+    told.flush()
+
+    assert told.counts == {"RMCA3001N": 1, "RMCA2001W": 3}
+
+
+def test_what_is_told_is_kept_for_history(tmp_path: Path) -> None:
+    clock = VirtualClock()
+    told = Reporter(settings(tmp_path / "log"), "aix", clock, 4711, state=str(tmp_path))
+    told.emit(BEGUN)
+    told.emit(BEGUN)
+
+    (row,) = [json.loads(kept) for kept in (tmp_path / "events.jsonl").read_text().splitlines()]
+
+    assert row == {"at": clock.now().astimezone().isoformat(timespec="seconds"), "code": "RMCA3001N", "word": "remedy begun",
+                   "fields": [["remedy", "recycle"], ["attempt", "7"]]}
+
+
+# ---- other settings
+
+def test_after_a_reload_what_was_said_is_still_no_news_and_the_counts_go_on(reporter: Telling, path: Path, sink: Sink) -> None:
+    told, _ = reporter(path)
+    told.emit(numbered(1))
+
+    told.adopt(settings(path, facility="local3"), "aix")
+    told.emit(numbered(1))
+    told.emit(numbered(2))
+
+    assert [said.partition(">")[0] for said in sink.lines()] == ["<28", "<156"]
+    assert told.counts == {"RMCA2001W": 2}
+
+
+def test_what_waits_for_a_socket_goes_to_the_new_one(reporter: Telling, tmp_path: Path, path: Path, sink: Sink) -> None:
+    told, _ = reporter(tmp_path / "nowhere")
+    told.emit(numbered(1))
+
+    told.adopt(settings(path), "aix")
+    told.emit(numbered(2))
+
+    assert texts(sink.lines()) == ["RMCA2001W problem found n=1", "RMCA2001W problem found n=2"]
+
+
+def test_the_format_is_the_one_that_is_configured(reporter: Telling, path: Path, sink: Sink) -> None:
+    told, _ = reporter(path)
+
+    told.adopt(replace(settings(path), syslog=Syslog("daemon", str(path), "rfc5424")), "aix")
+    told.emit(BEGUN)
+
+    (said,) = sink.lines()
+    assert re.fullmatch(r"<29>1 \S+ \S+ rmcagent 4711 RMCA3001N \[rmcagent@32473 code=.*\] RMCA3001N remedy begun .*", said)
 
 
 # ---- the log file

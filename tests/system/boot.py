@@ -1,7 +1,7 @@
 """A Debian booted for real, systemd as its process 1, in a container that the test owns: `with booted(folder) as machine:`.
 
-Needs root, debootstrap and systemd-nspawn. The root file system is made once (a minute, 300 MB) and kept in the system's folder for
-temporary files; each boot writes into memory above it, so that every machine begins as new.
+Needs root, debootstrap and systemd-nspawn. The root file system is made once (a minute, 300 MB) and kept among the temporary
+files; each boot writes into memory above it, so that every machine begins as new.
 """
 from __future__ import annotations
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 LINES_AN_HOUR = 60
 HOUR = 3600.0
 RECENT = 8
+DEV_LOG = "/dev/log"
 FACILITIES = ("kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv", "ftp",
               "ntp", "security", "console", "clock", *(f"local{number}" for number in range(8)))
 
@@ -58,7 +59,7 @@ class Reporter:
         syslog = settings.syslog
         self.facility = FACILITIES.index(syslog.facility) if syslog.facility in FACILITIES else 3
         self.modern = syslog.format == "rfc5424"
-        self.syslog = self.syslog.heir("/dev/log" if syslog.socket == "auto" else syslog.socket)
+        self.syslog = self.syslog.heir(DEV_LOG if syslog.socket == "auto" else syslog.socket)
         self.path = log_path(settings.file, platform)
         self.journal = _journal() if settings.journal == "auto" and platform == "linux" else None
         self.twice = self.journal is not None and (syslog.socket != "auto" or not _journald_reads_syslog())

@@ -1,0 +1,79 @@
+"""The table of events: the journal's catalogue is printed from it, and what it says of an event's fields is so."""
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Iterable, Tuple
+
+import pytest
+
+from day import HOUR, Day
+from rmcagent.report.events import EVENTS, Event
+
+LINUX = Path(__file__).resolve().parent.parent / "packaging" / "linux"
+CATALOG = LINUX / "rmcagent.catalog"
+
+
+def test_message_ids_are_128_bits_and_no_two_alike() -> None:
+    ids = [event.message_id for event in EVENTS.values()]
+
+    assert all(re.fullmatch(r"[0-9a-f]{32}", told) for told in ids) and len(set(ids)) == len(ids)
+
+
+def test_message_ids_never_change() -> None:
+    """Somebody's filters name them. A row that is added gets a line here."""
+    assert [event.message_id[:8] for event in EVENTS.values()] == """
+        a67bc027 01e82d16 1ae92d32 beaa3dcb b13b0cc5 32a93dc3 f048234e 08ef8a7b 7b973a43 d6ff8a16
+        3b3ab640 cee7e293 49879efb 0de4b784 380b3644 404c8406 265bc24b c732272c 8fec9ae0 9c78fe86""".split()
+
+
+@pytest.mark.real
+def test_the_catalogue_is_what_the_table_prints() -> None:
+    printed = subprocess.run([sys.executable, str(LINUX / "catalog.py")], stdout=subprocess.PIPE, text=True, check=True).stdout
+
+    assert CATALOG.read_text("ascii") == printed, "python3 packaging/linux/catalog.py > packaging/linux/rmcagent.catalog"
+
+
+def test_the_catalogue_has_an_entry_for_each_event_in_the_form_journalctl_reads() -> None:
+    entries = ("\n" + CATALOG.read_text("ascii")).split("\n-- ")[1:]
+
+    assert len(entries) == len(EVENTS)
+    for entry, (code, event) in zip(entries, EVENTS.items()):
+        head, _, body = entry.partition("\n\n")
+        assert head.splitlines() == [event.message_id, f"Subject: rmcagent: {event.name}", "Defined-By: rmcagent",
+                                     "Documentation: man:rmcagent(8)"]
+        assert body.startswith(f"{code}: ")
+        assert re.findall(r"@(\w+)@", body) == [f"RMCAGENT_{name.upper()}" for name in event.shows]
+        assert all(len(line) <= 76 for line in body.splitlines())
+
+
+# A mode, how long it is lived in, and what happens at once.
+DAYS: Tuple[Tuple[str, float, Tuple[Tuple[str, ...], ...]], ...] = (
+    ("act", 0.5, (("crash", "ctrmc"),)),
+    ("shadow", 0.5, (("crash", "ctrmc"),)),
+    ("act", 1.0, (("stick_session", "192.0.2.21", "recfgct"), ("define_peer_domain",))),
+    ("act", 0.5, (("hmc_unreachable",),)),
+    ("act", 0.5, (("hang_command", "lssrc"),)),
+    ("act", 2.5, (("ctrmc_wont_start", "99"), ("crash", "ctrmc"))),
+)
+
+
+def test_every_event_has_the_fields_that_the_catalogue_shows(tmp_path: Path) -> None:
+    """A field that is missing would cost the entry its explanation."""
+    told = list(lived(tmp_path))
+
+    assert {event.code for event in told} >= {"RMCA1006W", "RMCA2001W", "RMCA2002N", "RMCA3001N", "RMCA3002N", "RMCA3003W",
+                                              "RMCA3004W", "RMCA3005N", "RMCA4001E", "RMCA4002W"}
+    assert [event for event in told if not {*EVENTS[event.code].shows} <= {key for key, _ in event.fields}] == []
+
+
+def lived(folder: Path) -> Iterable[Event]:
+    for number, (mode, hours, troubles) in enumerate(DAYS):
+        day = Day(folder / str(number), policy=f"mode: {mode}\n")
+        day.run(HOUR / 6)
+        for trouble, *arguments in troubles:
+            day.do(trouble, *(int(word) if word.isdigit() else word for word in arguments))
+        day.run(hours * HOUR)
+        yield from day.events
