@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Dict, Iterator, List, Mapping, Optional, Tuple
 
 from rmcagent.model import Answer, State, Subsystem
@@ -83,13 +83,14 @@ def _subsystem(answer: Answer, line: str) -> Subsystem:
 
 @dataclass(frozen=True)
 class Definition:
-    """How SRC runs a subsystem: a record of `lssrc -S`; `action` is once or respawn."""
+    """How SRC runs a subsystem: a record of `lssrc -S`; `action` is once or respawn, `record` all of it in SRC's own words."""
 
     name: str
     path: str
     arguments: str
     action: str
     group: str
+    record: Mapping[str, str] = field(default_factory=dict, compare=False)
 
 
 ACTIONS = {"-O": "once", "-R": "respawn"}
@@ -112,7 +113,8 @@ def lssrc_definitions(answer: Answer) -> Tuple[Definition, ...]:
         else:
             record = dict(zip(fields, map(clean, words)))
             found.append(Definition(record["subsysname"], record.get("path", ""), record.get("cmdargs", ""),
-                                    ACTIONS.get(record.get("action", ""), record.get("action", "")), record.get("grpname", "")))
+                                    ACTIONS.get(record.get("action", ""), record.get("action", "")), record.get("grpname", ""),
+                                    record))
     if not found:
         raise cannot(answer, "it shows no definition of a subsystem")
     return tuple(found)
