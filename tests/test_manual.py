@@ -41,7 +41,7 @@ def test_what_is_committed_is_what_the_programs_tables_make() -> None:
 
     stale = [str(path.relative_to(ROOT)) for path, text in texts.items() if not path.exists() or path.read_text("utf-8") != text]
 
-    assert set(texts) == {COMPLETION, *(MAN / name for name in PAGES)}
+    assert set(texts) == {ROOT / "README.md", COMPLETION, *(MAN / name for name in PAGES)}
     assert stale == [], "run python3 packaging/man/make.py"
 
 

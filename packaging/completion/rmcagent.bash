@@ -16,7 +16,7 @@ _rmcagent() {
     for ((number = 1; number < COMP_CWORD; number++)); do
         one=${COMP_WORDS[number]}
         case $one in
-            --config | --fleet | --for | --from | --hmcs | --out | --policy | --reason | --runs | --scenario | --script | --seed | --svg)
+            --config | --fleet | --for | --from | --hmcs | --out | --policy | --reason | --runs | --scenario | --script | --seed | --since | --svg)
                 if [[ ${COMP_WORDS[number + 1]:-} == = ]]; then
                     ((number += 2))
                 else
@@ -38,6 +38,7 @@ _rmcagent() {
         pause:--for) offered=(30m 1h 2h 4h 8h 1d 2d 7d) ;;
         rehearse:--for) offered=(1d 7d 30d 90d) ;;
         *:--scenario) offered=(quiet ctrmc-dies ctrmc-will-not-stay ctrmc-hangs ctrmc-stopped manager-dies remote-disabled session-stuck session-partial hmcs-forgotten handshake-stuck identity-lost cloned-node hmc-restarts hmc-replaced hmc-flaps firewall-closed mtu-black-hole log-storm-hmc-side var-fills caa-active caa-appears peer-domain migration in-band-hmc vios-ssp lparmgr-stuck commands-hang garbage clock-jumps agent-crashes state-full operator-works mix) ;;
+        *:--since) offered=(1h 12h 1d 7d 30d) ;;
         *)
             case $verb in
                 run) options=(--config --help) offered=() ;;
@@ -45,6 +46,7 @@ _rmcagent() {
                 check) options=(--config --help) offered=() ;;
                 plan) options=(--config --json --from --help) offered=() ;;
                 why) options=(--config --json --help) offered=() ;;
+                history) options=(--config --json --since --follow --svg --help) offered=() ;;
                 pause) options=(--config --for --reason --help) offered=() ;;
                 resume) options=(--config --help) offered=() ;;
                 reload) options=(--config --help) offered=() ;;
@@ -58,7 +60,7 @@ _rmcagent() {
                 rehearse) options=(--config --policy --scenario --script --seed --for --svg --runs --fleet --hmcs --stuck --list --json --help) offered=() ;;
                 demo) options=(--config --help) offered=() ;;
                 config) options=(--help) offered=(check show) ;;
-                '') options=(--help --version) offered=(run status check plan why pause resume reload heal config metrics collect classify doctor rehearse demo) ;;
+                '') options=(--help --version) offered=(run status check plan why history pause resume reload heal config metrics collect classify doctor rehearse demo) ;;
             esac
             # A verb takes one word at most.
             if [[ $word == -* || ${#said[@]} -gt 1 ]]; then

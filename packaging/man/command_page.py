@@ -1,7 +1,7 @@
 """rmcagent(8): the verbs, the ladder, exit codes and events of the program's own tables, and the prose around them."""
 from __future__ import annotations
 
-from typing import Iterator, List, Tuple
+from typing import Dict, Iterator, List, Mapping, Tuple
 
 import values
 from mdoc import capital, display, explained, item, literally, macro, page, prose, section, tagged
@@ -12,7 +12,7 @@ from rmcagent.model import Remedy
 from rmcagent.partition.act import MANAGERS, START, deed
 from rmcagent.reason.ladder import LADDER
 from rmcagent.report import EVENTS
-from rmcagent.show.codes import STATUS_CODES
+from rmcagent.show.codes import CHECK_CODES, STATUS_CODES
 
 DATE = "November 26, 2026"                # of the text, and not of the clock: the same tables make the same page
 
@@ -38,12 +38,7 @@ OTHER_EXITS = {
     12: "The budget is spent (`rmcagent heal`).",
     20: "A rehearsal broke an invariant.",
 }
-CHECK_EXITS = {
-    0: "OK: healthy.",
-    1: "WARNING: degraded, healing or paused.",
-    2: "CRITICAL: a human is needed, or the daemon is not running.",
-    3: "UNKNOWN: anything else.",
-}
+CHECK_WORDS = ("OK", "WARNING", "CRITICAL", "UNKNOWN")
 PLAN_EXITS = {
     0: "There is nothing to do.",
     10: "A remedy would be run, waited for or judged.",
@@ -173,16 +168,22 @@ def _remedy(remedy: Remedy) -> Tuple[str, List[str]]:
 
 
 def _exits() -> Iterator[str]:
-    by_code = {code: [verdict for verdict, its in STATUS_CODES.items() if its == code] for code in STATUS_CODES.values()}
-    status = {code: capital(" or ".join(verdicts).replace("-", " ")) for code, verdicts in by_code.items()}
+    status, check = _verdicts(STATUS_CODES), _verdicts(CHECK_CODES)
     status[1] = "The daemon is dead and left its lock."
     status[4] = "Unknown, or what was published is too old to be believed."
-    for title, codes in (("rmcagent status", status), ("rmcagent check", CHECK_EXITS), ("rmcagent plan", PLAN_EXITS),
+    check = {code: f"{CHECK_WORDS[code]}: {check.get(code, 'Anything else.').lower()}" for code in range(len(CHECK_WORDS))}
+    for title, codes in (("rmcagent status", status), ("rmcagent check", check), ("rmcagent plan", PLAN_EXITS),
                          ("All others", OTHER_EXITS)):
         yield macro("Ss", title)
         yield from explained({str(code): codes[code] for code in sorted(codes)}, "Li", "150", compact=True)
     yield ".Pp"
     yield from prose("`rmcagent run` ends with 0 after a clean stop, and with 6 where its configuration is invalid.")
+
+
+def _verdicts(codes: Mapping[str, int]) -> Dict[int, str]:
+    """By exit code, which verdicts have it."""
+    return {code: capital(" or ".join(verdict for verdict, its in codes.items() if its == code).replace("-", " "))
+            for code in codes.values()}
 
 
 def _examples() -> Iterator[str]:

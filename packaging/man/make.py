@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Write the manual and the completion, made of the tables that the program itself uses: python3 packaging/man/make.py"""
+"""Write the manual, the completion and the README's events, of the tables that the program uses: python3 packaging/man/make.py"""
 from __future__ import annotations
 
 import sys
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Dict
 
 HERE = Path(__file__).resolve().parent
+README = HERE.parents[1] / "README.md"
 sys.path[:0] = [str(HERE), str(HERE.parents[1] / "agent")]
 
 
@@ -15,8 +16,9 @@ def made() -> Dict[Path, str]:
     import command_page
     import completion
     import policy_page
+    import readme
 
-    return {HERE / "rmcagent.8": command_page.text(), HERE / "rmcagent.yaml.5": policy_page.text(),
+    return {README: readme.text(README.read_text("utf-8")), HERE / "rmcagent.8": command_page.text(), HERE / "rmcagent.yaml.5": policy_page.text(),
             HERE.parent / "completion" / "rmcagent.bash": completion.text()}
 
 
