@@ -216,6 +216,7 @@ def test_a_stopped_daemon_says_so_and_nothing_of_rmc() -> None:
 
     assert set(families) == {"rmcagent_up", "rmcagent_build_info", "rmcagent_verdict", "rmcagent_series_dropped"}
     assert told(STOPPED, "up") == {(): 0} and told(STOPPED, "verdict")["not-running"] == 1
+    assert set(parsed(text(full(verdict="not-running")))) == set(families)     # one that died left its last look behind
     assert told(full(), "up") == {(): 1}
 
 

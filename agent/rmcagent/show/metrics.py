@@ -19,6 +19,7 @@ Sample = Tuple[Labels, Optional[float]]
 MOST_HMCS, MOST_SUBSYSTEMS, MOST_GUARDS, MOST_CODES, MOST_BUDGETS = 32, 64, 32, 64, 4
 LONGEST_LABEL = 64                        # characters, before they are escaped
 LARGEST = 1e18                            # longer than any clock's or disk's number
+OF_THE_AGENT = ("verdict", "version", "policy", "platform", "mode")       # true also when it no longer runs
 OURS = ("IBM.", "ct")                     # an AIX partition runs a hundred subsystems, and node_exporter's reader asks for RSCT's
 
 
@@ -31,6 +32,8 @@ class Metric(NamedTuple):
 
 def text(document: Document) -> str:
     """The metrics of a document, whatever is in it: at most some 700 lines of ASCII, no series twice."""
+    if not _alive(document):              # what it saw last would be told for ever, and believed
+        document = {key: value for key, value in document.items() if key in OF_THE_AGENT}
     return "".join(line for metric in METRICS for line in _lines(metric, document))
 
 
@@ -74,8 +77,7 @@ def _states(name: str, states: Sequence[str], state: str, *labels: Tuple[str, st
         yield (*labels, (name, one)), one == state
 
 
-def _seen(document: Document) -> bool:
-    """Whether a look stands in the document: what a stopped daemon leaves behind tells nothing of RMC."""
+def _alive(document: Document) -> bool:
     return document.get("verdict") != "not-running"
 
 
@@ -106,7 +108,7 @@ def _stale_after(document: Document) -> Optional[float]:
 
 
 def _count(key: str) -> Callable[[Document], Optional[float]]:
-    return lambda document: len(document[key]) if isinstance(document.get(key), list) and _seen(document) else None
+    return lambda document: len(document[key]) if isinstance(document.get(key), list) else None
 
 
 def _known(key: str) -> Callable[[Document], Optional[float]]:
@@ -160,12 +162,12 @@ def _hmc_reachable(document: Document) -> Iterator[Sample]:
 
 
 def _cluster(document: Document) -> Iterator[Sample]:
-    if _seen(document) and table_of(document, "cluster"):
+    if table_of(document, "cluster"):
         yield from _states("state", ("absent", "present", "unknown"), str(table_of(document, "cluster").get("state")))
 
 
 def _findings(document: Document) -> Iterator[Sample]:
-    if _seen(document) and isinstance(document.get("findings"), list):
+    if isinstance(document.get("findings"), list):
         faults = [finding.get("fault") for finding in rows_of(document, "findings")]
         for fault in Fault:
             yield (("fault", fault.value),), faults.count(fault.value)
@@ -174,7 +176,7 @@ def _findings(document: Document) -> Iterator[Sample]:
 # ---- what is done about it ---------------------------------------------------------------------------------------------
 
 def _decisions(document: Document) -> Iterator[Sample]:
-    if _seen(document) and isinstance(document.get("decisions"), list):
+    if isinstance(document.get("decisions"), list):
         kinds = [decision.get("kind") for decision in rows_of(document, "decisions")]
         for kind in Kind:
             yield (("kind", kind.value),), kinds.count(kind.value)
@@ -245,10 +247,10 @@ def _dropped(document: Document) -> Iterator[Sample]:
 # ---- the table ---------------------------------------------------------------------------------------------------------
 
 METRICS: Tuple[Metric, ...] = (
-    Metric("rmcagent_up", "gauge", "1 while a daemon stands behind these figures, 0 once it was stopped.", _one(_seen)),
+    Metric("rmcagent_up", "gauge", "1 while a daemon stands behind these figures, 0 once it was stopped.", _one(_alive)),
     Metric("rmcagent_build_info", "gauge", "The version that wrote this, the hash of its policy, its platform and mode.", _build),
     Metric("rmcagent_last_look_timestamp_seconds", "gauge", "When RMC was last looked at; its age tells a daemon that hangs.",
-           _one(lambda document: _moment(document.get("taken_at")) if _seen(document) else None)),
+           _one(lambda document: _moment(document.get("taken_at")))),
     Metric("rmcagent_stale_after_seconds", "gauge", "The age from which a look counts as too old: three looks and one time-out.",
            _one(_stale_after)),
     Metric("rmcagent_verdict", "gauge", "1 for what is true of the partition now, 0 for the others.", _verdict),
