@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Callable, Dict, List, Mapping, Tuple
 
-from day import HOUR, MINUTE, Day
+from day import MINUTE, Day
 from rmcagent import show
 from rmcagent.report import line
 
@@ -27,8 +27,9 @@ class Shift(Day):
     def run(self, seconds: float) -> None:
         end = self.clock.monotonic() + seconds
         while self.clock.monotonic() < end:
-            self.clock.sleep(self.cycle.step())
+            seconds = self.cycle.step()
             self._note()
+            self.clock.sleep(seconds)
 
     def _note(self) -> None:
         at = self.cycle.steady.shown(self.cycle.steady.now()).isoformat(timespec="seconds")
@@ -46,14 +47,14 @@ class Shift(Day):
 
 def _healthy(folder: Path) -> Shift:
     day = Shift(folder, hmcs=TWO)
-    day.run(HOUR)
+    day.run(20 * MINUTE)
     return day
 
 
 def _degraded(folder: Path) -> Shift:
     """ctrmc has just crashed: the grace is not over."""
     day = Shift(folder)
-    day.run(HOUR)
+    day.run(20 * MINUTE)
     day.do("crash", "ctrmc")
     day.run(MINUTE)
     return day
@@ -61,16 +62,16 @@ def _degraded(folder: Path) -> Shift:
 
 def _partial(folder: Path) -> Shift:
     day = Shift(folder, hmcs=TWO)
-    day.run(HOUR)
+    day.run(20 * MINUTE)
     day.do("hmc_down", TWO[1])
-    day.run(HOUR)
+    day.run(25 * MINUTE)
     return day
 
 
 def _hung(folder: Path) -> Shift:
     """RMC answers nobody, which is no finding before it has been so for several looks."""
     day = Shift(folder)
-    day.run(HOUR)
+    day.run(20 * MINUTE)
     day.do("hung_rmc")
     day.run(3 * MINUTE)
     return day
@@ -78,15 +79,15 @@ def _hung(folder: Path) -> Shift:
 
 def _storm(folder: Path) -> Shift:
     day = Shift(folder)
-    day.run(HOUR)
+    day.run(20 * MINUTE)
     day.do("storm")
-    day.run(2 * HOUR)
+    day.run(25 * MINUTE)
     return day
 
 
 def _healing(folder: Path) -> Shift:
     day = Shift(folder)
-    day.run(HOUR)
+    day.run(20 * MINUTE)
     day.do("crash", "ctrmc")
     day.run(3 * MINUTE)
     return day
@@ -95,26 +96,26 @@ def _healing(folder: Path) -> Shift:
 def _needs_human(folder: Path) -> Shift:
     """CAA is active on a node whose HMC link is lost, and a refresh did not help."""
     day = Shift(folder)
-    day.run(HOUR)
+    day.run(20 * MINUTE)
     day.do("start_caa")
     day.do("stick_session", mended_by="recycle")
-    day.run(3 * HOUR)
+    day.run(40 * MINUTE)
     return day
 
 
 def _network(folder: Path) -> Shift:
     day = Shift(folder, hmcs=TWO)
-    day.run(HOUR)
+    day.run(20 * MINUTE)
     for address in TWO:
         day.do("hmc_unreachable", address)
         day.do("stick_session", address, mended_by=None)
-    day.run(2 * HOUR)
+    day.run(25 * MINUTE)
     return day
 
 
 def _paused(folder: Path) -> Shift:
     day = Shift(folder)
-    day.run(HOUR)
+    day.run(20 * MINUTE)
     day.cycle.pause(day.cycle.steady.now() + timedelta(hours=2), "new firmware on the HMC", "admin")
     day.do("crash", "ctrmc")
     day.run(10 * MINUTE)
@@ -123,16 +124,16 @@ def _paused(folder: Path) -> Shift:
 
 def _blind(folder: Path) -> Shift:
     day = Shift(folder)
-    day.run(HOUR)
+    day.run(20 * MINUTE)
     day.do("hang_command", "lssrc")
-    day.run(HOUR)
+    day.run(25 * MINUTE)
     return day
 
 
 def _unknown(folder: Path) -> Shift:
     """Two minutes in which rmcdomainstatus hangs: not yet blind, and nothing is said to be well."""
     day = Shift(folder)
-    day.run(HOUR)
+    day.run(20 * MINUTE)
     day.do("hang_command", "rmcdomainstatus")
     day.run(3 * MINUTE)
     return day
@@ -140,7 +141,7 @@ def _unknown(folder: Path) -> Shift:
 
 def _shadow(folder: Path) -> Shift:
     day = Shift(folder, policy="mode: shadow\n")
-    day.run(HOUR)
+    day.run(20 * MINUTE)
     day.do("crash", "ctrmc")
     day.run(10 * MINUTE)
     return day

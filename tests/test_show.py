@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from rmcagent import config, show
 from rmcagent.model import (
     Attempt,
+    BusyFacts,
     ClusterVerdict,
     Decision,
     Fact,
@@ -32,7 +33,9 @@ from rmcagent.model import (
     Refusal,
     Remedy,
     Side,
+    Sighting,
     Snapshot,
+    Space,
     State,
     Subsystem,
     View,
@@ -84,14 +87,17 @@ def test_the_document_has_every_key_of_the_contract() -> None:
     assert set(document) == {
         "schema", "verdict", "taken_at", "subsystems", "hmcs", "cluster", "findings", "gaps", "decision", "decisions", "log",
         "because", "mode", "version", "pid", "boot", "monotonic", "look_seconds", "timeout_seconds", "pause", "next_look",
-        "budgets", "attempts", "why", "known_hmcs", "episode", "crash_loop",
+        "budgets", "attempts", "why", "known_hmcs", "episode", "crash_loop", "events", "streaks", "started_at", "var",
+        "episode_since",
     }
     assert (document["schema"], document["taken_at"], document["look_seconds"]) == (1, "2026-05-04T12:00:28+00:00", 60.0)
-    assert document["subsystems"]["ctrmc"] == {"state": "active", "pid": 4711, "expected": "required"}
-    assert document["subsystems"]["IBM.LPRM"] == {"state": "inoperative", "pid": None, "expected": "on-demand"}
+    assert document["subsystems"]["ctrmc"] == {"state": "active", "pid": 4711, "expected": "required", "since": None}
+    assert document["subsystems"]["IBM.LPRM"] == {
+        "state": "inoperative", "pid": None, "expected": "on-demand", "since": None,
+    }
     assert document["hmcs"] == [{
         "address": "10.1.1.1", "name": "7042-CR8*0612345", "node_id": "0a1b2c3d4e5f6071", "link": "up", "reachable": True,
-        "in_band": False,
+        "in_band": False, "since": None,
     }]
     assert document["cluster"] == {
         "state": "absent", "recycle": "allowed", "recfgct": "allowed", "evidence": "lssrc shows no cluster subsystem active",
@@ -105,12 +111,15 @@ def test_the_document_has_every_key_of_the_contract() -> None:
         "until": None, "shadow": False, "fault": "rmc-down", "subject": "", "refused_by": ["cluster", "budget"],
         "refusals": [
             {"guard": "cluster", "because": "CAA is active (caavg_private on hdisk2)", "lasting": True, "until": None,
-             "unblock": "clmgr offline cluster NAME STOP_CAA=yes"},
+             "evidence_at": None, "unblock": "clmgr offline cluster NAME STOP_CAA=yes"},
             {"guard": "budget", "because": "recycle was begun 2 times within 24 h", "lasting": False, "unblock": "wait",
-             "until": "2026-05-04T12:02:28+00:00"},
+             "evidence_at": None, "until": "2026-05-04T12:02:28+00:00"},
         ],
     }
-    assert document["log"] == {"bytes_per_second": None, "messages": {}, "side": "unknown"}
+    assert document["log"] == {
+        "bytes_per_second": None, "messages": {}, "side": "unknown", "var_full_seconds": None, "storm_bytes": 65536,
+        "storm_seconds": 600.0,
+    }
 
 
 def test_the_rest_of_the_document_is_told_where_there_is_something_to_tell() -> None:
@@ -123,7 +132,10 @@ def test_the_rest_of_the_document_is_told_where_there_is_something_to_tell() -> 
 
     document = documented(view(snapshot=seen, history=history))
 
-    assert document["log"] == {"bytes_per_second": 12.5, "messages": {"2613-021": 3}, "side": "hmc"}
+    assert document["log"] == {
+        "bytes_per_second": 12.5, "messages": {"2613-021": 3}, "side": "hmc", "noisy_bytes": 100, "skipped_bytes": 0,
+        "var_full_seconds": None, "storm_bytes": 65536, "storm_seconds": 600.0,
+    }
     assert document["gaps"] == [{"about": "lspv", "because": "timed out after 60 s"}]
     assert document["pause"] == {"until": "2026-05-04T12:01:28+00:00", "reason": "LPM week", "by": "root"}
     assert document["known_hmcs"][0]["last_up"] == "2026-05-04T12:00:28+00:00"
@@ -153,7 +165,7 @@ def test_a_required_subsystem_that_was_not_seen_is_unknown() -> None:
 
     document = documented(view(snapshot=blind))
 
-    assert document["subsystems"]["ctrmc"] == {"state": "unknown", "pid": None, "expected": "required"}
+    assert document["subsystems"]["ctrmc"] == {"state": "unknown", "pid": None, "expected": "required", "since": None}
 
 
 def test_a_document_without_any_look_is_complete() -> None:
@@ -236,7 +248,7 @@ def test_a_name_of_ten_kilobytes_is_cut() -> None:
 
     assert len(document["hmcs"][0]["name"]) == show.LONGEST_TEXT
     assert len(show.status_text(document).splitlines()) < 24
-    assert len(show.status_text({"verdict": "healthy", "because": "x " * 100_000}).splitlines()) == show.LONGEST_PARAGRAPH + 1
+    assert len(show.status_text({"verdict": "healthy", "because": "x " * 100_000}).splitlines()) == show.LONGEST_PARAGRAPH
 
 
 def test_what_json_cannot_say_is_null() -> None:
@@ -260,39 +272,40 @@ def test_a_thousand_gaps_do_not_make_a_thousand_lines() -> None:
 HEALTHY = """\
 * rmcagent: healthy: RMC runs and 1 of 1 HMC is connected
        Taken: 2026-05-04T12:00:28+00:00, 12 s ago; next look 12:01:28
-  Subsystems: ctrmc active (pid 4711), IBM.DRM active (pid 4712)
-        HMCs: 10.1.1.1 7042-CR8*0612345 up, answers
+    Required: ctrmc active (pid 4711), IBM.DRM active (pid 4712)
+        HMCs: ADDRESS   NAME              LINK  REACHABLE
+              10.1.1.1  7042-CR8*0612345  up    answers
      Cluster: absent; recycle allowed, recfgct allowed
-Budgets left: lparmgr 3 of 3 in 24 h; manager 6 of 6 in 24 h; recfgct 1 of 1 in
-              24 h and 3 of 3 in 30 d; recycle 2 of 2 in 24 h; refresh 12 of 12
-              in 24 h; start 6 of 6 in 24 h
+Budgets left: per 24 h: refresh 12/12, start 6/6, manager 6/6, lparmgr 3/3,
+              recycle 2/2, recfgct 1/1; per 30 d: recfgct 3/3
 """
 
 NEEDS_HUMAN = """\
 * rmcagent: needs-human: rmc-down has no remedy that may be applied
        Taken: 2026-05-04T12:00:28+00:00, 12 s ago; next look 12:01:28
-  Subsystems: ctrmc active (pid 4711), IBM.DRM active (pid 4712)
-        HMCs: 10.1.1.1 7042-CR8*0612345 up, answers
+    Required: ctrmc active (pid 4711), IBM.DRM active (pid 4712)
+        HMCs: ADDRESS   NAME              LINK  REACHABLE
+              10.1.1.1  7042-CR8*0612345  up    answers
      Cluster: absent; recycle allowed, recfgct allowed
-    Findings: rmc-down (here) since 11:58:28: ctrmc is inoperative, SRC_RSTRT in
-              errpt at 11:58:01
+    Findings: rmc-down since 11:58:28, cause here: ctrmc is inoperative,
+              SRC_RSTRT in errpt at 11:58:01
         Next: rmc-down: refuse recycle
      Held by: cluster: CAA is active (caavg_private on hdisk2) -> clmgr offline
               cluster NAME STOP_CAA=yes
-              budget: recycle was begun 2 times within 24 h -> wait (until
-              12:02:28)
+              budget: recycle was begun 2 times within 24 h (until 12:02:28)
+       To do: bring CAA down
 """
 
 PAUSED = """\
-* rmcagent: paused: paused by root
+* rmcagent: paused: LPM week
        Taken: 2026-05-04T12:00:28+00:00, 12 s ago; next look 12:01:28
-      Paused: until 2026-05-06T12:00:28+00:00: LPM week
+      Paused: until 2026-05-06T12:00:28+00:00, by root
 """
 
 DEGRADED = """\
-    Findings: rmc-down (here) since 11:58:28: ctrmc is inoperative, SRC_RSTRT in
-              errpt at 11:58:01
-        Next: rmc-down: wait start until 12:01:28: rmc-down may pass on its own
+    Findings: rmc-down since 11:58:28, cause here: ctrmc is inoperative,
+              SRC_RSTRT in errpt at 11:58:01
+        Next: wait for start until 12:01:28: rmc-down may pass on its own
 """
 
 HEALING = """\
@@ -302,8 +315,9 @@ HEALING = """\
 BLIND = """\
 * rmcagent: blind: nothing could be observed since 11:48:28
        Taken: 2026-05-04T12:00:28+00:00, 12 s ago; next look 12:01:28
-  Subsystems: ctrmc unknown, IBM.DRM unknown
-        HMCs: 10.1.1.1 unknown, not asked
+    Required: ctrmc unknown, IBM.DRM unknown
+        HMCs: ADDRESS   LINK     REACHABLE
+              10.1.1.1  unknown  not asked
      Cluster: unknown; recycle forbidden, recfgct forbidden: lssrc -a timed out
     Not told: lssrc -a: timed out after 20 s
 """
@@ -325,7 +339,7 @@ def golden_views() -> Dict[str, View]:
     return {
         HEALTHY: view(),
         NEEDS_HUMAN: refused(),
-        PAUSED: view("paused", "paused by root", history=paused),
+        PAUSED: view("paused", "LPM week", history=paused),
         DEGRADED: view("degraded", "rmc-down", findings=(DOWN,), decisions=(wait,)),
         HEALING: view("healing", "rmc-down", findings=(DOWN,), decisions=(judge,)),
         BLIND: view("blind", "nothing could be observed since 11:48:28", snapshot=blind,
@@ -348,6 +362,7 @@ def test_the_screen_of_an_agent_that_was_stopped() -> None:
     assert show.status_text(show.as_of(left, None, 5000.0)) == (
         "* rmcagent: not-running: the daemon was stopped\n"
         "       Taken: 2026-05-04T12:00:28+00:00, 83 m ago\n"
+        "       To do: start rmcagent\n"
     )
 
 
@@ -365,6 +380,99 @@ def test_other_subsystems_are_named_only_while_they_change() -> None:
 
     assert "IBM.HostRM stopping (pid 9)" in " ".join(text.split())
     assert "IBM.LPRM" not in text
+
+
+@pytest.mark.parametrize("streak, age, said", [
+    ({"about": "hung looks", "subject": "ctrmc", "count": 2, "of": 5, "unit": "looks"}, 12, "ctrmc hung looks 2/5"),
+    ({"about": "link changes", "subject": "10.1.1.1", "count": 3, "of": 6, "unit": "changes", "span_seconds": 7200}, 12,
+     "10.1.1.1 link changes 3/6 in 2 h"),
+    ({"about": "grace", "subject": "rmc-down", "count": 180, "of": 300, "unit": "seconds"}, 12, "rmc-down grace 3 m of 5 m"),
+    ({"about": "grace", "subject": "rmc-down", "count": 20, "of": 60, "unit": "seconds"}, 12, "rmc-down grace 32 s of 60 s"),
+    ({"about": "grace", "subject": "rmc-down", "count": 50, "of": 60, "unit": "seconds"}, 40, "rmc-down grace 60 s of 60 s"),
+])
+def test_what_counts_towards_a_threshold_is_shown_over_it(streak: Dict[str, Any], age: float, said: str) -> None:
+    text = show.status_text({"verdict": "degraded", "streaks": [streak], "age_seconds": age})
+
+    assert f"    Counting: {said}\n" in text
+
+
+def test_streaks_are_of_looks_links_and_graces() -> None:
+    wait = Decision(Kind.WAIT, "rmc-down may pass on its own", DOWN, Remedy.START, until=NOON + MINUTE / 2)
+    history = dataclasses.replace(
+        STARTED, hung_looks=2, empty_looks=1, link_changes={"10.1.1.1": 3, "10.1.1.2": 0},
+        sightings={"rmc-down": Sighting("rmc-down", NOON - MINUTE / 2)},
+    )
+
+    streaks = documented(view("degraded", decisions=(wait,), history=history))["streaks"]
+
+    assert [(row["subject"], row["about"], row["count"], row["of"], row["unit"], row["span_seconds"]) for row in streaks] == [
+        ("ctrmc", "hung looks", 2, 5, "looks", None),
+        ("", "looks without an HMC", 1, 2, "looks", None),
+        ("10.1.1.1", "link changes", 3, 6, "changes", 3600.0),
+        ("rmc-down", "grace", 30.0, 60.0, "seconds", None),
+    ]
+
+
+def test_a_wait_for_something_else_is_no_grace() -> None:
+    wait = Decision(Kind.WAIT, "start waits: start was done not long ago", DOWN, Remedy.START, until=NOON + 9 * MINUTE)
+    history = dataclasses.replace(STARTED, sightings={"rmc-down": Sighting("rmc-down", NOON - MINUTE)})
+
+    assert documented(view("degraded", decisions=(wait,), history=history))["streaks"] == []
+
+
+def test_a_subsystem_that_should_run_tells_since_when_it_does_not() -> None:
+    rows = dict(ROWS, **{"IBM.DRM": Subsystem("IBM.DRM", State.INOPERATIVE)})
+    dead = Finding(Fault.MANAGER_DOWN, Side.HERE, "IBM.DRM is inoperative", subject="IBM.DRM", since=NOON - MINUTE)
+
+    document = documented(view(snapshot=dataclasses.replace(SEEN, subsystems=Fact(How.SEEN, rows)), findings=(dead,)))
+
+    assert "    Required: ctrmc active (pid 4711), IBM.DRM inoperative since 11:59:28\n" in show.status_text(document)
+
+
+def test_a_link_that_is_not_up_tells_when_it_last_was() -> None:
+    lost = dataclasses.replace(HMC, link=Link.DOWN, reachable=False)
+    history = dataclasses.replace(STARTED, last_up={"10.1.1.1": NOON - 20 * MINUTE})
+
+    text = show.status_text(documented(view(snapshot=dataclasses.replace(SEEN, hmcs=(lost,)), history=history)))
+
+    assert "        HMCs: ADDRESS   NAME              LINK  REACHABLE  LAST UP\n" in text
+    assert "              10.1.1.1  7042-CR8*0612345  down  silent     11:40:28\n" in text
+
+
+def test_a_guard_that_goes_by_a_fact_of_its_own_tells_its_age() -> None:
+    busy = Refusal("migration", "drmgr is running", "wait until the DLPAR operation is over")
+    seen = dataclasses.replace(SEEN, busy=BusyFacts(migration=Fact(How.SEEN, "drmgr", at=NOON - MINUTE)))
+    decision = Decision(Kind.WAIT, "recycle waits: drmgr is running", DOWN, Remedy.RECYCLE, (busy,))
+
+    text = show.status_text(documented(view("degraded", snapshot=seen, decisions=(decision,))))
+
+    assert "     Held by: migration: drmgr is running (as of 11:59:28) -> wait until the" in text
+
+
+def test_how_the_log_grows_is_told_with_whose_it_is_and_when_it_fills_var() -> None:
+    growth = LogGrowth(2185.8, 1 << 20, {"2613-021": 9, "2610-415": 40, "2613-023": 1, "2613-027": 2}, side="hmc",
+                       var_full_in=timedelta(hours=30))
+    seen = dataclasses.replace(SEEN, logs=Fact(How.SEEN, growth), var=Fact(How.SEEN, Space("/var", 1000, 250)))
+
+    text = " ".join(show.status_text(documented(view(snapshot=seen))).split())
+
+    assert "Log: grows 2 KiB/s, cause at the HMC, 2610-415 x40, 2613-021 x9, 2613-027 x2, /var 75% full, full in 30 h" in text
+    assert "Log: quiet\n" in show.status_text({"verdict": "healthy", "log": {"bytes_per_second": 0.2}})
+
+
+@pytest.mark.parametrize("lines, events", [(1, 3), (21, 3), (22, 2), (23, 1), (24, 1)])
+def test_of_the_last_events_as_many_are_shown_as_the_screen_has_room_for(lines: int, events: int) -> None:
+    rows = [{"about": "x"}] * 8                # a line each
+    filled = {"findings": [{"fault": "x"}] * min(lines - 1, 8), "gaps": rows[:max(lines - 9, 0)],
+              "decisions": [{"kind": "escalate", "fault": "x"}] * max(lines - 17, 0)}
+    told = [{"at": f"12:00:0{number}", "code": "RMCA2001W", "text": "problem found"} for number in range(5)]
+
+    before = show.status_text({"verdict": "degraded", **filled})
+    text = show.status_text({"verdict": "degraded", **filled, "events": told})
+
+    assert before.count("\n") == lines
+    assert text.startswith(before) and text.count("RMCA2001W") == events
+    assert text.endswith("12:00:04 RMCA2001W problem found\n")
 
 
 def test_the_verdict_alone_is_coloured_and_colour_changes_no_width() -> None:
@@ -409,7 +517,7 @@ def test_a_plan_begins_with_what_would_be_done() -> None:
         "* plan: nothing to do: RMC runs and 1 of 1 HMC is connected",
         "* plan: apply start: start is due: ctrmc is inoperative",
         "* plan: apply start, in shadow only: start is due: ctrmc is inoperative",
-        "* plan: refuse recycle: recycle is held: CAA is active",
+        "* plan: refuse recycle: CAA is active (caavg_private on hdisk2)",
         "* plan: cannot tell: rmcdomainstatus timed out",
     ]
 
@@ -422,7 +530,7 @@ def test_every_decision_but_the_leading_one_is_told_besides() -> None:
     text = show.status_text(documented(view("needs-human", decisions=decisions)))
 
     assert "        Next: rmc-down: a human is needed: every remedy was tried\n" in text
-    assert "     Unblock: look into /var/ct/IW/log/mc\n" in text
+    assert "       To do: look into /var/ct/IW/log/mc\n" in text
     assert "     Besides: manager-down IBM.DRM: apply manager: manager is due\n" in text
 
 
@@ -437,7 +545,7 @@ def test_a_remedy_that_outlasts_its_finding_is_told_by_itself() -> None:
 
     text = show.status_text(documented(view("healing", decisions=(settles,))))
 
-    assert "        Next: wait start: start (attempt 3) settles before it is judged\n" in text
+    assert "        Next: wait for start: start (attempt 3) settles before it is judged\n" in text
 
 
 ENTRY = {
@@ -448,12 +556,11 @@ ENTRY = {
 }
 
 WHY = """\
-* 2026-05-04T12:00:28+00:00 E-12: link-down refuse recycle
-     Because: recycle is held
+* 2026-05-04T12:00:28+00:00 E-12 link-down refuse recycle: recycle is held
     Evidence: both HMCs are O
      Held by: cluster: CAA is active -> clmgr offline cluster
+       To do: bring CAA down
 Alternatives: refresh: refuse, refresh was tried
-     Unblock: bring CAA down
 """
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, List, Mapping, Optional, Tuple
 
-from rmcagent.model import Decision, Fact, Fault, Finding, Kind, Link
+from rmcagent.model import Decision, Fact, Fault, Finding, Kind, Link, State
 from rmcagent.show.screen import clean
 
 if TYPE_CHECKING:
@@ -82,16 +82,18 @@ def each(nouns: Iterable[object], names: str) -> List[Document]:
 
 
 def _subsystem_facts(snapshot: Optional[Snapshot], findings: Tuple[Finding, ...]) -> Document:
-    """Every row that lssrc showed; a required one it did not show is unknown, not inoperative. `since` is a fault's."""
+    """Every row that lssrc showed; a required one it did not show is unknown, not inoperative. `since` one is not active that
+    should be, by the finding."""
     rows = (snapshot.subsystems.value or {}) if snapshot else {}
     expected = snapshot.expected if snapshot else {}
     since = {_subsystem_of(finding): finding.since for finding in reversed(findings)}
     facts: Document = {
-        name: {"state": "unknown", "pid": None, "expected": need, "since": since.get(name)} for name, need in expected.items()
+        name: {"state": "unknown", "pid": None, "expected": need, "since": None} for name, need in expected.items()
     }
     for name, seen in rows.items():
         need = expected.get(name, "on-demand")
-        facts[name] = {"state": seen.state, "pid": seen.pid, "expected": need, "since": since.get(name)}
+        lost = None if seen.state is State.ACTIVE else since.get(name)
+        facts[name] = {"state": seen.state, "pid": seen.pid, "expected": need, "since": lost}
     return facts
 
 

@@ -30,7 +30,7 @@ OTHERWISE = 35                            # the colour of unknown and blind
 MODES = {"shadow": "decides and records, runs no remedy", "observe": "looks and reports, decides nothing",
          "crash loop": "the agent itself crashed repeatedly; it only observes until an hour was quiet"}
 PLACES = {"here": "here", "operator": "an operator's doing", "network": "in the network", "hmc": "at the HMC",
-          "identity": "node ids", "config": "the configuration", "evidence": "not told"}
+          "identity": "node ids", "config": "the configuration", "evidence": "not told", "benign": "none that matters"}
 GENTLEST_FIRST = ("refresh", "start", "manager", "lparmgr", "recycle", "recfgct")
 NO_ADVICE = ("wait", "none is needed: nothing is wrong")
 ANSWERS = {True: "answers", False: "silent"}
@@ -58,7 +58,7 @@ def status_text(document: Document, columns: int = 80, colour: bool = False) -> 
     what_next(screen, document)
     what_holds(screen, document)
     screen.rows("Not told", gaps(screen, document))
-    screen.rows("Log", _log(document))
+    screen.rows("Log", _log(screen, document))
     screen.rows("Budgets left", _budgets(document))
     screen.lined("Events", _events(document)[-min(EVENTS_SHOWN, max(SCREEN_LINES - len(screen.lines), 1)):])
     return screen.text()
@@ -177,17 +177,17 @@ def gaps(screen: Screen, document: Document) -> List[str]:
     return [screen.unsaid(text) for text in told]
 
 
-def _log(document: Document) -> List[str]:
-    """How fast RSCT's logs grow, with what, whose that is, and when they fill /var."""
+def _log(screen: Screen, document: Document) -> List[str]:
+    """How fast RSCT's logs grow, whose that is, with what, and when they fill /var."""
     log, var = table_of(document, "log"), table_of(document, "var")
     rate, full = number_of(log, "bytes_per_second"), number_of(log, "var_full_seconds")
-    size, free = number_of(var, "size"), number_of(var, "free")
+    size, free, side = number_of(var, "size"), number_of(var, "free"), text_of(log, "side")
     messages = table_of(log, "messages")
     counts = sorted((-(number_of(messages, number) or 0), number) for number in messages)[:MESSAGES_SHOWN]
-    census = ", ".join(f"{number} x{-count:.0f}" for count, number in counts if count)
     parts = [
         "" if rate is None else f"grows {_rate(rate)}" if rate >= 1 else "quiet",
-        f"{census} ({PLACES.get(text_of(log, 'side'), text_of(log, 'side'))})" if census else "",
+        f"cause {PLACES[side]}" if counts and side in PLACES else "",
+        screen.unsaid(", ".join(f"{number} x{-count:.0f}" for count, number in counts)),
         f"{text_of(var, 'path')} {100 - 100 * free / size:.0f}% full" if size and free is not None else "",
         "" if full is None else f"full in {length_of(full)} at this rate",
     ]
@@ -243,7 +243,7 @@ def to_do(screen: Screen, decision: Document) -> List[str]:
 def decided(screen: Screen, decision: Document, document: Document) -> str:
     """One decision and why, unless that was said or its guards will say it."""
     because, guards = text_of(decision, "because"), rows_of(decision, "refusals")
-    if any(text_of(refusal, "because") and text_of(refusal, "because") in because for refusal in guards):
+    if guards and (text_of(decision, "kind") == "refuse" or any(text_of(refusal, "because") in because for refusal in guards)):
         because = ""
     because = screen.unsaid(because)
     about = "" if because and text_of(decision, "fault") in because else words(decision, "fault subject")
