@@ -282,6 +282,12 @@ def test_events_told_one_by_one_are_told_as_all_at_once(day: Tuple[Record, datet
     assert text(day[0], None, day[1]).startswith(one_by_one + "\n")
 
 
+def test_an_event_that_just_came_is_told_whatever_its_clock_says() -> None:
+    teller = Teller(since=after(60))
+
+    assert teller.told(FOUND) == "" and "after 12m" in teller.told(GONE, just_came=True)
+
+
 def test_an_event_told_alone_in_json_knows_the_story_so_far() -> None:
     story = Story()
     event(FOUND, story)

@@ -79,10 +79,11 @@ class Teller:
         self.story = Story()
         self.day = ""
 
-    def told(self, row: Row) -> str:
-        """The event's lines, below its day's where that is another; "" where it is too old."""
+    def told(self, row: Row, just_came: bool = False) -> str:
+        """The event's lines, below its day's where that is another; "" where it is too old, which what just came never is: its
+        time has no parts of a second, and the clock may have been set back."""
         ended = self.story.follow(row)
-        if self.since is not None and row.at < self.since:
+        if self.since is not None and row.at < self.since and not just_came:
             return ""
         lines = self._heading(row.at)
         beside = [line for sentence in _sentences(row, ended) for line in wrapped(sentence, self.columns - BESIDE)]
