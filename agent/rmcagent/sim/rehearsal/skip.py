@@ -12,10 +12,11 @@ import re
 from bisect import bisect_left
 from collections import deque
 from dataclasses import dataclass, fields, is_dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from enum import Enum
+from functools import lru_cache
 from types import BuiltinFunctionType, FunctionType, MethodType
-from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Set, Tuple
 
 from rmcagent.ledger import CATCH_UP_SECONDS
 from rmcagent.sim.clock import MICRO
@@ -35,7 +36,11 @@ LEFT_OUT = frozenset(("host", "place", "settings", "ledger", "steady", "clock", 
 LEAVES = (str, bytes, int, float, type(None), datetime, timedelta, Enum)
 WRITTEN = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+[+-]\d\d:\d\d$")      # a moment as the ledger's facts hold it
 LOCAL = 10**20                  # microseconds that set local times apart
-Leaf = Callable[[Any], Any]
+SHORTEST = 19                   # letters of such a moment
+BEGINNING_HERE = datetime.min
+BEGINNING = BEGINNING_HERE.replace(tzinfo=timezone.utc)
+Time = Callable[[Any], Any]
+Visit = Callable[[Any, List[Any], Time], Any]
 
 
 @dataclass
@@ -104,15 +109,17 @@ class Skip:
     def _pulses(self, seconds: float) -> float:
         """A pulse found nothing, and so will those until the next look, or until something happens or is due."""
         rehearsal, cycle = self.rehearsal, self.rehearsal.cycle
-        until_look = (cycle.next_look - cycle.steady.now()).total_seconds()
-        until = min([rehearsal.clock.until_next(), *(left for anchor, left in self.watch.flips if anchor is not self.due_at)])
+        now = plain(cycle.steady.now())
+        until_look = (plain(cycle.next_look) - now).total_seconds()
+        until = min([rehearsal.clock.until_next(), *(left for anchor, left in self.watch.flips
+                                                     if anchor is not self.due_at and anchor is not self.next_look)])
         if rehearsal.file.behind:
             until = min(until, CATCH_UP_SECONDS)        # it may have been tried just now
         if until <= until_look:
             pulse = cycle.settings.cadence.pulse.total_seconds()
             until_look = min(until_look, max((until - 1 / MICRO) // pulse, 1) * pulse)
-        cycle.due_at = cycle.steady.now() + timedelta(seconds=until_look)
-        return float(until_look)
+        cycle.due_at = now + timedelta(seconds=until_look)
+        return until_look
 
     def _after_look(self, left: float) -> None:
         """Skip what would only repeat this look, or the stretch that ends with it."""
@@ -138,14 +145,11 @@ class Skip:
         shape: List[Any] = []
         times: List[int] = []
 
-        def note(leaf: Any) -> Any:
-            if _is_time(leaf):
-                times.append(_number(leaf))
-            else:
-                shape.append(leaf)
-            return leaf
+        def note(time: Any) -> Any:
+            times.append(_number(time))
+            return time
 
-        _walk(self.rehearsal, note)
+        _walk(self.rehearsal, shape, note)
         began = plain(self.rehearsal.cycle.next_look) - self.rehearsal.cycle.settings.cadence.look
         flips: Dict[Optional[int], float] = {}
         for anchor, seconds in self.watch.flips:
@@ -158,13 +162,11 @@ class Skip:
         period = look.began - earlier.began
         if len(earlier.times) != len(look.times):
             return False
-        slid: List[bool] = []
-        for before, after in zip(earlier.times, look.times):
-            if after != before and after != before + period:
-                return False
-            slid.append(after != before)
+        if not {0, period}.issuperset(map(operator.sub, look.times, earlier.times)):
+            return False
         if earlier.shape != look.shape:
             return False
+        slid = list(map(operator.ne, look.times, earlier.times))
         still = {time for time, moved in zip(look.times, slid) if not moved}
         moving = set(earlier.times) - still
         # What lags behind are the log's tallies, which are compared with now alone unless they hold noise, and none repeats.
@@ -187,7 +189,7 @@ class Skip:
         rehearsal = self.rehearsal
         rehearsal.clock.sleep(micro / MICRO)
         self.skipped += micro / MICRO
-        _walk(rehearsal, lambda leaf: _moved(leaf, micro) if _is_time(leaf) and next(slid) else leaf)
+        _walk(rehearsal, [], lambda time: _moved(time, micro) if next(slid) else time)
         rehearsal.file.skipped = rehearsal.file.skipped or not rehearsal.host.state_full
 
     def _until_windows(self) -> Iterator[float]:
@@ -235,27 +237,33 @@ def _offset(moment: datetime) -> Optional[timedelta]:
     return moment.astimezone().utcoffset()
 
 
-def _walk(rehearsal: Rehearsal, leaf: Leaf) -> None:
-    """Show `leaf` all that the agent remembers, and what its own questions may change; what it returns is put in the place of
-    what it was shown."""
+def _walk(rehearsal: Rehearsal, shape: List[Any], time: Time) -> None:
+    """Add to `shape` all that the agent remembers and what its own questions may change, but for moments. Those are shown to
+    `time`, and what it returns is put in their place."""
     for root in (rehearsal.cycle, rehearsal.ledger):
-        _visit(root, leaf)
-    leaf([(row.name, row.state, row.pid) for row in rehearsal.partition.subsystems.values()])
-    leaf((tuple(rehearsal.partition.upon), rehearsal.file.behind, len(rehearsal.mistakes)))
-    leaf(tuple(map(id, rehearsal.ledger.decisions)))        # an entry once written never changes
+        _visit(root, shape, time)
+    shape.append([(row.name, row.state, row.pid) for row in rehearsal.partition.subsystems.values()])
+    shape.append((tuple(rehearsal.partition.upon), rehearsal.file.behind, len(rehearsal.mistakes)))
+    shape.append(tuple(map(id, rehearsal.ledger.decisions)))        # an entry once written never changes
 
 
-def _visit(value: Any, leaf: Leaf) -> Any:
+def _visit(value: Any, shape: List[Any], time: Time) -> Any:
     kind = type(value)
+    if kind in STILL or (kind is str and len(value) < SHORTEST):
+        shape.append(value)
+        return value
     visit = VISITS.get(kind)
     if visit is None:
         visit = VISITS[kind] = _visit_of(kind)
-    return visit(value, leaf)
+    return visit(value, shape, time)
 
 
-def _visit_of(kind: type) -> Callable[[Any, Leaf], Any]:
+def _visit_of(kind: type) -> Visit:
     """How a value of that type is walked through. Raises TypeError for one that nobody knows how to look into."""
-    for known, visit in ((LEAVES, _shown), (dict, _dict), ((list, deque), _list), (set, _set), (tuple, _tuple)):
+    if issubclass(kind, LEAVES) and not issubclass(kind, (str, datetime, Ticks)):
+        STILL.add(kind)
+    for known, visit in (((datetime, Ticks), _time), (str, _text), (LEAVES, _still), (dict, _dict), ((list, deque), _list),
+                         (set, _set), (tuple, _tuple)):
         if issubclass(kind, known):
             return visit
     if is_dataclass(kind):
@@ -267,54 +275,74 @@ def _visit_of(kind: type) -> Callable[[Any, Leaf], Any]:
     raise TypeError(f"cannot tell whether a {kind.__name__} is as it was: skip.py does not know how to look into one")
 
 
-def _shown(value: Any, leaf: Leaf) -> Any:
-    return leaf(value)
+def _time(value: Any, shape: List[Any], time: Time) -> Any:
+    return time(value)
 
 
-def _kept(value: Any, leaf: Leaf) -> Any:
+def _text(value: str, shape: List[Any], time: Time) -> Any:
+    return time(value) if WRITTEN.match(value) else _still(value, shape, time)
+
+
+def _still(value: Any, shape: List[Any], time: Time) -> Any:
+    shape.append(value)
     return value
 
 
-def _dict(value: Dict[Any, Any], leaf: Leaf) -> Any:
-    leaf(tuple(value))
+def _kept(value: Any, shape: List[Any], time: Time) -> Any:
+    return value
+
+
+def _dict(value: Dict[Any, Any], shape: List[Any], time: Time) -> Any:
+    shape.append(tuple(value))
     for key, inner in value.items():
-        value[key] = _visit(inner, leaf)
+        if type(inner) in STILL:
+            shape.append(inner)
+        else:
+            value[key] = _visit(inner, shape, time)
     return value
 
 
-def _list(value: Any, leaf: Leaf) -> Any:
-    leaf(len(value))
+def _list(value: Any, shape: List[Any], time: Time) -> Any:
+    shape.append(len(value))
     for number, inner in enumerate(value):
-        value[number] = _visit(inner, leaf)
+        value[number] = _visit(inner, shape, time)
     return value
 
 
-def _set(value: Any, leaf: Leaf) -> Any:
-    leaf(frozenset(value))
+def _set(value: Any, shape: List[Any], time: Time) -> Any:
+    shape.append(frozenset(value))
     return value
 
 
-def _object(value: Any, leaf: Leaf) -> Any:
-    for name, inner in vars(value).items():
-        if name not in LEFT_OUT:
-            vars(value)[name] = _visit(inner, leaf)
+def _object(value: Any, shape: List[Any], time: Time) -> Any:
+    held = vars(value)
+    for name, inner in held.items():
+        if name in LEFT_OUT:
+            continue
+        if type(inner) in STILL:
+            shape.append(inner)
+        else:
+            held[name] = _visit(inner, shape, time)
     return value
 
 
-def _tuple(value: Any, leaf: Leaf) -> Any:
+def _tuple(value: Any, shape: List[Any], time: Time) -> Any:
     """What cannot be changed is made anew, where something in it changed."""
-    seen = [_visit(inner, leaf) for inner in value]
+    seen = [_visit(inner, shape, time) for inner in value]
     if all(map(operator.is_, seen, value)):
         return value
     return type(value)(*seen) if hasattr(value, "_fields") else tuple(seen)
 
 
-def _dataclass(names: Tuple[str, ...]) -> Callable[[Any, Leaf], Any]:
-    def visit(value: Any, leaf: Leaf) -> Any:
+def _dataclass(names: Tuple[str, ...]) -> Visit:
+    def visit(value: Any, shape: List[Any], time: Time) -> Any:
         changed = {}
         for name in names:
             inner = getattr(value, name)
-            new = _visit(inner, leaf)
+            if type(inner) in STILL:
+                shape.append(inner)
+                continue
+            new = _visit(inner, shape, time)
             if new is not inner:
                 changed[name] = new
         return replace(value, **changed) if changed else value
@@ -322,21 +350,24 @@ def _dataclass(names: Tuple[str, ...]) -> Callable[[Any, Leaf], Any]:
     return visit
 
 
-VISITS: Dict[type, Callable[[Any, Leaf], Any]] = {}
-
-
-def _is_time(leaf: Any) -> bool:
-    return isinstance(leaf, (datetime, Ticks)) or (isinstance(leaf, str) and len(leaf) > 18 and bool(WRITTEN.match(leaf)))
+STILL: Set[type] = set()                # types of values that are no moments
+VISITS: Dict[type, Visit] = {}
 
 
 def _number(time: Any) -> int:
     """Microseconds of whatever it counts by; a local time, which has no offset, must not be taken for another."""
     if isinstance(time, Ticks):
         return _micro(float(time))
-    moment = datetime.fromisoformat(time) if isinstance(time, str) else time
-    micro = (moment.toordinal() * 86400 + moment.hour * 3600 + moment.minute * 60 + moment.second) * MICRO + moment.microsecond
-    offset = moment.utcoffset()
-    return micro + LOCAL if offset is None else micro - _micro(offset.total_seconds())
+    if isinstance(time, str):
+        return _number_written(time)
+    since = datetime.__sub__(time, BEGINNING if time.tzinfo else BEGINNING_HERE)
+    micro = (since.days * 86400 + since.seconds) * MICRO + since.microseconds
+    return micro if time.tzinfo else micro + LOCAL
+
+
+@lru_cache(maxsize=1024)
+def _number_written(time: str) -> int:
+    return _number(datetime.fromisoformat(time))
 
 
 def _moved(time: Any, micro: int) -> Any:
