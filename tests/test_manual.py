@@ -1,4 +1,4 @@
-"""The manual and the completion: what make.py makes of the tables is what is there, it is well-formed, and a bash obeys it."""
+"""Manual, completion, README: what make.py makes of the tables is what is there, it is well-formed, and what it shows works."""
 from __future__ import annotations
 
 import importlib.util
@@ -6,15 +6,19 @@ import os
 import pty
 import re
 import select
+import shlex
 import shutil
 import subprocess
 import time
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Dict, List, Sequence
 
 import pytest
 
 from house import ROOT
+from rmcagent import config
+from rmcagent.command.arguments import parsed
 from rmcagent.command.table import VERBS
 from rmcagent.config.table import each_key
 from rmcagent.model import Remedy
@@ -59,6 +63,56 @@ def test_completing_starts_no_process() -> None:
     code = "\n".join(line.partition("# ")[0] for line in COMPLETION.read_text("ascii").splitlines())
 
     assert re.findall(r"\$\((?!\()|`|[<>]\(|&\s|\bcoproc\b", code.replace("&&", "")) == []
+
+
+# ---- the README ---------------------------------------------------------------------------------------------------------
+
+def test_each_piece_of_policy_in_the_readme_is_one_and_does_what_is_said_of_it() -> None:
+    texts = re.findall(r"^```yaml\n(.*?)^```", section("Policy by example"), re.MULTILINE | re.DOTALL)
+
+    loaded = [config.parse(text) for text in texts]
+
+    assert [one.warnings for one in loaded] == [()] * 5
+    shadow, weekend, never, named, chatty = (one.settings for one in loaded)
+    saturday = datetime(2026, 5, 2, 1, 0)
+    assert shadow.mode == "shadow"
+    assert [name for name, remedy in weekend.remedies.items() if remedy.window] == ["recycle", "recfgct"]
+    assert all(remedy.window.open_at(saturday) and not remedy.window.open_at(saturday - timedelta(days=1))
+               for remedy in weekend.remedies.values() if remedy.window)
+    assert never.remedies["recfgct"].mode == "off"
+    assert (named.expect.management, named.expect.hmcs) == ("required", ("192.0.2.21", "192.0.2.22"))
+    assert chatty.log.storm.bytes == 16 * config.defaults().log.storm.bytes
+
+
+def test_every_command_of_ours_in_the_readme_and_in_the_events_is_taken_as_it_stands() -> None:
+    texts = [readme(), *(event.do for event in EVENTS.values())]
+    spans = [span for text in texts for span in re.findall(r"(?<!`)`(rmcagent [^`\n]+)`", re.sub(r"\n(?=[^\n|*])", " ", text))]
+    lines = re.findall(r"^# (rmcagent [a-z].*)$", readme(), re.MULTILINE)
+
+    asked = {command: parsed(shlex.split(command)[1:], VERBS) for command in {*spans, *lines} if "VERB" not in command}
+
+    assert len(asked) > 30
+    assert [verb for verb in VERBS if not any(one and one.verb == verb for one in asked.values())] == []
+
+
+def test_what_the_readme_refers_to_is_there() -> None:
+    links = re.findall(r"\]\(([^)#:]+)\)", readme())
+
+    assert len(links) > 5 and [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_the_readme_promises_nothing_that_has_come() -> None:
+    to_come = [line for line in readme().splitlines() if "to come" in line.lower()]
+
+    assert [line for line in to_come if re.search(r"check|heal|journal|errlog|metrics|history", line)] == []
+
+
+def readme() -> str:
+    return (ROOT / "README.md").read_text("utf-8")
+
+
+def section(title: str) -> str:
+    return readme().partition(f"\n## {title}\n")[2].partition("\n## ")[0]
 
 
 # ---- mandoc and man ----------------------------------------------------------------------------------------------------

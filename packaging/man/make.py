@@ -18,7 +18,9 @@ def made() -> Dict[Path, str]:
     import policy_page
     import readme
 
-    return {README: readme.text(README.read_text("utf-8")), HERE / "rmcagent.8": command_page.text(), HERE / "rmcagent.yaml.5": policy_page.text(),
+    return {README: readme.text(README.read_text("utf-8")),
+            HERE / "rmcagent.8": command_page.text(),
+            HERE / "rmcagent.yaml.5": policy_page.text(),
             HERE.parent / "completion" / "rmcagent.bash": completion.text()}
 
 

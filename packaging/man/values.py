@@ -30,7 +30,7 @@ OPTIONS: Dict[str, Value] = {
     "pause --for": Value("duration", "How long, at most 365d.", ("30m", "1h", "2h", "4h", "8h", "1d", "2d", "7d")),
     "pause --reason": Value("text", "Why; it stands in the event and in `rmcagent status`."),
     "heal --dry-run": Value("", "Tell what the guards say, and run nothing."),
-    "history --since": Value("when", "Only what happened since: so long ago, such as `12h`, or a moment, such as `2026-05-04T14:30`.",
+    "history --since": Value("when", "Only what happened since: so long ago, as in `12h`, or a moment, as in `2026-05-04T14:30`.",
                              ("1h", "12h", "1d", "7d", "30d")),
     "history --follow": Value("", "Go on telling what happens, until interrupted."),
     "history --svg": SVG,
