@@ -126,7 +126,7 @@ def _summary(record: Record, teller: Teller, since: Optional[datetime], now: dat
     codes = Counter(row.code for row in rows)
     begins = record.rows[0].at if record.rows else None
     if begins is None:
-        head = ["No event is on record here: the agent has not told any yet, or another state folder was its own."]
+        head = ["No event is on record here: the agent has told none yet, or paths.state names another folder."]
     else:
         back = since is None or begins > since
         span = f"since {_said(begins if back or since is None else since)}" + (", where the record begins" if back else "")
