@@ -60,12 +60,15 @@ class SimHost:
 
     def _loses_one_within(self, seconds: float) -> bool:
         """Let time pass, no longer than until a process that is watched has ended."""
-        end = self.clock.monotonic() + seconds
-        while self._watched and end - self.clock.monotonic() > WATCH_SECONDS:
+        end = float(self.clock.monotonic()) + seconds
+        changed = True                  # nobody ends but by what falls due
+        while self._watched and end - float(self.clock.monotonic()) > WATCH_SECONDS:
+            due = self.clock.until_next() <= WATCH_SECONDS
             self.clock.sleep(WATCH_SECONDS)
-            if not all(map(self.alive, self._watched)):
+            if (changed or due) and not all(map(self.alive, self._watched)):
                 return True
-        self.clock.sleep(max(0.0, end - self.clock.monotonic()))
+            changed = False
+        self.clock.sleep(max(0.0, end - float(self.clock.monotonic())))
         return False
 
     def exists(self, path: str) -> bool:
