@@ -1,0 +1,35 @@
+"""What both packages for AIX and VIOS bring: everything below /opt/rmcagent; and their scripts, each with the common part before it."""
+from __future__ import annotations
+
+from typing import List
+
+import building
+from building import PROGRAM, ROOT, File
+
+HOME = "opt/rmcagent"
+AIX = ROOT / "packaging" / "aix"
+
+
+def files() -> List[File]:
+    """In the order of their paths, which begin below /."""
+    launcher = File("bin/rmcagent", (ROOT / "packaging" / "common" / "rmcagent.sh").read_bytes(), PROGRAM)
+    shared = [File("rmcagent.yaml", (ROOT / "etc" / "rmcagent.yaml").read_bytes()),
+              File("FIRST-INSTALL.md", (AIX / "FIRST-INSTALL.md").read_bytes()), *building.licences(), *building.manual()]
+    told = [launcher, *building.below("lib", building.library()), *building.below("share", shared)]
+    return sorted(building.below(HOME, told), key=lambda file: file.path)
+
+
+def folders() -> List[str]:
+    """Every folder that holds a file, and those above it up to ours."""
+    found = {HOME}
+    for file in files():
+        folder = file.path.rpartition("/")[0]
+        while folder.startswith(HOME):
+            found.add(folder)
+            folder = folder.rpartition("/")[0]
+    return sorted(found)
+
+
+def script(name: str, shell: str = "#!/bin/sh\n") -> str:
+    hooks = AIX / "hooks"
+    return shell + (hooks / "common.sh").read_text("utf-8") + (hooks / f"{name}.sh").read_text("utf-8")

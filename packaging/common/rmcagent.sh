@@ -1,0 +1,143 @@
+#!/bin/sh
+# Starts rmcagent: finds a Python, gives it a clean environment and few open files, and makes way for it.
+#
+# For AIX's /bin/sh, which is ksh88. Python is RMCAGENT_PYTHON, from the environment or from a line of /etc/rmcagent/env, or else
+# the first of those below that is 3.9 or later.
+home=/opt/rmcagent
+state=/var/rmcagent
+configuration=/etc/rmcagent
+pythons='/usr/bin/python3 /usr/opt/python3/bin/python3 /opt/freeware/bin/python3
+    /opt/freeware/bin/python3.13 /opt/freeware/bin/python3.12 /opt/freeware/bin/python3.11 /opt/freeware/bin/python3.9'
+
+# SRC restarts a subsystem that ended badly only twice within its -w seconds (mkssys: 60), and then leaves it down for ever.
+window=60
+longest=900
+
+main() {
+    clean
+    few_files
+    find_python || no_python "$@"
+    if [ "${1-}" = run ]; then
+        back_off
+    fi
+    exec "$python" -I -B -X utf8 "$home/lib" "$@"
+}
+
+# What would lead Python or a command to other libraries goes; children must see the C locale, whatever SRC was started with.
+clean() {
+    PATH=/usr/bin:/usr/sbin:/etc:/usr/ucb:/bin:/sbin
+    LC_ALL=C LANG=C
+    export PATH LC_ALL LANG
+    for name in $(env | sed -n -e 's/^\(LIBPATH\)=.*/\1/p' -e 's/^\(LDR*_[A-Z0-9_]*\)=.*/\1/p' -e 's/^\(PYTHON[A-Z0-9_]*\)=.*/\1/p'); do
+        unset "$name"
+    done
+}
+
+# Where /proc/self/fd is missing (AIX), Python closes as many files as there may be, one by one, before each command.
+# The limit that children may raise again is left as it is. posh has no ulimit.
+few_files() {
+    # shellcheck disable=SC3045  # -S and -n are ksh88's
+    case $(ulimit -n 2>/dev/null) in
+        '') ;;
+        unlimited) ulimit -S -n 2048 2>/dev/null ;;
+        [0-9]*) [ "$(ulimit -n)" -le 2048 ] || ulimit -S -n 2048 2>/dev/null ;;
+    esac
+    return 0
+}
+
+find_python() {
+    python=${RMCAGENT_PYTHON-}
+    if [ -z "$python" ] && [ -r "$configuration/env" ]; then
+        python=$(sed -n 's/^RMCAGENT_PYTHON=//p' "$configuration/env")
+    fi
+    if [ -n "$python" ]; then
+        pythons=$python
+        new_enough
+        return
+    fi
+    for python in $pythons; do
+        if new_enough; then
+            return 0
+        fi
+    done
+    return 1
+}
+
+new_enough() {
+    [ -x "$python" ] && "$python" -I -S -c 'import sys; sys.exit(sys.version_info < (3, 9))' >/dev/null 2>&1
+}
+
+words() {
+    echo "$*"
+}
+
+# Before any back-off: SRC shall give up soon, and its error log say so.
+no_python() {
+    # shellcheck disable=SC2086  # its line ends become spaces
+    sentence="rmcagent: cannot run: no Python 3.9 or later among $(words $pythons); install one (AIX 7.3 has python3.9.base, \
+the AIX Toolbox python3.12), or name it in $configuration/env as RMCAGENT_PYTHON=/path/to/python3"
+    echo "$sentence" >&2
+    if [ "${1-}" = run ] && [ -x /usr/bin/errlogger ]; then
+        /usr/bin/errlogger "$sentence"
+    fi
+    exit 1
+}
+
+# Restarts of a daemon that does not live long are kept out of SRC's window: a minute apart, then two, four ... fifteen.
+# A clean stop, and a configuration that was edited since, begin anew. lssrc says active meanwhile; rmcagent status does not.
+back_off() {
+    started=$state/started
+    now=$(seconds)
+    last='' count=0
+    if [ -r "$started" ]; then
+        read -r last count <"$started" || :
+    fi
+    case $last$count in
+        *[!0-9]* | '') count=0 ;;
+        *) if stopped_cleanly || edited || [ "$((now - last))" -lt 0 ] || [ "$((now - last))" -ge "$window" ]; then
+               count=0
+           else
+               count=$((count + 1))
+           fi ;;
+    esac
+    if [ "$count" -gt 0 ]; then
+        wait_for "$count"
+        now=$(seconds)
+    fi
+    if [ -d "$state" ]; then
+        (umask 077 && echo "$now $count" >"$started") 2>/dev/null || echo "rmcagent: cannot write $started: is $state full?" >&2
+    fi
+}
+
+wait_for() {
+    pause=$window
+    round=1
+    while [ "$round" -lt "$1" ] && [ "$pause" -lt "$longest" ]; do
+        pause=$((pause * 2))
+        round=$((round + 1))
+    done
+    [ "$pause" -le "$longest" ] || pause=$longest
+    echo "rmcagent: it ended badly soon after its last start ($1 in a row): waiting $pause s, or SRC would give it up" >&2
+    # stopsrc sends SIGTERM, which must not wait for the sleep's end.
+    trap 'kill "$!" 2>/dev/null; exit 0' TERM INT
+    sleep "$pause" &
+    wait "$!"
+    trap - TERM INT
+}
+
+# Of this year; AIX's date need not know the seconds since 1970.
+seconds() {
+    date -u '+%j %H %M %S' | awk '{ print (($1 * 24 + $2) * 60 + $3) * 60 + $4 }'
+}
+
+# It is the daemon's last word then, and of its last life.
+stopped_cleanly() {
+    [ -n "$(find "$state/public/status.json" -newer "$started" 2>/dev/null)" ] &&
+        grep '"verdict": *"not-running"' "$state/public/status.json" >/dev/null 2>&1
+}
+
+edited() {
+    [ -n "$(find "$configuration" -newer "$started" 2>/dev/null | sed 1q)" ]
+}
+
+main "$@"
