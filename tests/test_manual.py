@@ -56,6 +56,7 @@ def test_the_pages_are_ascii_and_tell_every_verb_option_key_and_event() -> None:
     assert [row.example for row in VERBS.values() if row.example not in command.replace("\\(dq", '"')] == []
     assert [option for row in VERBS.values() for option in row.options if f"Fl {option[1:]}" not in command] == []
     assert [code for code in EVENTS if f".It Sy {code} " not in command] == []
+    assert [event.name for event in EVENTS.values() if f"MESSAGE_ID {event.message_id}\n" not in command] == []
     assert [name for name, _ in each_key() if not re.search(rf"^\.It (Ic |Va )?{re.escape(name)}\b", policy, re.MULTILINE)] == []
 
 
@@ -93,6 +94,10 @@ def test_every_command_of_ours_in_the_readme_and_in_the_events_is_taken_as_it_st
 
     assert len(asked) > 30
     assert [verb for verb in VERBS if not any(one and one.verb == verb for one in asked.values())] == []
+
+
+def test_the_readme_finds_in_the_journal_what_needs_a_human() -> None:
+    assert re.findall("MESSAGE_ID=([0-9a-f]+)", readme()) == [EVENTS["RMCA4001E"].message_id]
 
 
 def test_what_the_readme_refers_to_is_there() -> None:

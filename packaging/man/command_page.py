@@ -5,6 +5,7 @@ from typing import Dict, Iterator, List, Mapping, Tuple
 
 import values
 from mdoc import capital, display, explained, item, literally, macro, page, prose, section, tagged
+from readme import to_do
 
 from rmcagent.command.table import VERBS
 from rmcagent.config.table import COMMANDS, PATHS, REMEDIES, Section
@@ -114,8 +115,8 @@ def text() -> str:
             Its state and its policy belong to root; a file or a folder that others may write is refused. What it publishes
             may be read by everybody and holds no key: RMCKey is never shown, and `rmcagent collect` blacks keys out and lists
             what it left out. No command goes through a shell. What RSCT, logs and users say is bounded and freed from control
-            characters before it is shown or recorded. It connects to the RMC ports of the HMCs it knows, and sends
-            nothing there.""")))
+            characters before it is shown or recorded. It opens connections to the RMC ports of the HMCs it knows
+            and of the partition itself, and sends nothing over them.""")))
 
 
 def _commands() -> Iterator[str]:
@@ -201,7 +202,7 @@ def _examples() -> Iterator[str]:
 def _events() -> Iterator[str]:
     yield from prose("""
         Events go to syslog, and to the journal, the error log or a file where the policy says so. An event is a line: its code,
-        a few words, then key=value. The last letter of the code is its level:""")
+        a few words, then key=value. MESSAGE_ID is what the journal finds it by. The last letter of the code is its level:""")
     yield from prose("; ".join(f"{letter} is {level}" for letter, level in LEVELS.items()) + ".")
     yield from prose("""
         RMCA2001W and RMCA2002N come in pairs, by their episode. The one to wake somebody for is RMCA4001E; in a cluster
@@ -210,7 +211,7 @@ def _events() -> Iterator[str]:
     for code, event in EVENTS.items():
         yield f".It Sy {code} No {literally(event.name)}"
         yield from prose(event.meaning)
-        if event.do != "Nothing.":
-            yield ".br"
-            yield from prose(f"What to do: {event.do[:1].lower()}{event.do[1:]}")
+        if to_do(event.do):
+            yield from [".br", *prose(to_do(event.do))]
+        yield from [".br", f"MESSAGE_ID {event.message_id}"]
     yield ".El"

@@ -5,6 +5,7 @@ import textwrap
 from typing import Iterator
 
 from rmcagent.report import EVENTS
+from rmcagent.report.events import NOTHING
 
 BEGIN, END = "<!-- made by packaging/man/make.py -->", "<!-- until here -->"
 WIDTH = 130
@@ -24,5 +25,10 @@ def _events() -> Iterator[str]:
     yield from (f"| {code} | {event.name} |" for code, event in EVENTS.items())
     yield from ["", "What each means, and what to do:", ""]
     for code, event in EVENTS.items():
-        yield from textwrap.wrap(f"* **{code}** {event.meaning} {'' if event.do == 'Nothing.' else event.do}", WIDTH,
-                                 subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+        told = f"* **{code}** {event.meaning} {to_do(event.do)}"
+        yield from textwrap.wrap(told, WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+
+
+def to_do(text: str) -> str:
+    """What a human does, where there is anything to do."""
+    return "" if text == NOTHING else f"To do: {text[:1].lower()}{text[1:]}"
