@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Dict, Iterator, List, Tuple
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rmcagent.config import Report, Syslog
@@ -178,9 +178,12 @@ def test_a_field_of_the_events_cannot_take_the_place_of_one_of_ours() -> None:
 
 
 def test_hostile_text_is_escaped_in_every_field() -> None:
-    assert fields(Event("RMCA4001E", "x", (("because", HOSTILE),)), "line", 3, 1)["RMCAGENT_BECAUSE"] == PLAIN
+    told = fields(Event("RMCA4001E", "x", (("because", HOSTILE),)), "line", 3, 1)["RMCAGENT_BECAUSE"]
+
+    assert told.isascii() and told.isprintable() and told == PLAIN
 
 
+@example([(f"key{number}", "]" * 2000) for number in range(60)])
 @given(st.lists(st.tuples(st.text(max_size=80), st.text(max_size=2000)), max_size=60))
 def test_an_entry_is_bounded_and_plain_whatever_it_is_made_of(told: List[Tuple[str, str]]) -> None:
     entry = fields(Event("RMCA4001E", "needs a human", tuple(told)), "line", 3, 1)

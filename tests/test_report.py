@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Callable, Dict, Iterator, List, Tuple
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import settings as settled
 from hypothesis import strategies as st
 
@@ -150,6 +150,8 @@ def test_a_hosts_name_cannot_end_the_header(host: str, shown: str) -> None:
     assert modern(BEGUN, host).split(" ")[2] == shown
 
 
+@example([(f"key{number}", "]" * 2000) for number in range(120)])
+@example([("key", "]" * 2000)])
 @given(FIELDS)
 @settled(max_examples=40)
 def test_no_message_of_rfc_5424_is_longer_than_2048_bytes_or_can_be_read_otherwise(fields: List[Tuple[str, str]]) -> None:
