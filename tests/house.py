@@ -122,6 +122,7 @@ TOUCHES_THE_MACHINE: Mapping[str, str] = {
     "command.files": "where the configuration and status.json are",
     "command.told": "the name of the public folder, and what waits between two looks at it",
     "command.asked": "who asks",
+    "command.past": "whether anybody still reads",
     "command.here": "the file that is classified",
     "register": "whether we are root",
     "published": "the document, its daemon's pid, the time",

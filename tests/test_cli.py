@@ -293,7 +293,8 @@ def test_colour_is_for_terminals_that_want_it(
 # ---- check and metrics
 
 @pytest.mark.parametrize("verdict, code", [
-    ("healthy", 0), ("degraded", 1), ("healing", 1), ("paused", 1), ("needs-human", 2), ("not-running", 2), ("unknown", 3), ("blind", 3),
+    ("healthy", 0), ("degraded", 1), ("healing", 1), ("paused", 1), ("needs-human", 2), ("not-running", 2), ("unknown", 3),
+    ("blind", 3),
 ])
 def test_check_ends_as_nagios_wants_it(verdict: str, code: int, public: Path, capsys: Capture) -> None:
     publish(public, verdict=verdict)
@@ -389,10 +390,27 @@ def test_following_tells_what_is_there_and_ends_well_with_ctrl_c(tmp_path: Path,
     assert "RMCA2002N" in capsys.readouterr().out
 
 
+@pytest.mark.real
+def test_what_comes_is_told_as_it_comes_until_nobody_reads(tmp_path: Path) -> None:
+    path = kept_events(tmp_path)
+    words = ["history", "--follow", "--json", "--since", "1h", "--config", path]
+    following = subprocess.Popen([sys.executable, "-m", "rmcagent", *words],
+                                 stdout=subprocess.PIPE, env={"PYTHONPATH": str(AGENT)}, text=True)
+    assert following.stdout is not None
+    before = json.loads(following.stdout.readline())
+
+    # By a clock that was set back: what just came is news all the same.
+    Kept(str(tmp_path / "state")).write(Event("RMCA1002I", "stopped"), datetime.now(timezone.utc) - timedelta(days=2))
+    came = json.loads(following.stdout.readline())
+    following.stdout.close()
+
+    assert (before["code"], came["code"], following.wait(20)) == ("RMCA2002N", "RMCA1002I", 0)
+
+
 @pytest.mark.parametrize("argv, said", [
     (["--since", "yesterday"], "cannot tell since yesterday: give how long ago"),
-    (["--json", "--follow"], "cannot take --json with --follow: write one of them"),
-    (["--follow", "--svg", "x.svg"], "cannot take --follow with --svg: write one of them"),
+    (["--json", "--svg", "x.svg"], "cannot take --svg with --json: write one of them"),
+    (["--follow", "--svg", "x.svg"], "cannot take --svg with --follow: write one of them"),
 ])
 def test_history_that_cannot_be_told_gets_a_sentence(argv: List[str], said: str, tmp_path: Path, capsys: Capture) -> None:
     assert main(["history", *argv, "--config", kept_events(tmp_path)]) == 2
