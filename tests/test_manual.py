@@ -9,6 +9,7 @@ import select
 import shlex
 import shutil
 import subprocess
+import sys
 import time
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -35,8 +36,12 @@ def made() -> Dict[Path, str]:
     spec = importlib.util.spec_from_file_location("make", MAN / "make.py")
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    texts: Dict[Path, str] = module.made()
+    before = list(sys.path)
+    try:
+        spec.loader.exec_module(module)
+        texts: Dict[Path, str] = module.made()
+    finally:
+        sys.path[:] = before
     return texts
 
 
@@ -131,6 +136,18 @@ def test_mandoc_has_nothing_to_say_against_a_page(name: str) -> None:
     said = run("mandoc", "-T", "lint", "-W", "warning", str(MAN / name))
 
     assert (said.returncode, said.stdout) == (0, "")
+
+
+@pytest.mark.slow
+@pytest.mark.real
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_can_be_given_to_a_man_that_knows_no_mdoc(name: str) -> None:
+    needs("mandoc", "mandoc")
+
+    man, plain = run("mandoc", "-T", "man", str(MAN / name)), run("mandoc", "-T", "ascii", str(MAN / name))
+
+    judged = subprocess.run(["mandoc", "-T", "lint", "-W", "warning"], input=man.stdout, capture_output=True, text=True)
+    assert (man.stderr, plain.stderr, judged.stdout) == ("", "", "") and plain.stdout.isascii()
 
 
 @pytest.mark.slow

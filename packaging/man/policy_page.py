@@ -10,6 +10,7 @@ from rmcagent.config.table import REMEDIES, SPEC, Key, Names, Section
 
 Entry = Union[Key, Names, Section]
 
+LONGEST = "remedies.start.cause_unknown__"
 EXAMPLE = """
 mode: shadow
 remedies:
@@ -63,7 +64,7 @@ def _row(name: str, key: Union[Key, Names]) -> Tuple[str, List[str]]:
 
 
 def _kind_and_default(key: Union[Key, Names]) -> List[str]:
-    return [*prose(f"Write {key.kind.says}."), "Default:", *_default(key)]
+    return [*prose(f"Write {key.kind.says}."), "Default:", *(f"{line} ." for line in _default(key))]
 
 
 def _default(key: Union[Key, Names]) -> Iterator[str]:
@@ -74,7 +75,7 @@ def _default(key: Union[Key, Names]) -> Iterator[str]:
         shown = key.default[0] if key.kind.lone and len(key.default) == 1 else shown
     else:
         shown = key.default
-    yield f".Ic {literally(shown)} ."
+    yield f".Ic {literally(shown)}"
 
 
 def _remedies() -> List[str]:
@@ -86,12 +87,10 @@ def _remedies() -> List[str]:
              *tagged(map(_shared, common))]
     for remedy in remedies:
         where = f"{REMEDIES.name}.{remedy.name}"
-        lines += [macro("Ss", where), *prose(capital(remedy.doc)), ".Bl -column remedies.recycle.in_cluster_"]
-        for key in remedy.entries:
-            assert isinstance(key, Key)
-            lines += [f".It Va {literally(f'{where}.{key.name}')} Ta {''.join(_default(key))[:-2].replace('.', '', 1)}"]
-        lines += [".El"]
-        own = [key for key in remedy.entries if isinstance(key, Key) and key.name not in {one.name for one in common}]
+        keys = [key for key in remedy.entries if isinstance(key, Key)]
+        lines += [macro("Ss", where), *prose(capital(remedy.doc)), ".Pp",
+                  *tagged(((item("Va", f"{where}.{key.name}"), list(_default(key))) for key in keys), LONGEST, compact=True)]
+        own = [key for key in keys if key.name not in {one.name for one in common}]
         lines += tagged(map(_shared, own)) if own else []
     return lines
 
