@@ -182,6 +182,8 @@ OFFERED = [
     (["config", "show", "--j"], ["--json"]),
     (["status", ""], ["--json", "--watch", "--config"]),
     (["--config", "x.yaml", "st"], ["status"]),
+    (["--config", "=", "x.yaml", "st"], ["status"]),
+    (["heal", "--config", "=", "x.yaml", "rec"], ["recycle"]),
     (["heal", ""], [remedy.value for remedy in Remedy]),
     (["heal", "rec"], ["recycle", "recfgct"]),
     (["heal", "recycle", ""], ["--dry-run"]),

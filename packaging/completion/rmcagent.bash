@@ -29,7 +29,6 @@ _rmcagent() {
     verb=${said[0]:-}
     if [[ $verb == config && ${#said[@]} -gt 1 ]]; then
         verb="config ${said[1]}"
-        said=("${said[@]:1}")
     fi
 
     case $verb:$before in
@@ -62,7 +61,7 @@ _rmcagent() {
                 config) options=(--help) offered=(check show) ;;
                 '') options=(--help --version) offered=(run status check plan why history pause resume reload heal config metrics collect classify doctor rehearse demo) ;;
             esac
-            # A verb takes one word at most.
+            # A verb takes one word at most, and one of two words none.
             if [[ $word == -* || ${#said[@]} -gt 1 ]]; then
                 offered=()
             elif [[ ${offered[*]:-} == files ]]; then

@@ -39,7 +39,6 @@ _rmcagent() {{
     verb=${{said[0]:-}}
     if [[ $verb == config && ${{#said[@]}} -gt 1 ]]; then
         verb="config ${{said[1]}}"
-        said=("${{said[@]:1}}")
     fi
 
     case $verb:$before in
@@ -49,7 +48,7 @@ _rmcagent() {{
 {verbs}
                 '') options=(--help --version) offered=({first}) ;;
             esac
-            # A verb takes one word at most.
+            # A verb takes one word at most, and one of two words none.
             if [[ $word == -* || ${{#said[@]}} -gt 1 ]]; then
                 offered=()
             elif [[ ${{offered[*]:-}} == files ]]; then
@@ -101,6 +100,7 @@ def _verbs(first: Iterable[str]) -> List[str]:
     for verb, row in VERBS.items():
         offers: Iterable[str] = ()
         if row.words:
+            assert " " not in verb, f"the script offers nothing after {verb}"
             word = values.word(verb)
             offers = ("files",) if word.placeholder == values.FILE else word.offers
         options = " ".join([*row.options, "--help"])
