@@ -23,7 +23,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """A policy as shipped, which only looks more often."""
     whole = config.dump(config.defaults())
     shipped: Dict[str, Any] = {section: whole[section] for section in ("faults", "remedies", "guards")}
-    policy = {**shipped, "cadence": {"pulse": "1s", "look": "6s"}, "timeout": "5s"}
+    policy = {**shipped, "cadence": {"pulse": "500ms", "look": "2s"}, "timeout": "4s"}
     with Stage(tmp_path_factory.mktemp("first-day"), policy=policy) as stage:
         yield stage
 
@@ -58,7 +58,7 @@ def test_once_the_firewall_is_open_the_agent_says_so(stage: Stage) -> None:
 
 
 def test_where_the_hmc_is_ill_the_same_commands_lead_to_the_hmc(stage: Stage) -> None:
-    stage.world.do("storm")
+    stage.world.do("storm", per_second=60)
 
     assert stage.wait_for("RMCA4002W", PATIENCE, fault="hmc-side")
     status, why = said(stage, 151, "status"), said(stage, 0, "why")
