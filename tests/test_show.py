@@ -462,7 +462,7 @@ def test_how_the_log_grows_is_told_with_whose_it_is_and_when_it_fills_var() -> N
 
 @pytest.mark.parametrize("lines, events", [(1, 3), (21, 3), (22, 2), (23, 1), (24, 1)])
 def test_of_the_last_events_as_many_are_shown_as_the_screen_has_room_for(lines: int, events: int) -> None:
-    rows = [{"about": "x"}] * 8                # a line each
+    rows = [{"about": f"command {number}"} for number in range(8)]      # a line each
     filled = {"findings": [{"fault": "x"}] * min(lines - 1, 8), "gaps": rows[:max(lines - 9, 0)],
               "decisions": [{"kind": "escalate", "fault": "x"}] * max(lines - 17, 0)}
     told = [{"at": f"12:00:0{number}", "code": "RMCA2001W", "text": "problem found"} for number in range(5)]

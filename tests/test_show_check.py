@@ -8,6 +8,7 @@ import pytest
 
 import scenes
 from rmcagent import show
+from rmcagent.show.check import untold_text
 
 LOOK = {"look_seconds": 60.0, "timeout_seconds": 20.0}
 # 'label'=value[unit];warn;crit;min;max, as the Nagios plug-in guidelines have it; U is what could not be told.
@@ -44,6 +45,11 @@ def test_where_nothing_was_published_nobody_looks() -> None:
     assert show.check_text(None, None, None) == (
         "RMC CRITICAL: not-running: nothing was published, the daemon never ran here -> start rmcagent\n"
     )
+
+
+def test_where_nothing_can_be_read_a_line_is_told_all_the_same() -> None:
+    assert untold_text("cannot read\n x|y: \x1b[2J") == "RMC UNKNOWN: cannot read x\\x7cy: \\x1b[2J\n"
+    assert len(untold_text("|" * 10_000)) == 1024
 
 
 @pytest.mark.parametrize("name", scenes.EACH)

@@ -32,14 +32,18 @@ def check_text(document: Optional[Document], alive: Optional[bool], age: Optiona
     absent: Document = {"verdict": "not-running", "because": "nothing was published, the daemon never ran here"}
     now = as_of(absent if document is None else document, alive, age)
     figures = " ".join(_figures(now, age)) if document is not None else ""
-    text = f"RMC {NAMES[check_code(document, alive, age)]}: {_said(now)}"
-    ending = f" | {figures}" if figures else ""
-    return cut(ascii_of(text).replace("|", escaped("|")), LONGEST_LINE - len(ending) - 1) + ending + "\n"
+    return _line(f"RMC {NAMES[check_code(document, alive, age)]}: {_said(now)}", f" | {figures}" if figures else "")
 
 
 def untold_text(because: str) -> str:
     """The line where not even a document could be read."""
-    return cut(ascii_of(f"RMC UNKNOWN: {' '.join(because.split())}").replace("|", escaped("|")), LONGEST_LINE - 1) + "\n"
+    return _line(f"RMC UNKNOWN: {' '.join(because.split())}")
+
+
+def _line(text: str, ending: str = "") -> str:
+    """The text, cut to what the ending leaves of the longest line; the bar stands before the figures only."""
+    room = LONGEST_LINE - len(ending) - 1
+    return cut(ascii_of(cut(text, LONGEST_LINE)).replace("|", escaped("|")), room) + ending + "\n"
 
 
 def _said(now: Document) -> str:
