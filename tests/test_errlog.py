@@ -1,6 +1,7 @@
 """AIX's error log: what goes there, how seldom, and that the simulated partition's errlogger is what gets it."""
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from pathlib import Path
 from typing import List, Tuple
@@ -139,3 +140,5 @@ def test_the_real_daemon_enters_what_needs_a_human_by_a_real_errlogger(tmp_path:
         assert text.startswith("rmcagent: RMCA4001E needs a human fault=rmc-down")
         assert stage.wait_until(lambda: stage.status()["event_counts"].get("RMCA4001E") == 1, 20.0)
         assert [event["code"] for event in stage.status()["events"]][:2] == ["RMCA1001I", "RMCA2001W"]
+        kept = (tmp_path / "partition" / "state" / "events.jsonl").read_text().splitlines()
+        assert [json.loads(line)["code"] for line in kept][:2] == ["RMCA1001I", "RMCA2001W"]
