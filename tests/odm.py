@@ -80,7 +80,10 @@ stopsrc) active || { echo "0513-004 The Subsystem or Group, $subsystem, is curre
         if [ -f "$odm/really" ]; then
             pid=$(cat "$odm/active/$subsystem")
             kill "$pid" 2>/dev/null
-            while kill -0 "$pid" 2>/dev/null; do sleep 0.1; done
+            while :; do
+                case $(ps -o stat= -p "$pid") in '' | Z*) break ;; esac
+                sleep 0.1
+            done
         fi
         [ -f "$odm/deaf" ] || rm -f "$odm/active/$subsystem"
         echo "0513-044 The $subsystem Subsystem was requested to stop." ;;

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from typing import Iterable
+from typing import Iterable, Tuple
 
 MAGIC = 0xEA6B
 VOLUME, END, NAME = 0, 7, 11
@@ -31,7 +31,7 @@ class Record:
     gid: int = 0
     accessed: int = 0
     changed: int = 0
-    device: "tuple[int, int]" = (10, 8)
+    device: Tuple[int, int] = (10, 8)
     reserved: int = 0
 
     @property
@@ -47,7 +47,7 @@ def image(records: Iterable[Record], at: int, user: str = "root", dumped: int = 
 
 def volume(at: int, user: str, dumped: int) -> bytes:
     by_name = b"by name"
-    return headed(VOLUME, 1, struct.pack("<III16s16s16sI", at, dumped, 0x7FFFFFFF, by_name, by_name, user.encode("ascii"), 100) + bytes(4))
+    return headed(VOLUME, 1, struct.pack("<III16s16s16sI", at, dumped, 0x7FFFFFFF, by_name, by_name, user.encode("ascii"), 100))
 
 
 def record(one: Record) -> bytes:

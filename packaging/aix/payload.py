@@ -1,6 +1,7 @@
-"""What both packages for AIX and VIOS bring: everything below /opt/rmcagent; and their scripts, each with the common part before it."""
+"""What both packages for AIX and VIOS bring, all of it below /opt/rmcagent; and their scripts, behind the part they share."""
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import List
 
 import building
@@ -10,6 +11,7 @@ HOME = "opt/rmcagent"
 AIX = ROOT / "packaging" / "aix"
 
 
+@lru_cache(None)
 def files() -> List[File]:
     """In the order of their paths, which begin below /."""
     launcher = File("bin/rmcagent", (ROOT / "packaging" / "common" / "rmcagent.sh").read_bytes(), PROGRAM)
@@ -19,6 +21,7 @@ def files() -> List[File]:
     return sorted(building.below(HOME, told), key=lambda file: file.path)
 
 
+@lru_cache(None)
 def folders() -> List[str]:
     """Every folder that holds a file, and those above it up to ours."""
     found = {HOME}

@@ -72,7 +72,8 @@ def search() -> str:
 
 def run(argv: Sequence[str], folder: Path, at: int) -> str:
     """What a tool says on standard output; raise CannotBuild with all it says where it fails."""
-    told = {"PATH": search(), "HOME": str(folder), "LC_ALL": "C.UTF-8", "TZ": "UTC", "SOURCE_DATE_EPOCH": str(at), "PYTHONHASHSEED": "0"}
+    told = {"PATH": search(), "HOME": str(folder), "LC_ALL": "C.UTF-8", "TZ": "UTC", "SOURCE_DATE_EPOCH": str(at),
+            "PYTHONHASHSEED": "0"}
     done = subprocess.run(list(argv), cwd=folder, env=told, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     if done.returncode != 0:
         raise CannotBuild(f"cannot build: {argv[0]} ended with exit {done.returncode}\n{done.stdout}{done.stderr}".rstrip())
@@ -156,4 +157,5 @@ def python() -> str:
                 return candidate
         except OSError:
             continue
-    raise CannotBuild("cannot build the wheel: setuptools 61 and wheel are missing; run: apt-get install python3-setuptools python3-wheel")
+    raise CannotBuild("cannot build the wheel: setuptools 61 and wheel are missing; run: apt-get install python3-setuptools "
+                      "python3-wheel")

@@ -1,4 +1,4 @@
-"""The installp image for AIX and VIOS, and what rebuilds it natively by mkinstallp: one fileset, of which there is a usr part only.
+"""The installp image for AIX and VIOS, and what rebuilds it there by mkinstallp: one fileset, with a usr part only.
 
 Everything it brings is below /opt/rmcagent; folders elsewhere are made by its config script, so that no update replaces what is
 in them.
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import tarfile
+from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
 from typing import List, Tuple
@@ -77,6 +78,7 @@ def blocks(size: int) -> int:
     return -(-size // CLUSTER) * CLUSTER // BLOCK
 
 
+@lru_cache(None)
 def liblpp() -> bytes:
     """What installp keeps of a fileset: its lists, its notice and its scripts."""
     listed = "".join(f"./{path}\n" for path in sorted([*payload.folders(), *(file.path for file in payload.files())]))
