@@ -69,7 +69,7 @@ def booted(folder: Path, binds: Optional[Mapping[Path, str]] = None, suite: str 
     why_not = missing()
     if why_not:
         pytest.skip(why_not)
-    with only_one(suite):
+    with only_one():
         root = the_root(suite, packages)
         bound = [f"--bind-ro={source}:{target}" for source, target in (binds or {}).items()]
         with (folder / "console").open("wb") as console:
@@ -96,9 +96,9 @@ def missing() -> Optional[str]:
 
 
 @contextmanager
-def only_one(suite: str) -> Iterator[None]:
-    """One boot at a time: they would share a control group."""
-    with open(place_of(suite).with_suffix(".lock"), "w") as lock:
+def only_one() -> Iterator[None]:
+    """One boot at a time, of whatever suite: they would share a control group."""
+    with open(place_of("boots").with_suffix(".lock"), "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 

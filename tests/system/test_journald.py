@@ -142,3 +142,18 @@ def test_a_journald_that_stands_still_is_not_waited_for_and_loses_no_count(machi
     assert slowest < 1.0
     assert len(numbers) == len(set(numbers)) and max(numbers) == 599      # journald reads two sockets, in an order of its own
     assert len(numbers) + lost == 600
+
+
+def test_the_daemon_under_systemd_tells_the_journal_natively_and_once(machine: Machine) -> None:
+    machine.write("/etc/rmcagent.yaml", "platform: linux\n")
+    machine.run("systemd-run", "--unit=agent", "-p", "Type=notify", "-p", "StateDirectory=rmcagent",
+                "--setenv=PYTHONPATH=/opt/agent", "--setenv=PYTHONDONTWRITEBYTECODE=1",
+                "python3", "-m", "rmcagent", "run", "--config", "/etc/rmcagent.yaml")
+    machine.run("systemctl", "stop", "agent.service")
+    machine.run("journalctl", "--sync")
+
+    told = [json.loads(line) for line in machine.run("journalctl", "_SYSTEMD_UNIT=agent.service", "-t", "rmcagent", "-o", "json",
+                                                     "--no-pager").splitlines()]
+    assert [(entry["RMCAGENT_CODE"], entry["MESSAGE_ID"], entry["_TRANSPORT"]) for entry in told] == [
+        (code, EVENTS[code].message_id, "journal") for code in ("RMCA1001I", "RMCA1002I")
+    ]
