@@ -366,6 +366,18 @@ def test_the_screen_of_an_agent_that_was_stopped() -> None:
     )
 
 
+@pytest.mark.parametrize("alive, age", [(True, 900.0), (False, 5.0)])
+def test_of_a_look_that_nobody_stands_behind_only_what_was_seen_is_told(alive: bool, age: float) -> None:
+    wait = Decision(Kind.WAIT, "rmc-down may pass on its own", DOWN, Remedy.START, (BUDGET,), "wait", NOON + MINUTE)
+    document = documented(view("degraded", findings=(DOWN,), decisions=(wait,)))
+
+    text = show.status_text(show.as_of(document, alive, age))
+
+    assert "      Beware: what follows was seen then; nothing of it is known to be so now\n" in text
+    assert "Findings: rmc-down" in text
+    assert not any(label in text for label in ("Next:", "Held by:", "Counting:", "next look"))
+
+
 def test_the_screen_names_a_mode_that_does_not_act() -> None:
     shadow = show.document(view(), dataclasses.replace(SETTINGS, mode="shadow"), lambda moment: moment, {})
 

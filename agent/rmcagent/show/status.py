@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from rmcagent.show.screen import (
+    NARROWEST,
     ROWS_SHOWN,
     Screen,
     ascii_of,
@@ -54,9 +55,10 @@ def status_text(document: Document, columns: int = 80, colour: bool = False) -> 
     screen.table("HMCs", ("ADDRESS", "NAME", "LINK", "REACHABLE", "LAST UP"), _hmcs(document))
     screen.rows("Cluster", cluster(screen, document))
     screen.rows("Findings", findings(screen, document))
-    screen.rows("Counting", _streaks(document))
-    what_next(screen, document)
-    what_holds(screen, document)
+    if "advice" not in document:          # else nobody counts, or decides, any more
+        screen.rows("Counting", _streaks(document))
+        what_next(screen, document)
+        what_holds(screen, document)
     screen.rows("Not told", gaps(screen, document))
     screen.rows("Log", _log(screen, document))
     screen.rows("Budgets left", _budgets(document))
@@ -68,7 +70,7 @@ def brief_text(document: Document, columns: int = 80, colour: bool = False) -> s
     """One line: verdict, because, age."""
     verdict, age = text_of(document, "verdict") or "unknown", number_of(document, "age_seconds")
     old = "" if age is None else f" ({length_of(max(age, 0))} old)"
-    line = cut(ascii_of(f"{verdict}: {text_of(document, 'because')}".rstrip(": ")), max(columns, 40) - len(old))
+    line = cut(ascii_of(f"{verdict}: {text_of(document, 'because')}".rstrip(": ")), max(columns, NARROWEST) - len(old))
     if colour:
         line = f"\x1b[{COLOURS.get(verdict, OTHERWISE)}m{line[:len(verdict)]}\x1b[0m{line[len(verdict):]}"
     return f"{line}{old}\n"
