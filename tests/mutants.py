@@ -157,7 +157,8 @@ def pytest(copy: Path, tests: Sequence[str], seconds: float, bytecode: str = "1"
     environment = {**os.environ, "CI": "1", "PYTHONDONTWRITEBYTECODE": bytecode, "COLUMNS": "300"}
     try:
         return subprocess.run(command, cwd=copy, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, text=True, timeout=seconds, check=False)
+                              stderr=subprocess.STDOUT, text=True, errors="replace", timeout=seconds,
+                              check=False)
     except subprocess.TimeoutExpired:
         return subprocess.CompletedProcess(command, -1, f"it did not end within {seconds:.0f} s")
 

@@ -40,7 +40,8 @@ def _status_once(asked: Asked, path: str) -> int:
     code = codes.status_code(document, alive, age)
     if document is None:
         absent = {"schema": 1, "verdict": "not-running"}
-        print(as_json(absent) if asked.json else f"* rmcagent: not-running: nothing was published in {os.path.dirname(path)}")
+        brief = "" if "--brief" in asked.options else "* rmcagent: "
+        print(as_json(absent) if asked.json else f"{brief}not-running: nothing was published in {os.path.dirname(path)}")
         return code
     now = codes.as_of(document, alive, age)
     if asked.json:

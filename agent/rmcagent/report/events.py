@@ -61,7 +61,7 @@ EVENTS: Mapping[str, Meaning] = {
         "3b3ab640a7c64b3b8dc48fd09f8bd2bf", ("fault", "episode", "healed")),
     "RMCA3001N": Meaning(
         "N", "remedy begun", "A remedy was begun; it is judged after its settle time.",
-        "Wait for RMCA3002N or RMCA3003W. To keep the agent's hands still meanwhile run `rmcagent pause`.",
+        "Wait for RMCA3002N or RMCA3003W. To keep the agent's hands still meanwhile run `rmcagent pause --for 2h --reason WHY`.",
         "cee7e2934d1c40cbbe9551fe733eaefc", (*REMEDY, "because")),
     "RMCA3002N": Meaning(
         "N", "remedy healed it", "A later look showed that the remedy healed the fault.", NOTHING,
