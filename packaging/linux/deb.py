@@ -10,7 +10,8 @@ from building import PROGRAM, ROOT, File
 from python_dist import SOURCES
 
 LINUX = ROOT / "packaging" / "linux"
-TOOLS = {"dpkg-buildpackage": "dpkg-dev", "dh": "debhelper", "dh_python3": "dh-python", "fakeroot": "fakeroot"}
+TOOLS = {"dpkg-buildpackage": "dpkg-dev", "dh": "debhelper", "dh_python3": "dh-python",
+         "pyproject-build": "pybuild-plugin-pyproject"}
 
 
 def build(out: Path, folder: Path, at: int) -> Path:
