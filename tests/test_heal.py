@@ -28,6 +28,7 @@ REFRESHED = ["rmcctrl -p", "rmcrefreshMD -s ctrmc", "refrsrc IBM.MCP"]
 LPARMGR_ONLY = "guards: {splay: 0s, migration: 0s}\nremedies: {lparmgr: {mode: act, grace: 12h}, refresh: {mode: off}}\n"
 STARTED = ["rmcctrl -A", "rmcctrl -p"]
 RECYCLED = ["rmcctrl -z", *STARTED]
+PATIENCE = 150.0
 
 
 # -- what his asking stands for
@@ -655,11 +656,11 @@ def test_the_daemon_is_asked_by_several_at_once_and_begins_one(tmp_path: Path) -
     waits: Dict[str, Any] = {"remedies": {"refresh": {"grace": "1h"}, "recycle": {"grace": "1h"}}}
     with Stage(tmp_path, policy=waits) as stage:
         stage.start()
-        assert stage.wait_healthy(60.0), stage.complaints()
+        assert stage.wait_healthy(PATIENCE), stage.complaints()
         settings = config.load(str(stage.config)).settings
         healthy = daemon.ask(settings, {"do": "heal", "remedy": "refresh", "dry_run": False, "by": "alice"})
         stage.world.do("stick_session", mended_by="refresh")
-        assert stage.wait_for("RMCA2001W", 60.0, fault="link-down")
+        assert stage.wait_for("RMCA2001W", PATIENCE, fault="link-down")
 
         request = {"do": "heal", "remedy": "refresh", "dry_run": False, "by": "alice"}
         told: List[Dict[str, Any]] = []
@@ -670,13 +671,13 @@ def test_the_daemon_is_asked_by_several_at_once_and_begins_one(tmp_path: Path) -
                 told[:] = pool.map(lambda one: daemon.ask(settings, one), requests)
             return any(one["exit"] == 0 for one in told)
 
-        assert stage.wait_until(lambda: done({**request, "dry_run": True}), 60.0), told
+        assert stage.wait_until(lambda: done({**request, "dry_run": True}), PATIENCE), told
         assert (healthy["exit"], stage.did()) == (11, [])
-        assert stage.wait_until(lambda: done(request, request, request), 60.0), told
+        assert stage.wait_until(lambda: done(request, request, request), PATIENCE), told
         assert sorted(one["exit"] for one in told) == [0, 11, 11], told
-        begun = stage.wait_for("RMCA3001N", 60.0, remedy="refresh")
+        begun = stage.wait_for("RMCA3001N", PATIENCE, remedy="refresh")
         assert begun is not None and (begun.fields["by"], begun.fields["user"]) == ("operator", "alice")
-        assert stage.wait_for("RMCA3002N", 60.0, remedy="refresh") and stage.did() == REFRESHED
+        assert stage.wait_for("RMCA3002N", PATIENCE, remedy="refresh") and stage.did() == REFRESHED
         assert stage.complaints() == ""
     after = daemon.ask(settings, request)
     assert after["exit"] == 7
