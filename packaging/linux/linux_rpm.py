@@ -14,7 +14,8 @@ from building import PROGRAM, ROOT, File
 LINUX = ROOT / "packaging" / "linux"
 TOOLS = {"rpmbuild": "rpm"}
 RELEASE = "1"
-HOME, UNIT, CATALOG = "usr/lib/rmcagent", "usr/lib/systemd/system/rmcagent.service", "usr/lib/systemd/catalog/rmcagent.catalog"
+HOME, LICENCES = "usr/lib/rmcagent", "usr/share/licenses/rmcagent"
+UNIT, CATALOG = "usr/lib/systemd/system/rmcagent.service", "usr/lib/systemd/catalog/rmcagent.catalog"
 CONFIGURATION = "etc/rmcagent/rmcagent.yaml"
 # gzip is what every rpm reads. Nothing is stripped, compiled or told of the machine that builds.
 SETTINGS = ("_binary_payload w9.gzdio", "_build_id_links none", "_buildhost reproducible", "use_source_date_epoch_as_buildtime 1",
@@ -78,7 +79,7 @@ def files() -> List[File]:
             File(CONFIGURATION, (ROOT / "etc" / "rmcagent.yaml").read_bytes()),
             File("usr/share/bash-completion/completions/rmcagent", completion.read_bytes()),
             *building.below("usr/share", building.manual()), *building.below(f"{HOME}/lib", building.library()),
-            *building.below("usr/share/licenses/rmcagent", building.licences())]
+            *building.below(LICENCES, building.licences())]
     return sorted(told, key=lambda file: file.path)
 
 
@@ -117,8 +118,8 @@ def spec(stage: Path, at: int) -> str:
 
 def entries() -> List[str]:
     """Each by name: nothing that was not meant comes along."""
-    folders = sorted({folder for file in files() for folder in _above(file.path) if folder.startswith(HOME)})
-    marks = {CONFIGURATION: "%config(noreplace) ", **{file.path: "%license " for file in files() if "/licenses/" in file.path},
+    folders = sorted({folder for file in files() for folder in _above(file.path) if folder.startswith((HOME, LICENCES))})
+    marks = {CONFIGURATION: "%config(noreplace) ", **{file.path: "%license " for file in files() if file.path.startswith(LICENCES)},
              **{file.path: "%doc " for file in files() if "/man/" in file.path}}
     return ["%defattr(-, root, root)", "%dir /etc/rmcagent", "%dir /etc/rmcagent/conf.d",
             *(f"%dir %attr(0755, root, root) /{folder}" for folder in folders),

@@ -1,0 +1,278 @@
+"""The deb and the rpm for Linux as they are built: the same bits twice, what linters say, and the rpm's scripts on a changed root.
+
+Needs root for the changed root, and the Debian packages rpm, rpmlint, lintian, debhelper, dh-python, pybuild-plugin-pyproject,
+python3-all, python3-setuptools.
+"""
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Iterator, List
+
+import pytest
+
+import aix_root
+from house import ROOT
+
+pytestmark = [pytest.mark.slow, pytest.mark.real]
+PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
+PATIENCE = 300.0
+LINUX = ROOT / "packaging" / "linux"
+UNIT = LINUX / "rmcagent.service"
+NEEDED = {"rpmbuild": "rpm", "rpmlint": "rpmlint", "lintian": "lintian", "dpkg-buildpackage": "dpkg-dev", "dh": "debhelper",
+          "dh_python3": "dh-python", "pyproject-build": "pybuild-plugin-pyproject", "systemd-analyze": "systemd"}
+
+
+def needs(*tools: str) -> None:
+    absent = [NEEDED[tool] for tool in tools if shutil.which(tool, path=PATH) is None]
+    if absent:
+        pytest.skip(f"missing: apt-get install {' '.join(absent)}")
+
+
+def ran(*argv: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(argv, env={"PATH": PATH, "HOME": "/nonexistent", "LC_ALL": "C.UTF-8"}, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=PATIENCE)
+
+
+# ---- the unit ----------------------------------------------------------------------------------------------------------
+
+def test_the_unit_is_less_exposed_than_six() -> None:
+    needs("systemd-analyze")
+
+    told = ran("systemd-analyze", "security", "--offline=yes", "--no-pager", "--threshold=60", str(UNIT))
+
+    assert told.returncode == 0, told.stdout
+    assert float(re.findall(r"Overall exposure level for rmcagent.service: ([0-9.]+)", told.stdout)[0]) < 6.0
+
+
+def test_the_watchdog_is_longer_than_the_longest_turn() -> None:
+    """One in which every command hangs as long as it may, in a look and in the look just before the deed."""
+    from rmcagent import config
+    from rmcagent.partition.platform import FOLDERS
+
+    settings = config.defaults()
+    changing = ("startsrc", "refrsrc", "rmcctrl", "rmcrefreshMD", "recfgct")
+    longest = 2 * sum(settings.timeouts.get(name, settings.timeout).total_seconds() for name in FOLDERS if name not in changing)
+
+    (told,) = re.findall(r"^WatchdogSec=(\d+)min$", UNIT.read_text(), re.MULTILINE)
+
+    assert longest < int(told) * 60
+
+
+# ---- the deb -----------------------------------------------------------------------------------------------------------
+
+@pytest.fixture(scope="module")
+def deb(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    needs("dpkg-buildpackage", "dh", "dh_python3", "pyproject-build")
+    sources = aix_root.snapshot(tmp_path_factory.mktemp("sources"))
+    made = [next(aix_root.built(sources, tmp_path_factory.mktemp("dist"), "deb").glob("*.deb")) for _ in range(2)]
+    assert made[0].read_bytes() == made[1].read_bytes(), "built twice, it is not the same"
+    return made[0]
+
+
+def test_lintian_finds_nothing_that_is_not_explained(deb: Path) -> None:
+    needs("lintian")
+
+    told = ran("lintian", "--fail-on", "error,warning", "--allow-root", str(deb))
+
+    assert (told.returncode, told.stdout) == (0, "")
+
+
+def test_the_deb_depends_on_what_debian_has_and_keeps_the_configuration(deb: Path) -> None:
+    depends = set(ran("dpkg-deb", "-f", str(deb), "Depends").stdout.strip().split(", "))
+    rows = [line.split(None, 5) for line in ran("dpkg-deb", "-c", str(deb)).stdout.splitlines()]
+    files = {row[5]: (row[0], row[1]) for row in rows}
+
+    assert depends >= {"python3-psutil", "python3-systemd", "python3-tenacity", "python3-yaml", "python3:any"}
+    assert {owner for _, owner in files.values()} == {"root/root"}
+    assert files["./etc/rmcagent/rmcagent.yaml"][0] == "-rw-r--r--" and files["./usr/bin/rmcagent"][0] == "-rwxr-xr-x"
+    for wanted in ("./lib/systemd/system/rmcagent.service", "./usr/lib/systemd/catalog/rmcagent.catalog", "./etc/rmcagent/conf.d/",
+                   "./usr/share/man/man8/rmcagent.8.gz", "./usr/share/man/man5/rmcagent.yaml.5.gz",
+                   "./usr/share/bash-completion/completions/rmcagent", "./usr/lib/python3/dist-packages/rmcagent/cli.py"):
+        assert wanted in files
+    assert "/etc/rmcagent/rmcagent.yaml" in ran("dpkg-deb", "-I", str(deb), "conffiles").stdout.split()
+
+
+# ---- the rpm -----------------------------------------------------------------------------------------------------------
+
+SYSTEMCTL = r"""#!/bin/sh
+echo "$*" >>/asked
+case $* in
+    '--quiet is-active rmcagent.service') [ -e /runs ] ;;
+    'stop rmcagent.service') rm -f /runs ;;
+    'start rmcagent.service') : >/runs ;;
+    list-units*) [ ! -s /remedies ] || { read -r unit </remedies; sed -i 1d /remedies; echo "$unit loaded active running"; } ;;
+esac
+"""
+TOOLS = ("sed", "sleep", "rm", "cat", "head")
+
+
+@pytest.fixture(scope="module")
+def rpms(tmp_path_factory: pytest.TempPathFactory) -> List[Path]:
+    """This version, and 9.9.9."""
+    needs("rpmbuild")
+    made = []
+    for version in ("", "9.9.9"):
+        sources = aix_root.snapshot(tmp_path_factory.mktemp("sources"), version)
+        two = [next(aix_root.built(sources, tmp_path_factory.mktemp("dist"), "rpm").glob("*.rpm")) for _ in range(2)]
+        assert two[0].read_bytes() == two[1].read_bytes(), "built twice, it is not the same"
+        made.append(two[0])
+    return made
+
+
+class Root:
+    """A changed root with a stub of systemctl, in which the machine's own rpm installs; the machine's files are below /host."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        for name in ("host", "dev", "proc", "tmp", "etc", "usr/bin", "usr/sbin", "usr/lib", "run/systemd/system", "var/lib/rpm"):
+            (folder / name).mkdir(parents=True, exist_ok=True)
+        for name in ("lib64", "lib"):
+            (folder / name).symlink_to(f"host/{name}")
+        (folder / "bin").symlink_to("usr/bin")
+        self.write("etc/passwd", "root:x:0:0::/root:/bin/sh\n")
+        self.write("etc/group", "root:x:0:\n")
+        self.write("usr/bin/systemctl", SYSTEMCTL, 0o755)
+        self.write("usr/bin/journalctl", '#!/bin/sh\necho "journalctl $*" >>/asked\n', 0o755)
+        for name in (*TOOLS, "dash"):
+            (folder / "usr/bin" / ("sh" if name == "dash" else name)).symlink_to(f"/host/usr/bin/{name}")
+        # The machine's own Python looks for its library where it is itself.
+        self.write("usr/bin/python3", '#!/bin/sh\nPYTHONHOME=/host/usr exec /host/usr/bin/python3 "$@"\n', 0o755)
+
+    def write(self, path: str, text: str, mode: int = 0o644) -> None:
+        (self.folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (self.folder / path).write_text(text)
+        (self.folder / path).chmod(mode)
+
+    def rpm(self, *words: str) -> "subprocess.CompletedProcess[str]":
+        there = f'mount --rbind / "{self.folder}/host" && mount --rbind /dev "{self.folder}/dev" && exec "$@"'
+        return ran("unshare", "-m", "--propagation", "private", "sh", "-c", there, "sh", "rpm", "--force-debian", "--root", str(self.folder),
+                   "--dbpath", "/var/lib/rpm", *words)
+
+    def asked(self) -> List[str]:
+        """What the scripts asked of systemd since this was asked last."""
+        file = self.folder / "asked"
+        told = file.read_text().splitlines() if file.exists() else []
+        file.unlink(missing_ok=True)
+        return [line for line in told if not line.startswith("list-units")]
+
+    def runs(self, yes: bool) -> None:
+        (self.folder / "runs").touch() if yes else (self.folder / "runs").unlink(missing_ok=True)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Iterator[Root]:
+    if os.geteuid() != 0:
+        pytest.skip("a changed root needs root")
+    yield Root(tmp_path / "root")
+
+
+def test_rpmlint_finds_nothing_that_is_not_explained(rpms: List[Path]) -> None:
+    needs("rpmlint")
+
+    told = ran("rpmlint", "-c", str(LINUX / "rpmlint.toml"), str(rpms[0]))
+
+    assert told.returncode == 0 and "0 errors, 0 warnings" in told.stdout, told.stdout
+
+
+def test_the_rpm_is_for_every_linux_and_read_by_every_rpm(rpms: List[Path]) -> None:
+    tags = ran("rpm", "-qp", "--qf", "%{NAME} %{OS} %{ARCH} %{PAYLOADCOMPRESSOR} %{BUILDHOST}", str(rpms[0])).stdout
+    owners = set(ran("rpm", "-qp", "--qf", "[%{FILEUSERNAME}:%{FILEGROUPNAME}\n]", str(rpms[0])).stdout.split())
+    scripts = ran("rpm", "-qp", "--qf", "%{POSTINPROG} %{PREUNPROG} %{POSTUNPROG} %{POSTTRANSPROG}", str(rpms[0])).stdout
+
+    assert tags == "rmcagent linux noarch gzip reproducible"
+    assert owners == {"root:root"}
+    assert scripts.split() == ["/bin/sh"] * 4
+    assert ran("rpm", "-qp", "-c", str(rpms[0])).stdout.split() == ["/etc/rmcagent/rmcagent.yaml"]
+
+
+def test_installed_upgraded_and_erased_the_rpm_asks_of_systemd_what_each_needs(root: Root, rpms: List[Path]) -> None:
+    new, later = map(str, rpms)
+
+    first = root.rpm("-i", "--nodeps", new)
+    asked_first = root.asked()
+    root.runs(True)
+    root.write("etc/rmcagent/rmcagent.yaml", "mode: observe\n")
+    root.write("var/lib/rmcagent/ledger.jsonl", "remembered\n")
+    upgrade = root.rpm("-U", "--nodeps", later)
+    asked_upgrade = root.asked()
+    kept = (root.folder / "etc/rmcagent/rmcagent.yaml").read_text()
+    erased = root.rpm("-e", "rmcagent")
+
+    assert [done.returncode for done in (first, upgrade, erased)] == [0, 0, 0], first.stdout + upgrade.stdout + erased.stdout
+    assert "not started: see what it would do" in first.stdout and "not started" not in upgrade.stdout
+    assert asked_first == ["daemon-reload", "journalctl --update-catalog", "try-restart rmcagent.service"]
+    # The old one's %postun lies between: only then are its files gone.
+    assert asked_upgrade == ["daemon-reload", "journalctl --update-catalog", "daemon-reload", "try-restart rmcagent.service"]
+    assert kept == "mode: observe\n"
+    assert root.asked() == ["--quiet is-active rmcagent.service", "stop rmcagent.service", "--no-reload disable rmcagent.service",
+                            "daemon-reload", "journalctl --update-catalog"]
+    left = sorted(str(path.relative_to(root.folder)) for path in root.folder.glob("[euv]*/**/*rmcagent*") if path.name != "host")
+    assert left == ["etc/rmcagent", "etc/rmcagent/rmcagent.yaml.rpmsave", "var/lib/rmcagent"]
+    assert "kept: /var/lib/rmcagent" in erased.stdout
+
+
+def test_the_installed_program_runs_on_a_python_without_any_package(root: Root, rpms: List[Path]) -> None:
+    root.rpm("-i", "--nodeps", str(rpms[0]))
+
+    oldest = aix_root.old_python() or Path(sys.executable)
+    told = ran(str(oldest), "-I", "-S", "-B", str(root.folder / "usr/lib/rmcagent/lib"), "rehearse", "--scenario", "ctrmc-dies")
+
+    assert told.returncode == 0, told.stdout
+
+
+def test_an_erasure_waits_for_the_remedy_that_is_under_way(root: Root, rpms: List[Path]) -> None:
+    root.rpm("-i", "--nodeps", str(rpms[0]))
+    root.write("remedies", "rmcagent-remedy-3-a.service\n")
+
+    erased = root.rpm("-e", "rmcagent")
+
+    assert erased.returncode == 0
+    assert "a remedy is under way (rmcagent-remedy-3-a.service): waiting for its end" in erased.stdout
+
+
+def test_a_remedy_that_never_ends_keeps_the_package_and_the_agent_as_they_were(root: Root, rpms: List[Path]) -> None:
+    root.rpm("-i", "--nodeps", str(rpms[0]))
+    root.runs(True)
+    root.write("remedies", "rmcagent-remedy-3-a.service\n" * 700)
+    (root.folder / "usr/bin/sleep").unlink()
+    root.write("usr/bin/sleep", "#!/bin/sh\n", 0o755)            # the twenty minutes pass at once
+
+    erased = root.rpm("-e", "rmcagent")
+
+    assert erased.returncode != 0
+    assert "cannot be removed: the remedy has not ended" in erased.stdout
+    assert (root.folder / "runs").exists() and (root.folder / "usr/bin/rmcagent").exists()
+
+
+def test_over_a_broken_configuration_the_upgrade_says_so_and_keeps_it(root: Root, rpms: List[Path]) -> None:
+    root.rpm("-i", "--nodeps", str(rpms[0]))
+    root.write("etc/rmcagent/conf.d/50-site.yaml", "mode: atc\n")
+
+    upgrade = root.rpm("-U", "--nodeps", str(rpms[1]))
+
+    assert upgrade.returncode == 0
+    assert "the configuration was kept as it is, and cannot be used" in upgrade.stdout and '"act"' in upgrade.stdout
+    assert (root.folder / "etc/rmcagent/conf.d/50-site.yaml").read_text() == "mode: atc\n"
+
+
+def test_where_nothing_is_booted_nothing_is_asked_of_systemd(root: Root, rpms: List[Path]) -> None:
+    shutil.rmtree(root.folder / "run")
+
+    done = [root.rpm("-i", "--nodeps", str(rpms[0])), root.rpm("-e", "rmcagent")]
+
+    assert [one.returncode for one in done] == [0, 0]
+    assert {line for line in root.asked() if "catalog" not in line} <= {"--no-reload disable rmcagent.service"}
+
+
+def test_without_a_python_the_program_says_what_to_install(root: Root, rpms: List[Path]) -> None:
+    (root.folder / "usr/bin/python3").unlink()
+
+    installed = root.rpm("-i", "--nodeps", str(rpms[0]))
+
+    assert installed.returncode == 0
+    assert "cannot run: no Python 3.9 or later in /usr/bin; install one (RHEL 8: python3.11" in installed.stdout
