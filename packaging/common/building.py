@@ -74,7 +74,7 @@ def run(argv: Sequence[str], folder: Path, at: int) -> str:
     """What a tool says on standard output; raise CannotBuild with all it says where it fails."""
     told = {"PATH": search(), "HOME": str(folder), "LC_ALL": "C.UTF-8", "TZ": "UTC", "SOURCE_DATE_EPOCH": str(at),
             "PYTHONHASHSEED": "0"}
-    done = subprocess.run(list(argv), cwd=folder, env=told, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    done = subprocess.run(list(argv), cwd=folder, env=told, stdin=subprocess.DEVNULL, capture_output=True, text=True, umask=0o022)
     if done.returncode != 0:
         raise CannotBuild(f"cannot build: {argv[0]} ended with exit {done.returncode}\n{done.stdout}{done.stderr}".rstrip())
     return done.stdout

@@ -117,9 +117,9 @@ wait_for() {
         round=$((round + 1))
     done
     [ "$pause" -le "$longest" ] || pause=$longest
-    echo "rmcagent: it ended badly soon after its last start ($1 in a row): waiting $pause s, or SRC would give it up" >&2
     # stopsrc sends SIGTERM, which must not wait for the sleep's end.
     trap 'kill "$!" 2>/dev/null; exit 0' TERM INT
+    echo "rmcagent: it ended badly soon after its last start ($1 in a row): waiting $pause s, or SRC would give it up" >&2
     sleep "$pause" &
     wait "$!"
     trap - TERM INT

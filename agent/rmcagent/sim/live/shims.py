@@ -82,8 +82,9 @@ class World:
         root = str(Path(__file__).parents[3])
         with (self.folder / COMPLAINTS).open("wb") as complaints:
             self.process = subprocess.Popen(
-                [sys.executable, "-I", "-c", START, root, str(self.folder), "--tied", f"--platform={platform}", f"--pace={pace}",
-                 f"--hmcs={hmcs}", f"--seed={seed}"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=complaints)
+                [sys.executable, "-I", "-B", "-c", START, root, str(self.folder), "--tied", f"--platform={platform}",
+                 f"--pace={pace}", f"--hmcs={hmcs}", f"--seed={seed}"],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=complaints)
         self._await_ready()
         pointer = self.folder / POINTER
         self.address = pointer.read_text().strip() if pointer.exists() else str(self.folder / SOCKET)

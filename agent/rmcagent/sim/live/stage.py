@@ -81,7 +81,7 @@ class Stage:
         code = "import sys; sys.path.insert(0, sys.argv.pop(1)); from rmcagent.cli import main; sys.exit(main(sys.argv[1:]))"
         with open(self.folder / "daemon.err", "ab") as errors:
             self.daemon = subprocess.Popen(
-                [sys.executable, "-I", "-c", code, root, "run", "--config", str(self.config)],
+                [sys.executable, "-I", "-B", "-c", code, root, "run", "--config", str(self.config)],
                 stdin=subprocess.DEVNULL,
                 stdout=errors,
                 stderr=errors,

@@ -1,0 +1,315 @@
+"""The rpm for AIX and its scripts, run by a real rpm on a changed root with stubs for SRC and inittab; each step twice."""
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from pathlib import Path
+from typing import List
+
+import pytest
+
+import aix_root
+from aix_root import SHELLS, AixRoot
+from rmcagent.model import Deed, Remedy, Step
+from rmcagent.partition.host import SystemHost
+
+pytestmark = [pytest.mark.slow, pytest.mark.real]
+ENTRY = "rmcagent:2:once:/usr/bin/startsrc -s rmcagent >/dev/console 2>&1"
+OURS = ("etc/rmcagent", "var/rmcagent", "var/log/rmcagent", "opt")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def possible() -> None:
+    aix_root.needs()
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> AixRoot:
+    made = AixRoot(tmp_path / "root")
+    made.give_python()
+    return made
+
+
+def package(folder: Path) -> str:
+    return str(next(folder.glob("*.rpm")))
+
+
+def install(root: AixRoot, folder: Path, *words: str) -> str:
+    done = root.rpm("-U", *words, package(folder))
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+def registered(root: AixRoot) -> bool:
+    """Wholly, once, or not at all."""
+    names = [record["subsysname"] for record in root.odm.records()]
+    entries = [line for line in root.odm.inittab() if line.startswith("rmcagent")]
+    assert (names, entries) in ((["rmcagent"], [ENTRY]), ([], []))
+    return bool(names)
+
+
+def modes(root: AixRoot, *paths: str) -> List[str]:
+    return [oct(os.stat(root.folder / path).st_mode & 0o7777) for path in paths]
+
+
+# ---- tags --------------------------------------------------------------------------------------------------------------
+
+def asked(path: str, tags: str) -> List[str]:
+    return subprocess.run(["rpm", "-qp", "--qf", tags, path], capture_output=True, text=True, check=True).stdout.split("\n")
+
+
+def test_it_is_of_aix_and_of_no_machine_and_requires_nothing(artefacts: Path) -> None:
+    told = asked(package(artefacts), "%{OS} %{ARCH} %{PLATFORM} %{PAYLOADCOMPRESSOR} %{BUILDHOST}\n[%{REQUIRES}\n]")
+
+    assert told[0] == "aix7.1 noarch noarch-ibm-aix7.1 gzip reproducible"
+    assert {line for line in told[1:] if line} == {"/bin/sh", "rpmlib(CompressedFileNames)", "rpmlib(FileDigests)",
+                                                   "rpmlib(PayloadFilesHavePrefix)"}
+
+
+def test_all_it_brings_is_roots_and_below_one_folder(artefacts: Path) -> None:
+    tags = "[%{FILEUSERNAME} %{FILEGROUPNAME} %{FILEMODES:perms} %{FILENAMES}\n]"
+    rows = [line.split(" ") for line in asked(package(artefacts), tags) if line]
+
+    assert {(row[0], row[1]) for row in rows} == {("root", "system")}
+    assert {row[2] for row in rows} == {"drwxr-xr-x", "-rw-r--r--", "-rwxr-xr-x"}
+    assert all(row[3] == "/opt/rmcagent" or row[3].startswith("/opt/rmcagent/") for row in rows) and len(rows) > 150
+
+
+def test_a_linux_refuses_it(artefacts: Path, tmp_path: Path) -> None:
+    tried = ["rpm", "--root", str(tmp_path), "-i", "--test", "--nodeps", package(artefacts)]
+    done = subprocess.run(tried, capture_output=True, text=True)
+
+    assert done.returncode != 0 and "intended for a different operating system" in done.stderr
+
+
+# ---- in, over, out -----------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_it_comes_is_replaced_and_goes_and_leaves_what_it_should(artefacts: Path, later: Path, tmp_path: Path,
+                                                                 shell: str) -> None:
+    root = AixRoot(tmp_path / "root", shell)
+    root.give_python()
+    before = root.odm.inittab()
+
+    for _ in range(2):
+        said = install(root, artefacts, "--replacepkgs")
+        assert registered(root) and not root.odm.is_active() and "not started" in said
+    assert modes(root, "etc/rmcagent", "var/rmcagent", "var/log/rmcagent", "etc/rmcagent/rmcagent.yaml",
+                 "var/log/rmcagent/console.log") == ["0o755", "0o700", "0o700", "0o644", "0o600"]
+    for _ in range(2):
+        install(root, later, "--replacepkgs")
+        assert registered(root) and not root.odm.is_active()
+    assert root.run("/opt/rmcagent/bin/rmcagent", "--version").stdout == "rmcagent 9.9.9\n"
+    for _ in range(2):
+        done = root.rpm("-e", "rmcagent")
+    assert not registered(root) and root.odm.inittab() == before and "not installed" in done.stdout
+    assert root.files(*OURS) == ["etc/rmcagent/conf.d", "etc/rmcagent/conf.d/50-site.yaml", "etc/rmcagent/rmcagent.yaml",
+                                 "var/log/rmcagent/console.log"]
+    assert root.odm.sins() == []
+
+
+def test_what_was_installed_verifies_after_it_was_used(artefacts: Path, root: AixRoot) -> None:
+    install(root, artefacts)
+    root.run("/opt/rmcagent/bin/rmcagent", "config", "check")
+
+    said = root.rpm("-V", "rmcagent").stdout.splitlines()
+
+    assert [line for line in said if "does not exist" not in line and not line.startswith("......G..")] == []
+
+
+def test_a_running_agent_is_started_again_after_an_upgrade_and_a_stopped_one_is_not(artefacts: Path, later: Path,
+                                                                                    root: AixRoot) -> None:
+    install(root, artefacts)
+    install(root, later)
+    assert not root.odm.is_active()
+    root.run("startsrc", "-s", "rmcagent")
+
+    install(root, later, "--replacepkgs")
+
+    assert root.odm.is_active() and registered(root)
+    assert [line.split()[0] for line in root.odm.changes()][-2:] == ["stopsrc", "startsrc"]
+
+
+def test_a_configuration_is_kept_through_everything(artefacts: Path, later: Path, root: AixRoot) -> None:
+    install(root, artefacts)
+    root.write("etc/rmcagent/rmcagent.yaml", "mode: shadow\n")
+    root.write("var/rmcagent/ledger.jsonl", "what is remembered\n")
+
+    install(root, later)
+    root.rpm("-e", "rmcagent")
+    install(root, artefacts)
+
+    assert root.read("etc/rmcagent/rmcagent.yaml") == "mode: shadow\n"
+    assert root.read("var/rmcagent/ledger.jsonl") == "what is remembered\n"
+
+
+def test_a_registration_of_an_older_version_is_put_right(artefacts: Path, root: AixRoot) -> None:
+    root.run("mkssys", "-s", "rmcagent", "-p", "/opt/rmcagent/bin/rmcagent", "-u", "0")
+    root.run("mkssys", "-s", "rmcagent", "-p", "/opt/old/bin/rmcagent", "-u", "0")
+
+    install(root, artefacts)
+
+    assert registered(root) and root.odm.records()[0]["waittime"] == "60"
+
+
+def test_what_an_operator_turned_off_stays_off(artefacts: Path, later: Path, root: AixRoot) -> None:
+    install(root, artefacts)
+    root.write("odm/inittab", "rmcagent:2:off:/usr/bin/startsrc -s rmcagent\n")
+
+    install(root, later)
+
+    assert root.odm.inittab() == ["rmcagent:2:off:/usr/bin/startsrc -s rmcagent"]
+
+
+def test_src_runs_the_real_daemon_stops_it_and_the_upgrade_replaces_it(artefacts: Path, later: Path, root: AixRoot) -> None:
+    install(root, artefacts)
+    root.write("odm/really", "")
+    root.run("startsrc", "-s", "rmcagent")
+    first = published(root, "0.1.0")
+
+    install(root, later)
+    second = published(root, "9.9.9")
+    root.run("stopsrc", "-s", "rmcagent")
+
+    assert first != second and json.loads(root.read("var/rmcagent/public/status.json"))["verdict"] == "not-running"
+    assert "Traceback" not in root.read("odm/console")
+    assert root.rpm("-e", "rmcagent").returncode == 0 and not registered(root)
+
+
+def published(root: AixRoot, version: str) -> int:
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        if root.exists("var/rmcagent/public/status.json"):
+            told = json.loads(root.read("var/rmcagent/public/status.json"))
+            if told.get("version") == version and "pid" in told:
+                return int(told["pid"])
+        time.sleep(0.05)
+    raise AssertionError(f"{version} published nothing: {root.read('odm/console')}")
+
+
+# ---- bad input ---------------------------------------------------------------------------------------------------------
+
+def test_on_another_system_nothing_is_installed(artefacts: Path, root: AixRoot) -> None:
+    root.write("usr/bin/uname", "#!/bin/sh\necho Linux\n", 0o755)
+
+    done = root.rpm("-i", package(artefacts))
+
+    assert done.returncode != 0 and "cannot install here: this package is for AIX and VIOS, and this is Linux" in done.stdout
+    assert not root.exists("opt/rmcagent") and root.odm.log() == []
+
+
+def test_without_python_it_says_so_installs_and_can_be_registered_later_or_removed(artefacts: Path, tmp_path: Path) -> None:
+    root = AixRoot(tmp_path / "root")
+
+    said = install(root, artefacts)
+    assert "no Python 3.9 or later" in said and "register --apply" in said and not registered(root)
+    root.give_python("opt/freeware/bin/python3")
+    assert root.run("/opt/rmcagent/bin/rmcagent", "register", "--apply").returncode == 0 and registered(root)
+    (root.folder / "opt/freeware/bin/python3").unlink()
+
+    assert root.rpm("-e", "rmcagent").returncode == 0 and not registered(root)
+
+
+def test_without_rsct_it_says_so(artefacts: Path, root: AixRoot) -> None:
+    assert "RSCT is not installed here" in install(root, artefacts)
+
+    root.write("opt/rsct/bin/rmcctrl", "#!/bin/sh\n", 0o755)
+    assert "RSCT is not installed here" not in install(root, artefacts, "--replacepkgs")
+
+
+def test_a_broken_configuration_is_kept_and_told(artefacts: Path, root: AixRoot) -> None:
+    root.write("etc/rmcagent/rmcagent.yaml", "mode: acct\n")
+
+    said = install(root, artefacts)
+
+    assert "kept as it is, and cannot be used" in said and "acct" in said
+    assert root.read("etc/rmcagent/rmcagent.yaml") == "mode: acct\n"
+
+
+def test_an_install_that_was_cut_short_is_finished_by_the_next(artefacts: Path, root: AixRoot) -> None:
+    root.write("etc/rmcagent/.rmcagent.yaml.new", "mode: ac")
+    (root.folder / "var" / "rmcagent").mkdir()
+
+    install(root, artefacts)
+
+    assert root.read("etc/rmcagent/rmcagent.yaml") == (aix_root.ROOT / "etc" / "rmcagent.yaml").read_text()
+    assert not root.exists("etc/rmcagent/.rmcagent.yaml.new")
+
+
+def test_in_an_image_that_is_being_made_nothing_is_registered(artefacts: Path, root: AixRoot) -> None:
+    root.write("usr/bin/lssrc", "#!/bin/sh\necho '0513-001 The System Resource Controller is not active.'\nexit 255\n", 0o755)
+
+    said = install(root, artefacts)
+
+    assert "no running SRC here" in said and root.odm.changes() == [] and root.exists("etc/rmcagent/rmcagent.yaml")
+
+
+def test_a_folder_that_cannot_be_made_is_told(artefacts: Path, root: AixRoot) -> None:
+    root.write("var/rmcagent", "a file\n")
+
+    done = root.rpm("-i", package(artefacts))
+
+    assert "cannot make /var/rmcagent" in done.stdout and "scriptlet failed" in done.stdout and root.odm.changes() == []
+
+
+# ---- a remedy under way ------------------------------------------------------------------------------------------------
+
+def begin_remedy(root: AixRoot, seconds: int) -> SystemHost:
+    host = SystemHost()
+    step = Step("slow", ("/bin/sleep", str(seconds)), 60.0)
+    host.begin(Deed(1, Remedy.REFRESH, (step,)), str(root.folder / "var" / "rmcagent"))
+    return host
+
+
+def hurry(root: AixRoot) -> None:
+    """The scripts' patience passes at once; under dash, for other shells sleep by themselves."""
+    root.link("sh", "dash")
+    (root.folder / "usr" / "bin" / "sleep").unlink()
+    root.write("usr/bin/sleep", "#!/bin/sh\n", 0o755)
+
+
+def test_removal_waits_for_a_remedy_to_end(artefacts: Path, root: AixRoot) -> None:
+    install(root, artefacts)
+    root.run("startsrc", "-s", "rmcagent")
+    host = begin_remedy(root, 4)
+
+    done = root.rpm("-e", "rmcagent")
+
+    progress = host.progress(1, str(root.folder / "var" / "rmcagent"))
+    assert done.returncode == 0 and "a remedy is under way" in done.stdout and not registered(root)
+    assert progress is not None and progress.done and not progress.alive
+
+
+def test_a_remedy_that_does_not_end_keeps_the_package_and_the_agent(artefacts: Path, root: AixRoot) -> None:
+    install(root, artefacts)
+    root.run("startsrc", "-s", "rmcagent")
+    begin_remedy(root, 25)
+    hurry(root)
+
+    done = root.rpm("-e", "rmcagent")
+
+    assert done.returncode != 0 and "cannot go on: the remedy of process" in done.stdout
+    assert registered(root) and root.odm.is_active() and root.exists("opt/rmcagent/bin/rmcagent")
+
+
+def test_a_remedy_that_ended_long_ago_holds_nothing_up(artefacts: Path, root: AixRoot) -> None:
+    install(root, artefacts)
+    root.write("var/rmcagent/deed-3.jsonl", '{"helper": 1, "at": 1.0}\n')
+    root.write("var/rmcagent/deed-4.jsonl", f'{{"helper": {os.getpid()}, "at": 1.0}}\n{{"done": true, "failed": []}}\n')
+
+    done = root.rpm("-e", "rmcagent")
+
+    assert done.returncode == 0 and "under way" not in done.stdout
+
+
+def test_an_agent_that_does_not_stop_keeps_the_package(artefacts: Path, root: AixRoot) -> None:
+    install(root, artefacts)
+    root.run("startsrc", "-s", "rmcagent")
+    root.write("odm/deaf", "")
+    hurry(root)
+
+    done = root.rpm("-e", "rmcagent")
+
+    assert done.returncode != 0 and "cannot stop the agent" in done.stdout and registered(root) and root.odm.sins() == []

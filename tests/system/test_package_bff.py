@@ -1,0 +1,274 @@
+"""The installp image as it is built: read strictly, and its scripts run in installp's order on a changed root, twice each."""
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import time
+import zipfile
+from pathlib import Path
+from typing import Dict, List
+
+import pytest
+
+import aix_root
+import bff
+from aix_root import SHELLS, AixRoot
+
+pytestmark = [pytest.mark.slow, pytest.mark.real]
+ENTRY = "rmcagent:2:once:/usr/bin/startsrc -s rmcagent >/dev/console 2>&1"
+LIBLPP = "./usr/lpp/rmcagent/liblpp.a"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> AixRoot:
+    aix_root.needs()
+    made = AixRoot(tmp_path / "root")
+    made.give_python()
+    return made
+
+
+class Installp:
+    """What installp does with an image of one fileset, as far as that is told in public [my inference: the order]."""
+
+    def __init__(self, root: AixRoot) -> None:
+        self.root = root
+        self.installed: List[bff.Entry] = []
+        self.scripts: Dict[str, str] = {}
+
+    def install(self, folder: Path) -> str:
+        """Also over what is there: then the old one's unconfig comes first."""
+        image = bff.read(next(folder.glob("*.bff")).read_bytes())
+        library = next(entry.data for entry in image.entries if entry.name == LIBLPP)
+        scripts = {name.rpartition(".")[2]: data.decode("ascii") for name, data, _ in bff.members(library)}
+        said = self.run("unconfig") if self.scripts else ""
+        said += self.run("pre_i", scripts)
+        self.drop_files()
+        for entry in image.entries[2:]:
+            path = self.root.folder / entry.name
+            if entry.is_folder:
+                path.mkdir(parents=True, exist_ok=True)
+            else:
+                path.write_bytes(entry.data)
+            path.chmod(entry.mode & 0o7777)
+        self.installed, self.scripts = list(image.entries[2:]), scripts
+        return said + self.run("config")
+
+    def remove(self) -> str:
+        said = self.run("unconfig")
+        self.drop_files()
+        self.scripts = {}
+        return said
+
+    def drop_files(self) -> None:
+        for entry in reversed(self.installed):
+            path = self.root.folder / entry.name
+            if entry.is_folder:
+                path.rmdir()              # installp leaves what is not its own; here there must be nothing
+            else:
+                path.unlink()
+        self.installed = []
+
+    def run(self, name: str, scripts: Dict[str, str] = {}) -> str:  # noqa: B006
+        done = self.root.script((scripts or self.scripts)[name])
+        assert done.returncode == 0, done.stdout
+        return done.stdout
+
+
+def registered(root: AixRoot) -> bool:
+    names = [record["subsysname"] for record in root.odm.records()]
+    entries = [line for line in root.odm.inittab() if line.startswith("rmcagent")]
+    assert (names, entries) in ((["rmcagent"], [ENTRY]), ([], []))
+    return bool(names)
+
+
+# ---- in, over, out -----------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_it_comes_is_replaced_and_goes_and_leaves_what_it_should(artefacts: Path, later: Path, tmp_path: Path,
+                                                                 shell: str) -> None:
+    aix_root.needs()
+    root = AixRoot(tmp_path / "root", shell)
+    root.give_python()
+    installp, before = Installp(root), root.odm.inittab()
+
+    for folder in (artefacts, artefacts, later, later):
+        said = installp.install(folder)
+        assert registered(root) and not root.odm.is_active() and "not started" in said
+    assert root.run("/opt/rmcagent/bin/rmcagent", "--version").stdout == "rmcagent 9.9.9\n"
+    installp.remove()
+
+    assert not registered(root) and root.odm.inittab() == before and root.odm.sins() == []
+    assert root.files("etc/rmcagent", "var/rmcagent", "var/log/rmcagent", "opt") == [
+        "etc/rmcagent/conf.d", "etc/rmcagent/conf.d/50-site.yaml", "etc/rmcagent/rmcagent.yaml", "var/log/rmcagent/console.log"]
+
+
+def test_unconfig_may_run_twice(artefacts: Path, root: AixRoot) -> None:
+    installp = Installp(root)
+    installp.install(artefacts)
+
+    installp.run("unconfig"), installp.run("unconfig")
+
+    assert not registered(root)
+
+
+def test_an_update_starts_a_running_agent_again_and_leaves_a_stopped_one(artefacts: Path, later: Path, root: AixRoot) -> None:
+    installp = Installp(root)
+    installp.install(artefacts)
+    root.run("startsrc", "-s", "rmcagent")
+
+    installp.install(later)
+    assert root.odm.is_active() and registered(root)
+    root.run("stopsrc", "-s", "rmcagent")
+    installp.install(artefacts)
+
+    assert not root.odm.is_active() and not root.exists("var/rmcagent/restart")
+
+
+def test_an_update_that_was_cut_short_is_finished_by_the_next_but_not_days_later(artefacts: Path, later: Path,
+                                                                                 root: AixRoot) -> None:
+    installp = Installp(root)
+    installp.install(artefacts)
+    root.run("startsrc", "-s", "rmcagent")
+    installp.run("unconfig")
+
+    Installp(root).install(later)
+    assert root.odm.is_active()
+    installp.run("unconfig")
+    old = time.time() - 3 * 86400
+    os.utime(root.folder / "var/rmcagent/restart", (old, old))
+
+    assert "not started" in Installp(root).install(later) and not root.odm.is_active()
+
+
+def test_on_another_system_it_is_refused_before_any_file_comes(artefacts: Path, root: AixRoot) -> None:
+    root.write("usr/bin/uname", "#!/bin/sh\necho Linux\n", 0o755)
+    image = bff.read(next(artefacts.glob("*.bff")).read_bytes())
+    scripts = {name.rpartition(".")[2]: data.decode() for name, data, _ in bff.members(image.entries[1].data)}
+
+    done = root.script(scripts["pre_i"])
+
+    assert done.returncode == 1 and "cannot install here" in done.stdout
+
+
+# ---- the image itself --------------------------------------------------------------------------------------------------
+
+def test_the_built_image_reads_strictly_and_file_knows_it(artefacts: Path) -> None:
+    path = next(artefacts.glob("*.bff"))
+
+    image = bff.read(path.read_bytes())
+
+    assert len(image.entries) > 150 and {entry.times[1] for entry in image.entries} == {1_790_000_000} == {image.at}
+    if shutil.which("file"):
+        assert "AIX backup/restore format file" in subprocess.run(["file", path], capture_output=True, text=True).stdout
+
+
+def test_its_archive_is_what_another_writer_makes_of_the_same_members(artefacts: Path, tmp_path: Path) -> None:
+    writer = next((found for found in map(shutil.which, ("llvm-ar", *(f"llvm-ar-{n}" for n in range(20, 15, -1))))
+                   if found and knows_big_archives(found, tmp_path)), None)
+    if writer is None:
+        pytest.skip("no llvm-ar that writes big archives: apt-get install llvm-16")
+    library = bff.read(next(artefacts.glob("*.bff")).read_bytes()).entries[1].data
+    for name, data, mode in bff.members(library):
+        (tmp_path / name).write_bytes(data)
+        (tmp_path / name).chmod(mode)
+
+    names = [name for name, _, _ in bff.members(library)]
+    subprocess.run([writer, "--format=bigarchive", "qcD", "made.a", *names], cwd=tmp_path, check=True)
+    (tmp_path / "ours.a").write_bytes(library)
+    listed = subprocess.run([writer, "t", "ours.a"], cwd=tmp_path, capture_output=True, text=True).stdout.split()
+
+    assert listed == names
+    # Its own archives carry no modes in deterministic order; all else is the same bytes.
+    assert bff.members((tmp_path / "made.a").read_bytes()) == [(name, data, 0o644) for name, data, _ in bff.members(library)]
+
+
+def knows_big_archives(writer: str, folder: Path) -> bool:
+    (folder / "probe").write_text("")
+    tried = [writer, "--format=bigarchive", "qc", "probe.a", "probe"]
+    return subprocess.run(tried, cwd=folder, capture_output=True).returncode == 0
+
+
+def test_what_rebuilds_it_on_aix_is_plain_ustar_with_the_same_files(artefacts: Path) -> None:
+    path = next(artefacts.glob("*-mkinstallp.tar"))
+    image = bff.read(next(artefacts.glob("*.bff")).read_bytes())
+
+    with tarfile.open(path) as archive:
+        members = archive.getmembers()
+        top = members[0].name.partition("/")[0]
+        held = {one.name[len(top) + 6:]: archive.extractfile(one).read() for one in members if "/root/" in one.name}  # type: ignore
+
+    assert all(one.isfile() and not one.pax_headers and one.name.isascii() for one in members)
+    assert held == {entry.name[2:]: entry.data for entry in image.entries[2:] if not entry.is_folder}
+
+
+# ---- all of them -------------------------------------------------------------------------------------------------------
+
+def test_built_twice_they_are_the_same_bits(artefacts: Path, sources: Path, tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        again = aix_root.built(aix_root.snapshot(tmp_path / "elsewhere"), tmp_path / "out")
+    finally:
+        os.umask(before)
+
+    first, second = (dict(reversed(line.split("  ")) for line in (folder / "SHA256SUMS").read_text().splitlines())
+                     for folder in (artefacts, again))
+    shared = set(first)
+    assert len(shared) >= 6 and {name: second[name] for name in shared} == first
+
+
+@pytest.fixture(scope="session")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Python 3.9, where there is one, with nothing but its own library."""
+    folder = tmp_path_factory.mktemp("bare")
+    subprocess.run([str(aix_root.old_python()), "-m", "venv", "--without-pip", str(folder)], check=True)
+    return folder / "bin" / "python3"
+
+
+def test_the_unpacked_tree_runs_the_demo_on_a_bare_python(artefacts: Path, bare: Path, tmp_path: Path) -> None:
+    for entry in bff.read(next(artefacts.glob("*.bff")).read_bytes()).entries[2:]:
+        path = tmp_path / entry.name
+        path.mkdir() if entry.is_folder and path.parent.exists() else path.parent.mkdir(parents=True, exist_ok=True)
+        if not entry.is_folder:
+            path.write_bytes(entry.data)
+    library = tmp_path / "opt" / "rmcagent" / "lib"
+    asked = "import sys; sys.path.insert(0, sys.argv[1]); import yaml, tenacity; print(yaml.__file__, tenacity.__file__)"
+
+    found = subprocess.run([bare, "-I", "-B", "-c", asked, library], capture_output=True, text=True).stdout.split()
+    demo = subprocess.run([bare, "-I", "-B", "-X", "utf8", library, "demo"], capture_output=True, text=True,
+                          stdin=subprocess.DEVNULL, timeout=300)
+
+    assert [str(library) in path for path in found] == [True, True]
+    assert demo.returncode == 0, demo.stdout + demo.stderr
+    assert not list(library.rglob("*.pyc"))
+
+
+@pytest.mark.parametrize("python", ["bare", "newest"])
+def test_the_zipapp_runs_the_demo_by_itself(artefacts: Path, bare: Path, python: str) -> None:
+    chosen = str(bare) if python == "bare" else sys.executable
+
+    demo = subprocess.run([chosen, "-I", next(artefacts.glob("*.pyz")), "demo"], capture_output=True, text=True,
+                          stdin=subprocess.DEVNULL, timeout=300)
+
+    assert demo.returncode == 0, demo.stdout + demo.stderr
+
+
+def test_an_old_python_is_refused_in_a_sentence(artefacts: Path) -> None:
+    home = Path.home() / ".pyenv" / "versions"
+    olds = [path for version in ("3.8", "3.6", "2.7") for path in sorted(home.glob(f"{version}.*/bin/python"))]
+    if not olds:
+        pytest.skip("no Python older than 3.9 is at hand")
+    for old in olds:
+        done = subprocess.run([old, next(artefacts.glob("*.pyz")), "status"], capture_output=True, text=True)
+        assert done.returncode == 1 and "it needs 3.9 or later" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_the_wheel_and_the_sdist_hold_the_agent_and_nothing_of_others(artefacts: Path) -> None:
+    wheel = zipfile.ZipFile(next(artefacts.glob("*.whl"))).namelist()
+    with tarfile.open(next(artefacts.glob("*.tar.gz"))) as archive:
+        sdist = archive.getnames()
+
+    assert "rmcagent/cli.py" in wheel and not [name for name in wheel if name.startswith(("yaml", "tenacity"))]
+    assert all(any(name.endswith(wanted) for name in sdist) for wanted in ("agent/rmcagent/cli.py", "pyproject.toml"))
