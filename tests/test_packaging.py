@@ -24,7 +24,13 @@ SAMPLE = Path(os.environ.get("RMCAGENT_SAMPLE_BFF", ROOT.parent / "shared" / "ca
 @pytest.fixture(scope="module", autouse=True)
 def packaging() -> Iterator[None]:
     sys.path[:0] = PLACES
+    import building
+    import payload
+
+    manual, building.manual = building.manual, list      # they are formatted by a program that need not be here
     yield
+    building.manual = manual
+    payload.files.cache_clear(), payload.folders.cache_clear()
     for place in PLACES:
         sys.path.remove(place)
 
