@@ -53,7 +53,7 @@ def folder(path: Path, files: Mapping[str, Optional[str]]) -> Path:
     for name, text in files.items():
         if text is not None:
             (path / name).parent.mkdir(exist_ok=True)
-            (path / name).write_text(text)
+            (path / name).write_text(text, "utf-8")
     return path
 
 
