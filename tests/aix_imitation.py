@@ -24,7 +24,7 @@ WITHOUT_OS = ("sendfile", "getloadavg", "getrandom", "posix_fadvise", "posix_fal
               "copy_file_range", "splice", "getresuid", "getresgid", "setresuid", "setresgid", "O_PATH")
 # What only Linux has, or psutil: there these tests cannot hold.
 LINUX_ONLY: Dict[str, str] = {
-    "test_host.py::test_a_hung_command_dies_with_its_grandchildren": "its ps tells no session, so an orphan of its own is not found",
+    "test_host.py::test_a_hung_command_dies_with_its_grandchildren": "its ps tells no session: an orphan is not found",
     "test_host.py::test_a_zombie_is_dead_and_a_number_that_is_none_cannot_be_told": "without psutil nobody tells of a zombie",
 }
 
