@@ -52,7 +52,7 @@ advise() {
         say "RSCT is not installed here: until it is, the agent has nothing to look after" >&2
     fi
     wrong=$(rmcagent config check 2>&1) || {
-        say "the configuration was kept as it is, and cannot be used:" >&2
+        say "the configuration was kept as it is, and cannot be used; until it is mended the agent does not start:" >&2
         echo "$wrong" >&2
     }
 }

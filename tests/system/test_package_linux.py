@@ -256,7 +256,7 @@ def test_over_a_broken_configuration_the_upgrade_says_so_and_keeps_it(root: Root
     upgrade = root.rpm("-U", "--nodeps", str(rpms[1]))
 
     assert upgrade.returncode == 0
-    assert "the configuration was kept as it is, and cannot be used" in upgrade.stdout and '"act"' in upgrade.stdout
+    assert "the configuration was kept as it is, and cannot be used; until it is mended the agent does not start" in upgrade.stdout and '"act"' in upgrade.stdout
     assert (root.folder / "etc/rmcagent/conf.d/50-site.yaml").read_text() == "mode: atc\n"
 
 

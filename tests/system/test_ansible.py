@@ -1,0 +1,266 @@
+"""The Ansible role: what ansible-lint says; run against stubs for AIX and VIOS, and for real in a booted Debian.
+
+Needs a package index, once, for ansible-core and ansible-lint: they are kept among the temporary files. The booted part needs root,
+debootstrap, systemd-container and what builds the deb.
+"""
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Iterator, List, NamedTuple
+
+import pytest
+
+import aix_root
+from boot import Machine, booted, missing
+from house import ROOT
+from odm import Odm
+
+pytestmark = [pytest.mark.slow, pytest.mark.real]
+ROLES = ROOT / "packaging" / "ansible" / "roles"
+PATIENCE, MADE_WITHIN = 180.0, 600.0
+PLAY = """
+- hosts: all
+  gather_facts: {facts}
+  gather_subset: ['!all', '!min', 'platform', 'pkg_mgr']
+  serial: {serial}
+  max_fail_percentage: 0
+  roles: [rmcagent]
+"""
+
+
+@pytest.fixture(scope="session")
+def ansible() -> Path:
+    """A venv with ansible-core and ansible-lint, made once."""
+    place = Path(tempfile.gettempdir()) / f"rmcagent-tests-ansible-{sys.version_info[0]}.{sys.version_info[1]}"
+    with open(f"{place}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (place / "made").exists() or place.stat().st_uid != os.geteuid():
+            shutil.rmtree(place, ignore_errors=True)
+            made = subprocess.run([sys.executable, "-m", "venv", str(place)], capture_output=True, text=True)
+            pip = [str(place / "bin" / "pip"), "install", "-q", "ansible-core", "ansible-lint"]
+            made = subprocess.run(pip, capture_output=True, text=True, timeout=MADE_WITHIN) if made.returncode == 0 else made
+            if made.returncode != 0:
+                pytest.skip(f"ansible-core and ansible-lint cannot be had here: {made.stderr[-300:]}")
+            (place / "made").touch()
+    return place
+
+
+def test_the_role_passes_the_production_profile(ansible: Path, tmp_path: Path) -> None:
+    shutil.copytree(ROLES.parent, tmp_path / "ansible")
+    told = {"PATH": f"{ansible}/bin:/usr/bin:/bin", "HOME": str(tmp_path), "NO_COLOR": "1", "LC_ALL": "C.UTF-8"}
+
+    done = subprocess.run([str(ansible / "bin" / "ansible-lint"), "--offline", "--profile", "production", "rmcagent.yml", "roles"],
+                          cwd=tmp_path / "ansible", env=told, capture_output=True, text=True, timeout=PATIENCE)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "0 failure(s), 0 warning(s)" in done.stderr
+
+
+def test_every_variable_is_specified_with_its_default() -> None:
+    import yaml
+
+    specified = yaml.safe_load((ROLES / "rmcagent/meta/argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
+    defaults = yaml.safe_load((ROLES / "rmcagent/defaults/main.yml").read_text())
+
+    assert {name: option["default"] for name, option in specified.items()} == defaults
+
+
+# ---- AIX and VIOS, of stubs --------------------------------------------------------------------------------------------
+
+class Ran(NamedTuple):
+    code: int
+    said: str
+    changed: List[str]                    # the tasks that did, or in check mode would
+
+
+RPM = r"""#!/bin/sh
+echo "rpm $*" >>@FOLDER@/asked
+case $1 in
+    -q) [ -x @FOLDER@/rmcagent ] ;;
+    -e) rm @FOLDER@/rmcagent ;;
+    -U) mkdir -p @FOLDER@/etc/conf.d && cp @SHIPPED@ @FOLDER@/etc/rmcagent.yaml
+        cp @FOLDER@/brought @FOLDER@/rmcagent ;;
+esac
+"""
+# What the package brings: its own words where they matter here, and the real program for what is checked.
+PROGRAM = r"""#!/bin/sh
+echo "rmcagent $*" >>@FOLDER@/asked
+case $1 in
+    --version) echo 'rmcagent 0.1.0' ;;
+    config) PYTHONPATH=@AGENT@ exec @PYTHON@ -m rmcagent "$@" ;;
+    register) PYTHONPATH=@AGENT@ exec @PYTHON@ @FOLDER@/register.py "$2" ;;
+    status) echo '{"schema": 1, "verdict": "degraded"}' ;;
+    doctor) echo 'errpt cannot be read'; exit 1 ;;
+esac
+"""
+REGISTER = """
+import json, sys
+from rmcagent import register
+from rmcagent.model import Platform
+from rmcagent.partition.host import SystemHost
+commands = json.loads({commands!r})
+host, verb = SystemHost(), sys.argv[1]
+told = (register.check(host, Platform.AIX, commands) if verb == "--check" else
+        register.apply(host, Platform.AIX, commands, {program!r}))
+sys.exit(0 if all(one.word in ("OK", "CHANGED", "OFF") for one in told) else 1)
+"""
+
+
+class Aix:
+    """A folder in which an AIX is played: SRC and inittab by the stubs of the package's tests, rpm by one of ours."""
+
+    def __init__(self, folder: Path, ansible: Path) -> None:
+        self.folder, self.ansible = folder, ansible
+        self.odm = Odm(folder / "odm", folder / "bin")
+        (folder / "bin").mkdir(exist_ok=True)
+        package = folder / "rmcagent-0.1.0-1.aix7.1.noarch.rpm"
+        package.write_bytes(b"a package")
+        told = {"@FOLDER@": str(folder), "@AGENT@": str(ROOT / "agent"), "@PYTHON@": sys.executable,
+                "@SHIPPED@": str(ROOT / "etc" / "rmcagent.yaml")}
+        for name, text in (("bin/rpm", RPM), ("brought", PROGRAM), ("bin/lslpp", "#!/bin/sh\nexit 1\n")):
+            for key, value in told.items():
+                text = text.replace(key, value)
+            (folder / name).write_text(text)
+            (folder / name).chmod(0o755)
+        commands = {name: str(folder / "bin" / name) for name in ("lssrc", "mkssys", "rmssys", "lsitab", "mkitab", "rmitab")}
+        (folder / "register.py").write_text(REGISTER.format(commands=json.dumps(commands), program=str(folder / "rmcagent")))
+        self.variables = {"rmcagent_system": "AIX", "rmcagent_require_rsct": False, "rmcagent_program": str(folder / "rmcagent"),
+                          "rmcagent_configuration": str(folder / "etc"), "rmcagent_package": str(package),
+                          "ansible_python_interpreter": sys.executable, "ansible_connection": "local"}
+
+    def play(self, *words: str, hosts: str = "one,", serial: str = "1", **variables: object) -> Ran:
+        """Run the role; what is told besides goes over the variables."""
+        (self.folder / "play.yml").write_text(PLAY.format(serial=serial, facts="false"))
+        told = {"PATH": f"{self.folder}/bin:{self.ansible}/bin:/usr/bin:/bin", "HOME": str(self.folder), "LC_ALL": "C.UTF-8",
+                "ANSIBLE_ROLES_PATH": str(ROLES), "ANSIBLE_NOCOLOR": "1", "ANSIBLE_PIPELINING": "1"}
+        done = subprocess.run([str(self.ansible / "bin" / "ansible-playbook"), "-i", hosts, str(self.folder / "play.yml"), "-e",
+                               json.dumps({**self.variables, **variables}), *words], env=told, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=PATIENCE)
+        return read(done.returncode, done.stdout)
+
+    def asked(self) -> List[str]:
+        """What was asked of rpm and of the agent, since this was asked last, that changes something."""
+        file = self.folder / "asked"
+        lines = file.read_text().splitlines() if file.exists() else []
+        file.unlink(missing_ok=True)
+        return [line for line in lines if line.startswith(("rpm -U", "rpm -e", "rmcagent register --apply", "rmcagent reload"))]
+
+    @property
+    def site(self) -> Path:
+        return self.folder / "etc" / "conf.d" / "50-ansible.yaml"
+
+
+def read(code: int, said: str) -> Ran:
+    tasks = re.findall(r"^(?:TASK|RUNNING HANDLER) \[(?:rmcagent : )?([^\]]*)\] \*+\n((?:(?!TASK|RUNNING|PLAY).*\n)*)", said, re.MULTILINE)
+    return Ran(code, said, [name for name, what in tasks if re.search(r"^changed: ", what, re.MULTILINE)])
+
+
+@pytest.fixture
+def aix(tmp_path: Path, ansible: Path) -> Aix:
+    return Aix(tmp_path, ansible)
+
+
+def test_on_aix_it_comes_changes_its_mode_and_goes(aix: Aix) -> None:
+    before = aix.play("--check")
+    nothing = (aix.asked(), aix.site.exists(), aix.odm.records())
+
+    first = aix.play()
+    came, records = aix.asked(), aix.odm.records()
+    would = aix.play("--check", rmcagent_mode="shadow")
+    still = aix.site.read_text()
+    shadow = aix.play(rmcagent_mode="shadow", rmcagent_policy={"remedies": {"recfgct": {"mode": "off"}}})
+    changed = aix.asked()
+    gone = aix.play(rmcagent_state="absent", rmcagent_purge=True)
+
+    assert (before.code, nothing) == (0, ([], False, [])), before.said
+    assert first.code == 0, first.said
+    assert [line.partition(" /")[0] for line in came] == ["rpm -U --oldpackage", "rmcagent register --apply", "rmcagent reload"]
+    assert [record["subsysname"] for record in records] == ["rmcagent"] and "mode: observe" in still
+    assert "rmcagent 0.1.0 in mode observe: degraded" in first.said and "errpt cannot be read" in first.said
+    assert (would.code, would.changed) == (0, ["Put the configuration in force"]), would.said
+    assert (shadow.code, changed) == (0, ["rmcagent reload"]), shadow.said
+    assert gone.code == 0 and [line for line in aix.asked()] == ["rpm -e rmcagent"], gone.said
+    assert not (aix.folder / "etc").exists()
+
+
+def test_a_configuration_with_a_mistake_replaces_nothing(aix: Aix) -> None:
+    good = "mode: observe\n"
+    aix.site.parent.mkdir(parents=True)
+    aix.site.write_text(good)
+    shutil.copy(ROOT / "etc" / "rmcagent.yaml", aix.folder / "etc")
+    shutil.copy(aix.folder / "brought", aix.folder / "rmcagent")
+
+    bad = aix.play(rmcagent_policy={"remedies": {"recycle": {"budget": "2/day"}}})
+
+    assert bad.code != 0 and "cannot use" in bad.said
+    assert aix.site.read_text() == good and aix.asked() == []
+
+
+def test_both_vioses_of_a_pair_are_refused_in_one_batch_and_done_one_by_one(aix: Aix) -> None:
+    together = aix.play(hosts="vios1,vios2", serial="2", rmcagent_system="VIOS")
+    untouched = aix.asked()
+    one_by_one = aix.play("--check", hosts="vios1,vios2", serial="1", rmcagent_system="VIOS")
+
+    assert together.code != 0 and "vios1 is a VIOS and 2 hosts are changed at once" in together.said and untouched == []
+    assert one_by_one.code == 0, one_by_one.said
+
+
+def test_what_does_not_fit_is_refused_before_anything_is_changed(aix: Aix) -> None:
+    deb = aix.play(rmcagent_package="/nowhere/rmcagent_0.1.0-1_all.deb")
+    without = aix.play(rmcagent_require_rsct=True)
+    other = aix.play(rmcagent_checksum="0" * 64)
+
+    assert deb.code != 0 and "cannot install /nowhere/rmcagent_0.1.0-1_all.deb on AIX" in deb.said
+    assert without.code != 0 and "RSCT is not installed" in without.said
+    assert other.code != 0 and "its SHA-256 is not 0000" in other.said
+    assert aix.asked() == []
+
+
+# ---- for real ----------------------------------------------------------------------------------------------------------
+
+@pytest.fixture(scope="module")
+def machine(ansible: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    why_not = missing()
+    if why_not:
+        pytest.skip(why_not)
+    if sys.version_info[:2] != (3, 11):
+        pytest.skip("ansible runs on the booted Debian's own Python, 3.11, and was installed here for another")
+    sources = aix_root.snapshot(tmp_path_factory.mktemp("sources"))
+    dist = aix_root.built(sources, tmp_path_factory.mktemp("dist"), "deb")
+    binds = {next((ansible / "lib").glob("python3.*")) / "site-packages": "/opt/ansible", ROLES: "/opt/roles", dist: "/opt/dist"}
+    with booted(tmp_path_factory.mktemp("boot"), binds) as made:
+        yield made
+
+
+def played(machine: Machine, *words: str, **variables: object) -> Ran:
+    package = machine.run("sh", "-c", "ls /opt/dist/*.deb").strip()
+    told = {"rmcagent_package": package, "rmcagent_require_rsct": False, "ansible_connection": "local",
+            "ansible_python_interpreter": "/usr/bin/python3", "rmcagent_verify_seconds": 30, **variables}
+    machine.write("/root/play.yml", PLAY.format(serial="1", facts="true"))
+    said = machine.run("sh", "-c", 'env PYTHONPATH=/opt/ansible HOME=/root LC_ALL=C.UTF-8 ANSIBLE_ROLES_PATH=/opt/roles ANSIBLE_PIPELINING=1 '
+                       'ANSIBLE_NOCOLOR=1 python3 -m ansible playbook -i one, /root/play.yml "$@" 2>&1; echo "exit $?"', "sh",
+                       "-e", json.dumps(told), *words)
+    return read(int(said.split()[-1]), said)
+
+
+def test_in_a_booted_debian_it_comes_is_left_alone_and_goes(machine: Machine) -> None:
+    before = played(machine, "--check")
+    first = played(machine)
+    running = (machine.unit("rmcagent", "ActiveState"), machine.unit("rmcagent", "UnitFileState"))
+    mode = machine.run("rmcagent", "config", "show")
+    again = played(machine)
+    gone = played(machine, rmcagent_state="absent", rmcagent_purge=True)
+
+    assert before.code == 0, before.said
+    assert first.code == 0 and running == ("active", "enabled"), first.said
+    assert re.search(r"mode.*observe.*50-ansible.yaml", mode)
+    assert (again.code, again.changed) == (0, []), again.said
+    assert gone.code == 0 and machine.run("sh", "-c", "ls -d /etc/rmcagent /var/lib/rmcagent /usr/bin/rmcagent 2>/dev/null || :") == ""
