@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import time
 from pathlib import Path
@@ -82,6 +83,15 @@ def test_a_linux_refuses_it(artefacts: Path, tmp_path: Path) -> None:
     done = subprocess.run(tried, capture_output=True, text=True)
 
     assert done.returncode != 0 and "intended for a different operating system" in done.stderr
+
+
+@pytest.mark.skipif(not shutil.which("rpmlint"), reason="rpmlint is not installed: apt-get install rpmlint")
+def test_what_the_linter_of_packages_says_has_a_reason(artefacts: Path) -> None:
+    reasons = aix_root.ROOT / "packaging" / "aix" / "rpmlint.toml"
+
+    said = subprocess.run(["rpmlint", "-c", str(reasons), package(artefacts)], capture_output=True, text=True).stdout
+
+    assert "; 0 badness" in said or " 0 errors, 0 warnings" in said, said
 
 
 # ---- in, over, out -----------------------------------------------------------------------------------------------------
