@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from rmcagent.config import Budget
 from rmcagent.model import (
     Attempt,
+    BusyFacts,
     Episode,
     Fault,
     Link,
@@ -815,6 +816,18 @@ def test_somebody_at_work_is_known_however_the_command_was_called(guard: str, wo
     names = _names(words)
 
     assert speaking(running(*names)) == {guard}
+
+
+@pytest.mark.parametrize("pids, said", [
+    ((), "clmgr is running"), ((4711,), "clmgr (pid 4711) is running"), ((1, 2, 3), "clmgr (pid 1, 2, 3) is running"),
+    (tuple(range(1, 900)), "clmgr (pid 1, 2, 3 and 896 more) is running"),
+])
+def test_who_is_at_work_is_named_with_the_first_of_its_processes(pids: Tuple[int, ...], said: str) -> None:
+    busy = BusyFacts(told(""), told(("clmgr", "drmgr")), {"clmgr": pids, "drmgr": (7,)})
+
+    spoken = {refusal.guard: refusal.because for refusal in refusals(case(RECYCLE, seen=plain(busy=busy)))}
+
+    assert spoken == {"busy": said, "migration": "drmgr (pid 7) is running"}
 
 
 @pytest.mark.parametrize("words", [

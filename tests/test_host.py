@@ -452,7 +452,53 @@ def test_a_script_is_among_the_processes_by_its_own_name(host: SystemHost, tmp_p
 def test_the_same_is_told_by_ps(host: SystemHost) -> None:
     lines = host._command_lines_ps()
 
-    assert lines is not None and any("ps" in host_module._names(line) for line in lines)
+    assert lines is not None and any("ps" in host_module._names(line) for line in lines.values())
+
+
+@pytest.mark.real
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can start another user's process")
+@pytest.mark.parametrize("linux", [True, False], ids=["proc", "ps"])
+def test_only_what_root_or_we_ourselves_run_is_among_the_processes_each_with_its_number(
+        linux: bool, host: SystemHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or anybody could hold every remedy by a name of his choice."""
+    monkeypatch.setattr(host_module, "LINUX", linux)
+    name = f"{UNIQUE}p{int(linux)}"
+    theirs, roots, both = users_run(name, 65534, 65534), users_run(name, 0, 0), users_run(name, 0, 65534)
+    try:
+        until(lambda: len((host.processes() or {}).get(name, ())) >= 2)
+        found = (host.processes() or {})[name]
+    finally:
+        for process in (theirs, roots, both):
+            process.kill()
+            process.wait()
+
+    assert set(found) == {roots.pid, both.pid}
+
+
+@pytest.mark.real
+@pytest.mark.skipif(os.geteuid() != 0 or not LINUX, reason="only root can lend his rights; only Linux tells the file")
+def test_a_program_of_roots_rights_that_anybody_starts_by_another_name_is_known_by_its_own(host: SystemHost) -> None:
+    lent, link = Path("/var/tmp") / f"{UNIQUE}own", Path("/var/tmp") / f"{UNIQUE}posed"
+    shutil.copy("/bin/sleep", lent)
+    lent.chmod(0o4755)
+    link.symlink_to(lent)
+    posing = subprocess.Popen([str(link), "300"], preexec_fn=lambda: os.setuid(65534))
+    try:
+        until(lambda: os.readlink(f"/proc/{posing.pid}/exe") == str(lent))
+        if "Uid:\t65534\t0\t" not in Path(f"/proc/{posing.pid}/status").read_text():
+            pytest.skip("no program is lent rights here")
+        found = host.processes() or {}
+    finally:
+        posing.kill()
+        posing.wait()
+        link.unlink()
+        lent.unlink()
+
+    assert found.get(lent.name) == (posing.pid,) and link.name not in found
+
+
+def users_run(name: str, real: int, effective: int) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([name, "300"], executable="/bin/sleep", preexec_fn=lambda: os.setresuid(real, effective, effective))
 
 
 def test_vitals_are_those_of_this_boot(host: SystemHost, tmp_path: Path) -> None:
@@ -1432,8 +1478,8 @@ def test_another_users_process_of_that_name_is_none_of_ours(host: SystemHost) ->
     shutil.copy("/bin/sleep", program)
     processes = [subprocess.Popen([str(program), "300"], preexec_fn=lambda: os.setuid(65534))]
     try:
-        until(lambda: program.name in (host.processes() or ()))
-        seen = host.runs((program.name,))
+        until(lambda: Path(f"/proc/{processes[0].pid}/comm").read_text() == f"{program.name}\n")
+        seen = (*host.runs((program.name,)), *(name for name in host.processes() or () if name == program.name))
         processes.append(subprocess.Popen([str(program), "300"]))
         until(lambda: host.runs((program.name,)) == (program.name,))
     finally:

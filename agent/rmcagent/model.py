@@ -291,7 +291,14 @@ class BusyFacts:
     """What else is under way; asked only between decision and deed."""
 
     migration: Fact[str] = Fact()         # "" or the telling line
-    processes: Fact[Tuple[str, ...]] = Fact()   # names of running commands we wait for: rmcctrl, installp, clmgr ...
+    processes: Fact[Tuple[str, ...]] = Fact()   # names of what root runs; for rmcctrl, installp, clmgr ... we wait
+    pids: Mapping[str, Tuple[int, ...]] = field(default_factory=dict)   # of those names, where they are told
+
+    def named(self, name: str) -> str:
+        """The name with the first of its processes."""
+        pids = self.pids.get(name, ())
+        more = f" and {len(pids) - 3} more" if len(pids) > 3 else ""
+        return f"{name} (pid {', '.join(map(str, pids[:3]))}{more})" if pids else name
 
 
 @dataclass(frozen=True)

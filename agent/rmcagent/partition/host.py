@@ -18,7 +18,6 @@ MOST_LISTED = 256
 MOST_WALKED = 4096           # of a pattern, before sorting
 ASK_SECONDS = 5.0            # for uname, who and ps, where there is no /proc
 IDENTITY_SECONDS = 600.0     # how long a costly identity is taken as still true: a migration changes it under us
-COMMAND_LINE = 4096
 DEVICE_TREES = ("/proc/device-tree", "/sys/firmware/devicetree/base")
 INTERPRETERS = ("sh", "ksh", "ksh93", "bash", "dash", "perl", "python", "env")
 LINUX = sys.platform.startswith("linux")
@@ -69,8 +68,9 @@ class Host(Protocol):
     def vitals(self, rmcctrl: str) -> Vitals:
         """`rmcctrl` is the path whose owner, besides root, may act."""
 
-    def processes(self) -> Optional[Tuple[str, ...]]:
-        """Base names of all running commands (and of a shell's or an interpreter's script); None: could not tell."""
+    def processes(self) -> Optional[Mapping[str, Tuple[int, ...]]]:
+        """Base names of the commands (and of a shell's or an interpreter's script) that root or our own user runs, with the
+        ids of those processes; None: could not tell."""
 
     def runs(self, names: Sequence[str]) -> Optional[Tuple[str, ...]]:
         """Those of `names` that our own user (root) runs, as a program or a script; None: could not tell."""
@@ -175,14 +175,17 @@ class SystemHost:
             in_wpar=AIX and self._remember("wpar", lambda: self._ask("/usr/bin/uname", "-W")) not in ("", "0"),
         )
 
-    def processes(self) -> Optional[Tuple[str, ...]]:
-        lines = _command_lines_linux() if LINUX else self._command_lines_ps()
+    def processes(self) -> Optional[Mapping[str, Tuple[int, ...]]]:
+        from rmcagent.partition.system.started import command_lines
+
+        lines = command_lines() if LINUX else self._command_lines_ps()
         if lines is None:
             return None
-        names: Set[str] = set()
-        for words in lines:
-            names.update(_names(words))
-        return tuple(sorted(names))
+        found: Dict[str, List[int]] = {}
+        for pid, words in sorted(lines.items()):
+            for name in _names(words):
+                found.setdefault(name, []).append(pid)
+        return {name: tuple(found[name]) for name in sorted(found)}
 
     def runs(self, names: Sequence[str]) -> Optional[Tuple[str, ...]]:
         from rmcagent.partition.system.restart import running
@@ -254,12 +257,14 @@ class SystemHost:
         answer = self.run(argv, ASK_SECONDS, 4096)
         return " ".join(answer.stdout.split()) if answer.exit_code == 0 and not answer.cut else ""
 
-    def _command_lines_ps(self) -> Optional[List[List[str]]]:
-        answer = self.run(("/usr/bin/ps", "-A", "-o", "pid=", "-o", "args="), ASK_SECONDS)
+    def _command_lines_ps(self) -> Optional[Dict[int, List[str]]]:
+        """By effective (-u) or real (-U) user, whichever [my inference: on AIX, too, each flag adds processes]."""
+        whose = ",".join(map(str, sorted({0, os.geteuid()})))
+        answer = self.run(("/usr/bin/ps", "-u", whose, "-U", whose, "-o", "pid=", "-o", "args="), ASK_SECONDS)
         if answer.exit_code != 0 or answer.cut:
             return None
         rows = [line.split(None, 4) for line in answer.stdout.splitlines()]
-        return [["", *row[1:4]] for row in rows if len(row) > 1 and row[0] != str(os.getpid())]
+        return {int(row[0]): ["", *row[1:4]] for row in rows if len(row) > 1 and row[0].isdigit() and int(row[0]) != os.getpid()}
 
 
 def _read(number: int, limit: int) -> bytes:
@@ -362,24 +367,6 @@ def _may_act(rmcctrl: str) -> bool:
         return os.stat(rmcctrl).st_uid == os.geteuid()
     except OSError:
         return False
-
-
-def _command_lines_linux() -> Optional[List[List[str]]]:
-    """For each process: the kernel's name for it (at most 15 letters), its command and two arguments."""
-    try:
-        pids = [name for name in os.listdir("/proc") if name.isdigit() and int(name) != os.getpid()]
-    except OSError:
-        return None
-    lines = []
-    for pid in pids:
-        try:
-            with open(f"/proc/{pid}/cmdline", "rb") as opened:
-                words = opened.read(COMMAND_LINE).decode("utf-8", "replace").split("\0")
-        except OSError:
-            continue         # it has ended since
-        if words[0]:         # kernel threads and zombies have none
-            lines.append([_line(f"/proc/{pid}/comm"), *words[:3]])
-    return lines
 
 
 def _names(words: Sequence[str]) -> Set[str]:

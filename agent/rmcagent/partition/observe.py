@@ -112,11 +112,11 @@ class Observer:
         rows, took = self._subsystems()
         seen = self._assemble(rows, took, resources, self._cluster, BusyFacts(migration or Fact()), known, fresh=True)
         # What costs next to nothing is asked last: it may have begun while rmcdomainstatus took its time.
-        return replace(seen, busy=BusyFacts(migration or self._migration(), self._processes()))
+        return replace(seen, busy=self._busy(migration or self._migration()))
 
     def crowd(self, seen: Snapshot, disruptive: bool = False) -> Snapshot:
         """The same look, with what else is under way here: enough before a gentle remedy, and asked first before others."""
-        return replace(seen, busy=BusyFacts(self._migration() if disruptive else seen.busy.migration, self._processes()))
+        return replace(seen, busy=self._busy(self._migration() if disruptive else seen.busy.migration))
 
     def adopt(self, place: Place, settings: Settings) -> None:
         """A new policy; what was seen under the old one is kept."""
@@ -322,10 +322,11 @@ class Observer:
         holds, note = causes.migration(fact.value or (), local, self.settings.guards.migration)
         return replace(fact, value=holds, because=note)
 
-    def _processes(self) -> Fact[Tuple[str, ...]]:
-        names = self.host.processes()
-        return Fact(How.GAP, because="the process list could not be read", source="ps") if names is None else Fact(
-            How.SEEN, names, source="ps", at=self.steady.now())
+    def _busy(self, migration: Fact[str]) -> BusyFacts:
+        running = self.host.processes()
+        if running is None:
+            return BusyFacts(migration, Fact(How.GAP, because="the process list could not be read", source="ps"))
+        return BusyFacts(migration, Fact(How.SEEN, tuple(running), source="ps", at=self.steady.now()), running)
 
     def _ask(self, name: str, arguments: Tuple[str, ...], read: Callable[[Answer], Any], keep: int = 1 << 20) -> Fact[Any]:
         """Run one command and read its answer: a Fact, whatever happens. The same words as last time mean the same."""

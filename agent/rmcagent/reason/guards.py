@@ -229,7 +229,7 @@ def others_at_work(case: Case) -> Tuple[Refusal, ...]:
     ):
         found = sorted(set(running.value) & set(names))
         if found:
-            spoken += _no(guard, f"{', '.join(found)} is running", unblock)
+            spoken += _no(guard, f"{', '.join(map(case.seen.busy.named, found))} is running", unblock)
     return tuple(spoken)
 
 
@@ -237,7 +237,7 @@ def migrating(case: Case) -> Tuple[Refusal, ...]:
     if not (case.disruptive or case.remedy is Remedy.LPARMGR):
         return ()
     if "drmgr" in (case.seen.busy.processes.value or ()):
-        return _no("migration", "drmgr is running", "wait until the DLPAR operation is over")
+        return _no("migration", f"{case.seen.busy.named('drmgr')} is running", "wait until the DLPAR operation is over")
     fact = case.seen.busy.migration
     if fact.value:
         return _no("migration", fact.value, "wait until it is over")

@@ -195,9 +195,10 @@ class BundleHost:
                       timedelta(seconds=int(seconds)) if re.fullmatch("[0-9]{1,10}", seconds) else None,
                       may_act=True, in_wpar=self._vitals.get("in_wpar") == "yes")
 
-    def processes(self) -> Optional[Tuple[str, ...]]:
+    def processes(self) -> Optional[Mapping[str, Tuple[int, ...]]]:
         """Nobody, where none were captured: the wait for others at work is taken as over, like all waits."""
-        return names.processes(self._text(names.PROCESSES)) if self._has_ps() else ()
+        captured = names.processes(self._text(names.PROCESSES)) if self._has_ps() else ()
+        return None if captured is None else {name: () for name in captured}
 
     def runs(self, names: Sequence[str]) -> Optional[Tuple[str, ...]]:
         """A captured list names no owners."""

@@ -1,4 +1,4 @@
-"""What the kernel tells of a process that is not ours: whether it is still the one that was started, what it has locked."""
+"""What the kernel tells of processes that are not ours: which one was started, what it has locked, what root runs."""
 from __future__ import annotations
 
 import fcntl
@@ -6,13 +6,14 @@ import os
 import struct
 import sys
 import time
-from typing import Any, Callable, Dict, Optional
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from rmcagent.partition.system.run import process_fields
 
 UNPROVED_SECONDS = 3600.0    # past its time-out, a command that cannot be told from another process counts as ended
 AGE_SLACK = 10.0             # ps counts whole seconds, and a note is written after the command was started
 LAYOUT = "hhqqi4x"           # struct flock of 64-bit Linux: type, whence, start, length, pid
+COMMAND_LINE = 4096
 LINUX = sys.platform.startswith("linux")
 
 Age = Callable[[int], Optional[float]]       # seconds since that process began; None: could not tell
@@ -63,3 +64,43 @@ def locked(path: str) -> Optional[bool]:
         return None
     finally:
         os.close(descriptor)
+
+
+def command_lines() -> Optional[Dict[int, List[str]]]:
+    """For each other process of root's or our user's: the kernel's name for it (at most 15 letters), its command and two
+    arguments. None: could not tell."""
+    try:
+        pids = [int(name) for name in os.listdir("/proc") if name.isdigit() and int(name) != os.getpid()]
+    except OSError:
+        return None
+    lines = {}
+    for pid in pids:
+        try:
+            words = _read(pid, "cmdline").decode("utf-8", "replace").split("\0")
+            if words[0]:         # kernel threads and zombies have none
+                real, effective = _users(pid)
+                if {real, effective} & {0, os.geteuid()}:
+                    # Anybody may start a set-user-id program by a name he likes: of such a one the file's own name counts.
+                    lent = effective == 0 != real
+                    called = ("", os.readlink(f"/proc/{pid}/exe")) if lent else (_comm(pid), words[0])
+                    lines[pid] = [*called, *words[1:3]]
+        except OSError:
+            continue             # it has ended since
+    return lines
+
+
+def _users(pid: int) -> Tuple[int, int]:
+    """The real and the effective one; not the owner of /proc/PID, which is root for whoever hides his memory."""
+    told = _read(pid, "status").partition(b"\nUid:")[2].split(None, 2)
+    if len(told) < 3:
+        raise OSError("it does not say whose it is")
+    return int(told[0]), int(told[1])
+
+
+def _comm(pid: int) -> str:
+    return "".join(letter for letter in _read(pid, "comm").decode("ascii", "replace") if letter.isprintable()).strip()
+
+
+def _read(pid: int, name: str) -> bytes:
+    with open(f"/proc/{pid}/{name}", "rb") as opened:
+        return opened.read(COMMAND_LINE)

@@ -99,10 +99,12 @@ class SimHost:
         return Vitals(boot=self.partition.boot, identity=self.partition.machine, may_act=True,
                       up_for=self.clock.since(self.partition.booted_at))
 
-    def processes(self) -> Optional[Tuple[str, ...]]:
+    def processes(self) -> Optional[Mapping[str, Tuple[int, ...]]]:
+        """All are root's."""
         partition = self.partition
-        names = [row.name for row in partition.subsystems.values() if row.pid is not None] + partition.busy + partition.underway
-        return tuple(sorted({*names, *partition.lparmgr_runs}))
+        pids = {row.name: (row.pid,) for row in partition.subsystems.values() if row.pid is not None}
+        others = (*partition.busy, *partition.underway, *partition.lparmgr_runs)
+        return {name: pids.get(name, ()) for name in sorted({*pids, *others})}
 
     def runs(self, names: Sequence[str]) -> Optional[Tuple[str, ...]]:
         return tuple(name for name in names if name in self.partition.lparmgr_runs)
