@@ -119,8 +119,8 @@ def notice() -> str:
 MAKE = """#!/bin/sh
 # On AIX, in the folder this was unpacked into: makes the installp image by AIX's own tool (fileset bos.adt.insttools).
 here=$(pwd)
-sed "s|@HERE@|$here|" rmcagent.template >rmcagent.here && mkinstallp -d "$here/root" -T "$here/rmcagent.here" &&
-    ls -l "$here"/root/tmp/*.bff
+sed "s|@HERE@|$here|" rmcagent.template >rmcagent.here && mkinstallp -d "$here/tree" -T "$here/rmcagent.here" &&
+    ls -l "$here"/tree/tmp/*.bff
 """
 
 
@@ -128,7 +128,7 @@ def build_template(out: Path, folder: Path, at: int) -> Path:
     """A ustar archive, for AIX's tar knows no later form: the tree, the scripts, mkinstallp's template and what runs it."""
     scripts = [File(f"scripts/{name}", payload.script(name).encode("ascii"), PROGRAM) for name in SCRIPTS]
     files = [File("make-bff", MAKE.encode("ascii"), PROGRAM), File("rmcagent.template", template().encode("ascii")), *scripts,
-             *building.below("root", payload.files())]
+             *building.below("tree", payload.files())]
     top = f"{PACKAGE}-{building.version()}-mkinstallp"
     written = BytesIO()
     with tarfile.open(fileobj=written, mode="w", format=tarfile.USTAR_FORMAT) as archive:

@@ -198,7 +198,7 @@ def test_what_rebuilds_it_on_aix_is_plain_ustar_with_the_same_files(artefacts: P
     with tarfile.open(path) as archive:
         members = archive.getmembers()
         top = members[0].name.partition("/")[0]
-        held = {one.name[len(top) + 6:]: archive.extractfile(one).read() for one in members if "/root/" in one.name}  # type: ignore
+        held = {one.name[len(top) + 6:]: archive.extractfile(one).read() for one in members if "/tree/" in one.name}  # type: ignore
 
     assert all(one.isfile() and not one.pax_headers and one.name.isascii() for one in members)
     assert held == {entry.name[2:]: entry.data for entry in image.entries[2:] if not entry.is_folder}
