@@ -88,7 +88,7 @@ def test_the_document_has_every_key_of_the_contract() -> None:
         "schema", "verdict", "taken_at", "subsystems", "hmcs", "cluster", "findings", "gaps", "decision", "decisions", "log",
         "because", "mode", "version", "pid", "boot", "monotonic", "look_seconds", "timeout_seconds", "pause", "next_look",
         "budgets", "attempts", "why", "known_hmcs", "episode", "crash_loop", "events", "streaks", "started_at", "var",
-        "episode_since",
+        "episode_since", "maintenance",
     }
     assert (document["schema"], document["taken_at"], document["look_seconds"]) == (1, "2026-05-04T12:00:28+00:00", 60.0)
     assert document["subsystems"]["ctrmc"] == {"state": "active", "pid": 4711, "expected": "required", "since": None}
@@ -108,7 +108,7 @@ def test_the_document_has_every_key_of_the_contract() -> None:
     }]
     assert document["decision"] == document["decisions"][0] == {
         "kind": "refuse", "remedy": "recycle", "because": "recycle is held: CAA is active", "unblock": "bring CAA down",
-        "until": None, "shadow": False, "fault": "rmc-down", "subject": "", "refused_by": ["cluster", "budget"],
+        "until": None, "shadow": False, "attempt": None, "fault": "rmc-down", "subject": "", "refused_by": ["cluster", "budget"],
         "refusals": [
             {"guard": "cluster", "because": "CAA is active (caavg_private on hdisk2)", "lasting": True, "until": None,
              "evidence_at": None, "unblock": "clmgr offline cluster NAME STOP_CAA=yes"},
@@ -305,7 +305,7 @@ PAUSED = """\
 DEGRADED = """\
     Findings: rmc-down since 11:58:28, cause here: ctrmc is inoperative,
               SRC_RSTRT in errpt at 11:58:01
-        Next: wait for start until 12:01:28: rmc-down may pass on its own
+        Next: start is due at 12:01:28: rmc-down may pass on its own
 """
 
 HEALING = """\
@@ -549,7 +549,56 @@ def test_every_decision_but_the_leading_one_is_told_besides() -> None:
 def test_a_crash_loop_is_shown_where_nothing_else_is_wrong() -> None:
     looping = dataclasses.replace(view("healthy"), history=dataclasses.replace(view("healthy").history, crash_loop=True))
 
-    assert "        Mode: crash loop: the agent itself crashed repeatedly" in show.status_text(documented(looping))
+    assert "        Held: no remedy begins: the agent itself crashed repeatedly" in show.status_text(documented(looping))
+
+
+def test_a_maintenance_file_is_shown_where_nothing_else_is_wrong() -> None:
+    held = documented(view(snapshot=dataclasses.replace(SEEN, maintenance=True)))
+
+    told = " ".join(show.status_text({**held, "config": "/etc/rmcagent/rmcagent.yaml"}).split())
+
+    assert "Held: no remedy begins: a file `maintenance` stands beside the configuration" in told
+    assert "-> remove /etc/rmcagent/maintenance Required:" in told
+    assert "Held:" not in show.status_text(documented(view()))
+
+
+@pytest.mark.parametrize("decision, said", [
+    (Decision(Kind.WAIT, "so", DOWN, Remedy.START, until=NOON + MINUTE), "start is due at 12:01:28"),
+    (Decision(Kind.WAIT, "so", DOWN, Remedy.START), "start waits"),
+    (Decision(Kind.WAIT, "so", DOWN, Remedy.START, (CLUSTER, BUDGET), until=NOON + MINUTE), "start is held until 12:01:28"),
+    (Decision(Kind.WAIT, "so", DOWN, Remedy.START, (CLUSTER,)), "start is held"),
+    (Decision(Kind.WAIT, "so", DOWN, Remedy.RECYCLE, (Refusal("splay", "its turn", "wait"),), until=NOON + MINUTE),
+     "recycle is due at 12:01:28"),
+    (Decision(Kind.WAIT, "so", DOWN, Remedy.START, until=NOON + MINUTE, attempt=3), "start is judged at 12:01:28"),
+    (Decision(Kind.WAIT, "so", DOWN, Remedy.START, attempt=3, shadow=True), "start is under way, in shadow only"),
+    (Decision(Kind.ESCALATE, "so", DOWN, until=NOON + MINUTE), "a human is needed; tried again at 12:01:28"),
+])
+def test_what_comes_next_reads_as_no_order(decision: Decision, said: str) -> None:
+    text = show.plan_text(documented(view("degraded", decisions=(decision,))))
+
+    assert text.startswith(f"* plan: {said}: ")
+
+
+def test_what_an_operator_stopped_can_be_kept_so() -> None:
+    stopped = dataclasses.replace(DOWN, fault=Fault.RMC_STOPPED)
+    due = Decision(Kind.WAIT, "start is next", stopped, Remedy.START, until=NOON + MINUTE)
+    never = Decision(Kind.ESCALATE, "the policy never starts it again", stopped)
+
+    text, other = (show.status_text(documented(view("degraded", decisions=(one,)))) for one in (due, never))
+
+    assert "       To do: to keep it stopped: rmcagent pause --for 8h --reason WHY\n" in text
+    assert "to keep it stopped" not in other
+
+
+def test_advice_for_the_policy_names_its_file_and_what_makes_it_count() -> None:
+    observing = Refusal("observe", "the policy only observes", "mode: act", lasting=True)
+    decision = Decision(Kind.REFUSE, "start is held", DOWN, Remedy.START, (observing,), "mode: act")
+    document = {**documented(view("needs-human", decisions=(decision,))), "config": "/etc/rmcagent/rmcagent.yaml"}
+
+    text = " ".join(show.status_text(document).split())
+
+    assert "-> mode: act in /etc/rmcagent/rmcagent.yaml, then rmcagent reload" in text
+    assert text.count("mode: act") == 1
 
 
 def test_a_remedy_that_outlasts_its_finding_is_told_by_itself() -> None:
@@ -557,7 +606,7 @@ def test_a_remedy_that_outlasts_its_finding_is_told_by_itself() -> None:
 
     text = show.status_text(documented(view("healing", decisions=(settles,))))
 
-    assert "        Next: wait for start: start (attempt 3) settles before it is judged\n" in text
+    assert "        Next: start is under way: start (attempt 3) settles before it is judged\n" in text
 
 
 ENTRY = {

@@ -86,16 +86,36 @@ def test_the_tightest_budget_tells_how_many_recycles_are_left() -> None:
     assert "'recycles_left'=1;;;0;5" in text
 
 
+TWO_PROBLEMS = {
+    "config": "/etc/r/r.yaml",
+    "findings": [{"fault": "manager-down", "subject": "IBM.DRM", "evidence": "DRM is down", "advice": "no"},
+                 {"fault": "var-full", "subject": "", "evidence": "it is full", "advice": "look"}],
+    "decisions": [{"kind": "wait", "remedy": "manager", "fault": "manager-down", "subject": "IBM.DRM", "unblock": "no",
+                   "refusals": [{"guard": "maintenance", "unblock": "remove that file"}]},
+                  {"kind": "escalate", "fault": "var-full", "subject": "", "unblock": "make room"}],
+}
+
+
 @pytest.mark.parametrize("document, said", [
     ({"verdict": "degraded", "because": "a|b\nc", "decisions": [{"kind": "wait", "remedy": "start", "fault": "rmc-down"}]},
-     "RMC WARNING: degraded: rmc-down: a\\x7cb\\x0ac -> wait for start"),
+     "RMC WARNING: degraded: rmc-down: a\\x7cb\\x0ac -> start waits"),
     ({"verdict": "needs-human", "because": "b", "decision": {"fault": "no-hmc", "unblock": "look at the HMC"}},
      "RMC CRITICAL: needs-human: no-hmc: b -> look at the HMC"),
     ({"verdict": "needs-human", "because": "b"}, "RMC CRITICAL: needs-human: b -> rmcagent plan"),
     ({"verdict": "paused", "because": "LPM", "pause": {"until": "2026-05-04T14:00:00+00:00"}},
      "RMC WARNING: paused until 2026-05-04T14:00:00+00:00: LPM"),
     ({"verdict": "healthy"}, "RMC OK: healthy"),
-    ({"verdict": "blind", "because": "lssrc hangs"}, "RMC UNKNOWN: blind: lssrc hangs"),
+    ({"verdict": "blind", "because": "lssrc hangs"}, "RMC UNKNOWN: blind: lssrc hangs -> rmcagent doctor"),
+    ({"verdict": "paused", "because": "LPM", "findings": [{"fault": "link-down", "evidence": "both are O"}]},
+     "RMC WARNING: paused: LPM; meanwhile link-down: both are O"),
+    ({"verdict": "needs-human", "because": "it is full", **TWO_PROBLEMS},     # the second made the verdict, its advice first
+     "RMC CRITICAL: needs-human: var-full: it is full -> look; or make room"),
+    ({"verdict": "degraded", "because": "DRM is down", **TWO_PROBLEMS},
+     "RMC WARNING: degraded: manager-down IBM.DRM: DRM is down -> held by maintenance -> remove /etc/r/maintenance"),
+    ({"verdict": "healthy", "because": "RMC runs", "maintenance": True, "config": "/etc/r/r.yaml"},
+     "RMC OK: RMC runs; but no remedy begins, held by maintenance -> remove /etc/r/maintenance"),
+    ({"verdict": "healthy", "because": "RMC runs", "crash_loop": True},
+     "RMC OK: RMC runs; but no remedy begins, held by crash-loop -> one quiet hour; report the traceback in the log"),
 ])
 def test_the_line_tells_what_is_wrong_and_what_to_do(document: Dict[str, Any], said: str) -> None:
     assert show.check_text({**document, **LOOK}, True, 1.0).partition(" | ")[0] == said
@@ -119,6 +139,8 @@ def test_the_brief_line_is_verdict_reason_and_age() -> None:
     assert show.brief_text(now) == "healthy: RMC runs (12 s old)\n"
     assert show.brief_text(now, colour=True) == "\x1b[32mhealthy\x1b[0m: RMC runs (12 s old)\n"
     assert show.brief_text({"verdict": "blind"}) == "blind\n"
+    paused = {"verdict": "paused", "because": "LPM", "findings": [{"fault": "link-down", "evidence": "both are O"}]}
+    assert show.brief_text(paused) == "paused: LPM; meanwhile link-down: both are O\n"
     assert show.brief_text({}) == "unknown\n"
 
 

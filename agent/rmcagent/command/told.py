@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from rmcagent.command.arguments import Asked
 
 WATCH_SECONDS = 2.0
-UNKNOWN_TO_NAGIOS = 3
 
 
 def status(asked: Asked) -> int:
@@ -49,21 +48,18 @@ def _status_once(asked: Asked, path: str) -> int:
     else:
         from rmcagent.show.status import brief_text, status_text
 
-        sys.stdout.write((brief_text if "--brief" in asked.options else status_text)(now, columns(), colour()))
+        tell = brief_text if "--brief" in asked.options else status_text
+        sys.stdout.write(tell({**now, "config": asked.config}, columns(), colour()))
     return code
 
 
 def check(asked: Asked) -> int:
-    """A plug-in has one line and four codes: what goes wrong here is UNKNOWN, never a code of ours."""
-    from rmcagent.show.check import check_text, untold_text
+    """A plug-in; what goes wrong here is told by cli, as Nagios wants it."""
+    from rmcagent.show.check import check_text
 
-    try:
-        document = files.document(files.public(asked))
-    except Cannot as reason:
-        sys.stdout.write(untold_text(str(reason)))
-        return UNKNOWN_TO_NAGIOS
+    document = files.document(files.public(asked))
     alive, age = (published.alive(document), published.age(document)) if document else (None, None)
-    sys.stdout.write(check_text(document, alive, age))
+    sys.stdout.write(check_text({**document, "config": asked.config} if document else None, alive, age))
     return codes.check_code(document, alive, age)
 
 

@@ -3,16 +3,22 @@ from __future__ import annotations
 
 from rmcagent.show.codes import as_of, check_code, longest_age, stale
 from rmcagent.show.screen import (
+    advised,
     ascii_of,
     cut,
+    decisive,
     escaped,
-    leading,
+    few,
+    finding_of,
+    keep_stopped,
+    meanwhile,
     number_of,
     phrase,
     rows_of,
     table_of,
     text_of,
     texts_of,
+    though_held,
     time_of,
     words,
 )
@@ -24,6 +30,8 @@ if TYPE_CHECKING:
     Document = Dict[str, Any]
 
 LONGEST_LINE = 1024                       # bytes: what NRPE of old passes on
+DOCTOR = "rmcagent doctor"                # tells what cannot be observed, and what mends that
+GUARDS_SHOWN = 3
 NAMES = ("OK", "WARNING", "CRITICAL", "UNKNOWN")
 
 
@@ -48,23 +56,40 @@ def _line(text: str, ending: str = "") -> str:
 
 def _said(now: Document) -> str:
     """Verdict and finding, the one reason, and what comes next or is to be done; of a healthy one its sentence is enough."""
-    verdict, because, first = text_of(now, "verdict"), text_of(now, "because"), leading(now)
+    verdict, because, decision = text_of(now, "verdict"), text_of(now, "because"), decisive(now)
     if verdict == "healthy":
-        return because or verdict
-    fault = words(first, "fault subject") if verdict in ("degraded", "healing", "needs-human") else ""
+        return (because or verdict) + though_held(now)
+    fault = words(decision, "fault subject") if verdict in ("degraded", "healing", "needs-human") else ""
     until = text_of(table_of(now, "pause"), "until") if verdict == "paused" else ""
     head = f"{verdict} until {time_of(until, now)}" if until else verdict
-    said = ": ".join(filter(None, (head, fault, because)))
-    return " -> ".join([said, *_next(now, first)])
+    said = ": ".join(filter(None, (head, fault, because))) + meanwhile(now)
+    return " -> ".join([said, *_next(now, decision)])
 
 
-def _next(now: Document, first: Document) -> List[str]:
+def _next(now: Document, decision: Document) -> List[str]:
     verdict = text_of(now, "verdict")
     if "advice" in now:
         return texts_of(now, "advice")
+    if verdict == "blind":
+        return [DOCTOR]
     if verdict in ("degraded", "healing"):
-        return [phrase(first, now)]
-    return [*texts_of(first, "unblock"), "rmcagent plan"][:1] if verdict == "needs-human" else []
+        return _awaited(now, decision)
+    if verdict != "needs-human":
+        return []
+    # First what is harmless: the finding's own advice is about looking, the decision's may be a procedure.
+    steps = [*texts_of(finding_of(decision, now), "advice"), *(advised(text, now) for text in texts_of(decision, "unblock"))]
+    return ["; or ".join(dict.fromkeys(steps)) or "rmcagent plan"]
+
+
+def _awaited(now: Document, decision: Document) -> List[str]:
+    """What comes next; what holds it, and how that is mended, is the better answer."""
+    held = [refusal for refusal in rows_of(decision, "refusals") if text_of(refusal, "guard") != "splay"]
+    if not held:
+        return [phrase(decision, now), *keep_stopped(decision)]
+    until = text_of(decision, "until")
+    guards = ", ".join(few(list(dict.fromkeys(text_of(refusal, "guard") for refusal in held)), GUARDS_SHOWN))
+    mends = [text_of(refusal, "unblock") for refusal in held if not text_of(refusal, "unblock").startswith(("wait", "none"))]
+    return [f"held by {guards}" + (f" until {time_of(until, now)}" if until else ""), *(advised(text, now) for text in mends[:1])]
 
 
 def _figures(now: Document, age: Optional[float]) -> List[str]:

@@ -21,7 +21,7 @@ EMPTY_LOOKS = 2                           # in a row, before no-hmc is a finding
 HMC = "address name node_id link reachable in_band"
 KNOWN_HMC = "address name node_id first_seen last_up"
 FINDING = "fault side since evidence subject sources advice"
-DECISION = "kind remedy because unblock until shadow"
+DECISION = "kind remedy because unblock until shadow attempt"
 REFUSAL = "guard because unblock until lasting"
 LOG = "bytes_per_second messages side noisy_bytes skipped_bytes"
 STREAK = "about subject count of unit span_seconds"
@@ -67,6 +67,7 @@ def document(view: View, settings: Settings, shown: Shown, extra: Mapping[str, A
         "episode": history.episode.id if history.episode else None,
         "episode_since": history.episode.opened_at if history.episode else None,
         "crash_loop": history.crash_loop,
+        "maintenance": snapshot.maintenance if snapshot else False,
         "budgets": _budget_facts(view, settings),
         "attempts": each(history.attempts[-10:], ATTEMPT),
     }, shown)

@@ -50,7 +50,7 @@ def _reasons(entry: Document, columns: int) -> str:
     screen.head(words(entry, "at episode fault subject kind remedy"), text_of(entry, "because"))
     screen.rows("Evidence", [screen.unsaid(text) for text in texts_of(entry, "evidence")])
     screen.rows("Held by", refusals(screen, entry, "refused_by", entry))
-    screen.rows("To do", to_do(screen, entry))
+    screen.rows("To do", to_do(screen, entry, entry))
     screen.rows("Alternatives", [screen.unsaid(text) for text in texts_of(entry, "alternatives") if not _is_it(text, entry)])
     return screen.text()
 

@@ -15,6 +15,14 @@ NARROWEST = 40
 LARGEST = 1e18                            # longer than any clock's or disk's number
 WIDEST = 39                               # column of a table: an IPv6 address
 GAP = "  "                                # between the columns of a table
+MAINTENANCE, REMOVE_FILE = "maintenance", "remove that file"
+POLICY_LINES = ("mode: ", "remedies.")    # advice that is a line of the configuration
+KEEP_STOPPED = "to keep it stopped: rmcagent pause --for 8h --reason WHY"
+HOLDS = (                                 # what the document says, and the guard, its reason and what unblocks it
+    ("maintenance", MAINTENANCE, "a file `maintenance` stands beside the configuration", REMOVE_FILE),
+    ("crash_loop", "crash-loop", "the agent itself crashed repeatedly and only observes",
+     "one quiet hour; report the traceback in the log"),
+)
 
 
 class Screen:
@@ -167,9 +175,63 @@ def words(table: Mapping[str, Any], keys: str) -> str:
 
 
 def phrase(decision: Document, document: Document) -> str:
-    """What is done, and until when: `wait for start until 12:01:28`."""
+    """What is done, and when: `start is due at 12:01:28`; where something holds it, that it is held."""
     kind, remedy, until = (text_of(decision, key) for key in ("kind", "remedy", "until"))
-    waits = kind == "wait" and remedy
-    said = "a human is needed" if kind == "escalate" else f"wait for {remedy}" if waits else f"{kind} {remedy}"
-    when = f" until {time_of(until, document)}" if until else ""
-    return said.strip() + when + (", in shadow only" if decision.get("shadow") is True else "")
+    at, shadow = time_of(until, document) if until else "", ", in shadow only" if decision.get("shadow") is True else ""
+    if kind == "escalate":
+        return "a human is needed" + (f"; tried again at {at}" if at else "") + shadow
+    if kind != "wait" or not remedy:
+        return f"{kind} {remedy}".strip() + (f" until {at}" if at else "") + shadow
+    if isinstance(decision.get("attempt"), int):
+        return f"{remedy} " + (f"is judged at {at}" if at else "is under way") + shadow
+    if {text_of(refusal, "guard") for refusal in rows_of(decision, "refusals")} - {"splay"}:
+        return f"{remedy} is held" + (f" until {at}" if at else "") + shadow
+    return f"{remedy} " + (f"is due at {at}" if at else "waits") + shadow
+
+
+def decisive(document: Document) -> Document:
+    """The decision that made the verdict: the one whose finding, or reason, the verdict's sentence is."""
+    said = text_of(document, "because")
+    return next((one for one in rows_of(document, "decisions")
+                 if said in (text_of(one, "because"), text_of(finding_of(one, document), "evidence"))), leading(document))
+
+
+def finding_of(decision: Document, document: Document) -> Document:
+    """What a decision is about."""
+    about = words(decision, "fault subject")
+    return next((finding for finding in rows_of(document, "findings") if about == words(finding, "fault subject")), {})
+
+
+def meanwhile(document: Document) -> str:
+    """What is wrong beneath a pause."""
+    first = next(iter(rows_of(document, "findings")), {})
+    said = ": ".join(filter(None, (words(first, "fault subject"), text_of(first, "evidence"))))
+    return f"; meanwhile {said}" if said and text_of(document, "verdict") == "paused" else ""
+
+
+def holds(document: Document) -> List[Document]:
+    """What holds every remedy though nothing need be wrong, as refusals; a pause has a verdict of its own."""
+    return [dict(zip(("guard", "because", "unblock"), hold[1:])) for hold in HOLDS if document.get(hold[0]) is True]
+
+
+def though_held(document: Document) -> str:
+    """What a verdict that is none of a hold's must not keep quiet."""
+    told = [f"no remedy begins, held by {text_of(hold, 'guard')} -> {advised(text_of(hold, 'unblock'), document)}"
+            for hold in holds(document)[:1]]
+    return "".join(f"; but {text}" for text in told if text_of(document, "verdict") == "healthy")
+
+
+def keep_stopped(decision: Document) -> List[str]:
+    """How what an operator stopped stays so, where its start is due."""
+    planned = text_of(decision, "kind") in ("wait", "apply") and text_of(decision, "remedy") == "start"
+    return [KEEP_STOPPED] if planned and text_of(decision, "fault") == "rmc-stopped" else []
+
+
+def advised(text: str, document: Mapping[str, Any]) -> str:
+    """Advice with the names that only whoever shows it knows: `config` is the configuration's path."""
+    path = text_of(document, "config")
+    if text == REMOVE_FILE:
+        return f"remove {path.rpartition('/')[0]}/{MAINTENANCE}" if path else REMOVE_FILE
+    if text.startswith(POLICY_LINES):
+        return f"{text} in {path or 'the configuration'}, then rmcagent reload"
+    return text

@@ -5,17 +5,22 @@ from rmcagent.show.screen import (
     NARROWEST,
     ROWS_SHOWN,
     Screen,
+    advised,
     ascii_of,
     cut,
     few,
+    holds,
+    keep_stopped,
     leading,
     length_of,
+    meanwhile,
     number_of,
     phrase,
     rows_of,
     table_of,
     text_of,
     texts_of,
+    though_held,
     time_of,
     words,
 )
@@ -28,8 +33,7 @@ if TYPE_CHECKING:
 
 COLOURS = {"healthy": 32, "degraded": 33, "healing": 33, "paused": 33, "needs-human": 31, "not-running": 31}
 OTHERWISE = 35                            # the colour of unknown and blind
-MODES = {"shadow": "decides and records, runs no remedy", "observe": "looks and reports, decides nothing",
-         "crash loop": "the agent itself crashed repeatedly; it only observes until an hour was quiet"}
+MODES = {"shadow": "decides and records, runs no remedy", "observe": "looks and reports, decides nothing"}
 PLACES = {"here": "here", "operator": "an operator's doing", "network": "in the network", "hmc": "at the HMC",
           "identity": "node ids", "config": "the configuration", "evidence": "not told", "benign": "none that matters"}
 GENTLEST_FIRST = ("refresh", "start", "manager", "lparmgr", "recycle", "recfgct")
@@ -48,6 +52,7 @@ def status_text(document: Document, columns: int = 80, colour: bool = False) -> 
     screen.rows("Taken", taken(document))
     screen.rows("Mode", _mode(document))
     screen.rows("Paused", _pause(screen, document))
+    screen.rows("Held", _held(document))
     screen.rows("Beware", _beware(document))
     screen.rows("To do", texts_of(document, "advice"))
     screen.rows("Required", _required(document))
@@ -70,7 +75,10 @@ def brief_text(document: Document, columns: int = 80, colour: bool = False) -> s
     """One line: verdict, because, age."""
     verdict, age = text_of(document, "verdict") or "unknown", number_of(document, "age_seconds")
     old = "" if age is None else f" ({length_of(max(age, 0))} old)"
-    line = cut(ascii_of(f"{verdict}: {text_of(document, 'because')}".rstrip(": ")), max(columns, NARROWEST) - len(old))
+    until = text_of(table_of(document, "pause"), "until") if verdict == "paused" else ""
+    head = f"{verdict} until {time_of(until, document)}" if until else verdict
+    said = f"{head}: {text_of(document, 'because')}".rstrip(": ") + meanwhile(document) + though_held(document)
+    line = cut(ascii_of(said), max(columns, NARROWEST) - len(old))
     if colour:
         line = f"\x1b[{COLOURS.get(verdict, OTHERWISE)}m{line[:len(verdict)]}\x1b[0m{line[len(verdict):]}"
     return f"{line}{old}\n"
@@ -93,7 +101,7 @@ def _beware(document: Document) -> List[str]:
 
 
 def _mode(document: Document) -> List[str]:
-    mode = "crash loop" if document.get("crash_loop") is True else text_of(document, "mode")
+    mode = text_of(document, "mode")
     return [f"{mode}: {MODES[mode]}"] if mode in MODES else []
 
 
@@ -102,6 +110,12 @@ def _pause(screen: Screen, document: Document) -> List[str]:
     by, reason = text_of(pause, "by"), screen.unsaid(text_of(pause, "reason"))
     until = f"until {time_of(text_of(pause, 'until'), document)}" + (f", by {by}" if by else "")
     return [f"{until}: {reason}".rstrip(": ")] if pause else []
+
+
+def _held(document: Document) -> List[str]:
+    """What holds every remedy, said also while none is wanted."""
+    return [f"no remedy begins: {text_of(hold, 'because')} -> {advised(text_of(hold, 'unblock'), document)}"
+            for hold in holds(document)]
 
 
 def _required(document: Document) -> List[str]:
@@ -228,8 +242,8 @@ def what_holds(screen: Screen, document: Document) -> None:
     """What holds the leading decision and what unblocks it; the other decisions in a line each."""
     first = leading(document)
     screen.rows("Held by", refusals(screen, first, "refusals", document))
-    screen.rows("To do", to_do(screen, first))
-    screen.rows("Besides", [" -> ".join([decided(screen, decision, document), *to_do(screen, decision)])
+    screen.rows("To do", to_do(screen, first, document))
+    screen.rows("Besides", [" -> ".join([decided(screen, decision, document), *to_do(screen, decision, document)])
                             for decision in _decisions(document)[1:]])
 
 
@@ -237,9 +251,10 @@ def _decisions(document: Document) -> List[Document]:
     return [row for row in rows_of(document, "decisions") if text_of(row, "kind") != "rest"]
 
 
-def to_do(screen: Screen, decision: Document) -> List[str]:
+def to_do(screen: Screen, decision: Document, document: Document) -> List[str]:
     """What a human does, which is not told twice; to wait is nothing to do."""
-    return [text for text in texts_of(decision, "unblock") if text not in NO_ADVICE and screen.unsaid(text)]
+    told = [advised(text, document) for text in texts_of(decision, "unblock") if text not in NO_ADVICE]
+    return [text for text in [*told, *keep_stopped(decision)] if screen.unsaid(text)]
 
 
 def decided(screen: Screen, decision: Document, document: Document) -> str:
@@ -270,7 +285,7 @@ def _refusal(screen: Screen, guard: str, told: List[Document], advice: List[str]
     because = [text for text in because if screen.unsaid(text)]
     for text in unblock:
         advice.remove(text)
-    unblock = [text for text in unblock if text not in NO_ADVICE and text not in advice]
+    unblock = [advised(text, document) for text in unblock if text not in NO_ADVICE and text not in advice]
     return (
         guard + (f": {'; '.join(because)}" if because else "")
         + "".join(f" (as of {time_of(moment, document)})" for moment in seen_at[:1])
