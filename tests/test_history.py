@@ -14,11 +14,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from day import HOUR, MINUTE, Day
-from rmcagent.report import Event
+from rmcagent.config import Report, Syslog
+from rmcagent.report import Event, Reporter
 from rmcagent.report.kept import Kept, Record, Row, read
 from rmcagent.show.history import Story, Teller, document, event, since_when, text
 from rmcagent.show.history.story import MOST_OPEN
 from rmcagent.show.history.timeline import Lanes, picture
+from rmcagent.sim.clock import VirtualClock
 
 EAST = timezone(timedelta(hours=2))
 NOON = datetime(2026, 5, 4, 12, tzinfo=EAST)
@@ -127,6 +129,35 @@ def test_a_day_in_json_is_what_was_kept(day: Tuple[Record, datetime]) -> None:
         "fields": {"version": "1.4.0", "policy": "3f9ac2d1", "mode": "act", "platform": "aix"},
     }
     assert gone["fields"]["fault"] == "rmc-down" and 60 < gone["after_seconds"] < 600
+
+
+# ---- a storm
+
+
+@pytest.mark.parametrize("before", [0, 1], ids=["the last line is a problem's end", "the last line is a problem"])
+def test_what_found_no_line_in_a_storm_is_told_nevertheless(before: int, tmp_path: Path) -> None:
+    """Sixty lines an hour: the sixtieth is GONE, or with one line before it FOUND, and its end is held back."""
+    clock = VirtualClock()
+    settings = Report(Syslog("daemon", str(tmp_path / "none"), "rfc3164"), "auto", "off", "off", "off", timedelta(hours=6))
+    reporter = Reporter(settings, "linux", clock, state=str(tmp_path))
+    for _ in range(before):
+        reporter.emit(Event("RMCA1002I", "stopped", (("because", "asked to"),)))
+    for number in range(75):
+        which = (("fault", "manager-down"), ("subject", "IBM.ServiceRM"), ("episode", f"E-{number}"))
+        reporter.emit(Event("RMCA2001W", "problem found", (*which, ("side", "here"), ("evidence", "it is inoperative"))))
+        clock.sleep(1)
+        reporter.emit(Event("RMCA2002N", "problem gone", (*which, ("healed", "by itself"))))
+        clock.sleep(1)
+    clock.sleep(HOUR)
+    reporter.flush()
+
+    record, now = read(str(tmp_path)), clock.now().astimezone()
+    said = text(record, None, now)
+
+    assert len(record.rows) == before + 150 and "held back" not in said
+    assert "75 problems (75 gone)" in said and "Still there" not in said
+    assert said.count("after 1s") == 75
+    assert "not gone yet" not in picture(record, None, now)
 
 
 # ---- what belongs together

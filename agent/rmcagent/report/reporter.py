@@ -108,6 +108,8 @@ class Reporter:
             self.held[event.code] = self.held.get(event.code, 0) + 1
             return False
         self._write(event, text)
+        if self.kept is not None:         # with or without a line: a problem whose end found none would be open there for ever
+            self.kept.write(event, self.clock.now().astimezone())
         return True
 
     def _free(self) -> bool:
@@ -124,9 +126,8 @@ class Reporter:
         if self.twice or not journalled:
             self.syslog.send(self._message(event, text, local))
         if self.path:
-            append(self.path, f"{at} rmcagent[{self.pid}]: {text}\n".encode("ascii"))
-        if self.kept is not None:
-            self.kept.write(event, local)
+            self.unlogged.append(f"{at} rmcagent[{self.pid}]: {text}\n".encode("ascii"))
+            self._log()                   # at once: before a remedy's end, which may be minutes away, or ours
         if self.errlog is not None:
             self.errlog.send(event)
 
