@@ -134,21 +134,21 @@ def recorded(text: str, facility: str) -> Tuple[str, ...]:
 # ---- the agent's own standing ------------------------------------------------------------------------------------------
 
 def registration(scene: Scene) -> Iterator[Complaint]:
-    register = "rmcagent run   # in the foreground; the packages that register it are to come"
     if scene.on_linux:
         answer = scene.ask(scene.place.commands["systemctl"], "is-enabled", "rmcagent.service")
         word = answer.stdout.strip()
         if not (answer.missing or answer.timed_out) and not word.startswith(("enabled", "static", "indirect", "generated")):
             known = word == "disabled"
             yield advice("boot", f"rmcagent.service is {'not enabled' if known else 'not known to systemd'}: nothing "
-                         "starts the agent at boot", "systemctl enable --now rmcagent" if known else register)
+                         "starts the agent at boot", "systemctl enable --now rmcagent" if known else
+                         "rmcagent run   # in the foreground; the deb and the rpm bring the unit")
         return
     try:
         row = parse.lssrc_one(scene.ask(scene.place.commands["lssrc"], "-s", "rmcagent"), "rmcagent")
     except parse.Unreadable:
         return                            # what is wrong with lssrc is told elsewhere
     if row is None:
-        yield advice("boot", "rmcagent is not on file in SRC: nothing starts the agent at boot", register)
+        yield advice("boot", "rmcagent is not on file in SRC: nothing starts the agent at boot", "rmcagent register --apply")
 
 
 def wall_clock(scene: Scene) -> Iterator[Complaint]:
