@@ -328,6 +328,14 @@ def test_check_by_a_configuration_with_mistakes_is_unknown(tmp_path: Path, capsy
     assert told.out.startswith("RMC UNKNOWN: ") and told.out.count("\n") == 1 and "|" not in told.out
 
 
+@pytest.mark.parametrize("argv", [["check", "--bogus"], ["check", "extra"], ["--config", "/none.yaml", "check"]])
+def test_a_slip_in_the_plug_ins_command_line_is_unknown_and_no_alarm(argv: List[str], capsys: Capture) -> None:
+    assert main(argv) == 3
+
+    told = capsys.readouterr()
+    assert told.err == "" and told.out.startswith("RMC UNKNOWN: ") and told.out.count("\n") == 1
+
+
 def test_metrics_are_what_the_document_says_by_now(public: Path, capsys: Capture) -> None:
     publish(public, monotonic=time.monotonic() - 3600.0)
 
@@ -699,6 +707,17 @@ def test_status_loads_little(public: Path) -> None:
     assert {name for name in loaded if name.startswith("rmcagent")} == {f"rmcagent{name}" for name in OURS}
     assert loaded & {"yaml", "argparse", "dataclasses", "psutil", "typing", "tenacity", "subprocess", "socket", "logging",
                      "datetime", "inspect", "shutil", "tempfile", "pathlib"} == set()
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("argv, closed, code", [(["statsu"], 2, 2), (["check", "--config", "/none.yaml"], 1, 3), (["--help"], 1, 0)])
+def test_what_the_caller_closed_changes_no_exit_code(argv: List[str], closed: int, code: int) -> None:
+    script = f'exec "$@" {closed}>&-'
+
+    ran = subprocess.run(["/bin/sh", "-c", script, "sh", sys.executable, "-S", "-m", "rmcagent", *argv],
+                         env={"PYTHONPATH": str(AGENT)}, capture_output=True, text=True, timeout=60, check=False)
+
+    assert (ran.returncode, ran.stdout, ran.stderr) == (code, "", "")
 
 
 @pytest.mark.real

@@ -10,31 +10,58 @@ from rmcagent.command.table import VERBS
 
 TYPE_CHECKING = False                     # typing's own would be an import that `status` pays for
 if TYPE_CHECKING:
-    from typing import List, Optional, Sequence
+    from typing import List, Optional, Sequence, Tuple
 
-ENDED_BY_CTRL_C, ENDED_BY_PIPE = 130, 141
+ENDED_BY_CTRL_C, ENDED_BY_PIPE, UNKNOWN_TO_NAGIOS = 130, 141, 3
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
     """Run one command and return its exit code; whatever goes wrong is told in a sentence, never in a traceback."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    _open_what_is_closed()
+    code, sentence = _ended(words)
+    if sentence and _is_a_plug_in(words):
+        from rmcagent.show.check import untold_text
+
+        sys.stdout.write(untold_text(sentence))
+        return UNKNOWN_TO_NAGIOS
+    if sentence:
+        complain(sentence)
+    return code
+
+
+def _ended(words: List[str]) -> Tuple[int, str]:
+    """The exit code of the command, and a sentence where it could not do what was asked."""
     try:
-        code = _run(list(sys.argv[1:] if argv is None else argv))
+        code = _run(words)
         sys.stdout.flush()
-        return code
+        return code, ""
     except Cannot as reason:
-        return _complain(str(reason), reason.code)
+        return reason.code, str(reason)
     except KeyboardInterrupt:
-        return ENDED_BY_CTRL_C
+        return ENDED_BY_CTRL_C, ""
     except BrokenPipeError:
         _hush()
-        return ENDED_BY_PIPE
+        return ENDED_BY_PIPE, ""
     except PermissionError as reason:
-        return _complain(_sentence(reason), NOT_PERMITTED)
+        return NOT_PERMITTED, _sentence(reason)
     except OSError as reason:
         _hush()
-        return _complain(_sentence(reason), FAILED)
+        return FAILED, _sentence(reason)
     except Exception as reason:           # the last resort: a user is owed a sentence
-        return _complain(f"cannot go on: {type(reason).__name__}: {reason}; please report", FAILED)
+        return FAILED, f"cannot go on: {type(reason).__name__}: {reason}; please report"
+
+
+def _is_a_plug_in(words: List[str]) -> bool:
+    """`check` has one line on stdout and four codes, also where it cannot even be asked: a slip in nrpe.cfg wakes nobody."""
+    return words[:1] == ["check"] or (words[:1] == ["--config"] and words[2:3] == ["check"])
+
+
+def _open_what_is_closed() -> None:
+    """Whoever started us may have closed what we write to; that is no reason for another exit code."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))
 
 
 def _hush() -> None:
@@ -43,11 +70,6 @@ def _hush() -> None:
         sys.stdout.flush()
     except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-
-
-def _complain(sentence: str, code: int) -> int:
-    complain(sentence)
-    return code
 
 
 def _sentence(reason: OSError) -> str:

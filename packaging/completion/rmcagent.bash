@@ -56,10 +56,11 @@ _rmcagent() {
                 collect) options=(--config --out --help) offered=() ;;
                 classify) options=(--config --json --help) offered=(files) ;;
                 doctor) options=(--config --json --help) offered=() ;;
+                register) options=(--config --check --apply --remove --json --help) offered=() ;;
                 rehearse) options=(--config --policy --scenario --script --seed --for --svg --runs --fleet --hmcs --stuck --list --json --help) offered=() ;;
                 demo) options=(--config --help) offered=() ;;
                 config) options=(--help) offered=(check show) ;;
-                '') options=(--help --version) offered=(run status check plan why history pause resume reload heal config metrics collect classify doctor rehearse demo) ;;
+                '') options=(--help --version) offered=(run status check plan why history pause resume reload heal config metrics collect classify doctor register rehearse demo) ;;
             esac
             # A verb takes one word at most, and one of two words none.
             if [[ $word == -* || ${#said[@]} -gt 1 ]]; then

@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 import sys
 from pathlib import Path
 from typing import Iterator, List
@@ -34,7 +35,7 @@ def needs(*tools: str) -> None:
 
 
 def ran(*argv: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(argv, env={"PATH": PATH, "HOME": "/nonexistent", "LC_ALL": "C.UTF-8"}, stdin=subprocess.DEVNULL,
+    return subprocess.run(argv, env={"PATH": PATH, "HOME": tempfile.gettempdir(), "LC_ALL": "C.UTF-8"}, stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=PATIENCE)
 
 

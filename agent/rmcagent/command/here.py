@@ -74,6 +74,15 @@ def doctor(asked: Asked) -> int:
     return doctor.main(asked.config, asked.json, columns(), sys.stdout.write)
 
 
+def register(asked: Asked) -> int:
+    wanted = [option for option in ("--check", "--apply", "--remove") if option in asked.options]
+    if len(wanted) != 1:
+        raise Cannot(USAGE, f"cannot register: say one of --check, --apply and --remove, as in {asked.example}")
+    from rmcagent import register
+
+    return register.main(wanted[0][2:], asked.config, asked.json, sys.stdout.write)
+
+
 def rehearse(asked: Asked) -> int:
     loaded = load(asked)
     from rmcagent.sim.rehearsal import rehearse
