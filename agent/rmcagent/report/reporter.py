@@ -103,13 +103,13 @@ class Reporter:
                 self._spoken(Event(said.event.code, said.event.word, (("repeated", str(said.repeats)), *said.event.fields)))
 
     def _spoken(self, event: Event, text: Optional[str] = None) -> bool:
+        if self.kept is not None:         # with or without a line: a problem whose end found none would be open there for ever
+            self.kept.write(event, self.clock.now().astimezone())
         if event.level != "E" and not self._free():
             self.held_since = self.held_since if self.held else self.clock.monotonic()
             self.held[event.code] = self.held.get(event.code, 0) + 1
             return False
         self._write(event, text)
-        if self.kept is not None:         # with or without a line: a problem whose end found none would be open there for ever
-            self.kept.write(event, self.clock.now().astimezone())
         return True
 
     def _free(self) -> bool:
@@ -126,8 +126,7 @@ class Reporter:
         if self.twice or not journalled:
             self.syslog.send(self._message(event, text, local))
         if self.path:
-            self.unlogged.append(f"{at} rmcagent[{self.pid}]: {text}\n".encode("ascii"))
-            self._log()                   # at once: before a remedy's end, which may be minutes away, or ours
+            append(self.path, f"{at} rmcagent[{self.pid}]: {text}\n".encode("ascii"))
         if self.errlog is not None:
             self.errlog.send(event)
 
