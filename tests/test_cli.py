@@ -485,7 +485,8 @@ class Daemon:
             raise self.raises
         return 0
 
-    def plan(self, loaded: config.Loaded, path: str) -> Dict[str, Any]:
+    def plan(self, loaded: config.Loaded, path: str, told: Optional[Dict[str, Any]]) -> Dict[str, Any]:
+        self.asked.append(told)
         return document(decision={"kind": "wait", "because": "too early"}, **self.answer)
 
 
@@ -627,6 +628,25 @@ def test_plan_prints_what_the_daemon_would_do(daemon: Daemon, tmp_path: Path, ca
     out = capsys.readouterr().out
     assert out.startswith("* plan: wait: too early\n")
     assert json.loads(out[out.index("{"):])["decision"]["kind"] == "wait"
+
+
+@pytest.mark.parametrize("facts, fresh, verdict", [
+    ({"verdict": "degraded"}, True, "degraded"),
+    ({"monotonic": time.monotonic() - 1000}, False, "unknown"),
+    ({"pid": 2 ** 22 + 1}, False, "not-running"),
+])
+def test_plan_hears_a_daemon_only_while_its_look_is_fresh(
+    facts: Dict[str, Any], fresh: bool, verdict: str, daemon: Daemon, public: Path, tmp_path: Path, capsys: Capture,
+    monkeypatch: Patch,
+) -> None:
+    publish(public, **facts)
+    monkeypatch.setattr("rmcagent.command.here.public", files.public)
+
+    main(["plan", "--json", "--config", configured(tmp_path)])
+
+    told = json.loads(capsys.readouterr().out)["daemon"]
+    assert (told["fresh"], told["verdict"]) == (fresh, verdict)
+    assert (daemon.asked[-1] or {}).get("verdict") == (verdict if fresh else None)
 
 
 # ---- configuration, help, version

@@ -88,7 +88,7 @@ def test_the_document_has_every_key_of_the_contract() -> None:
         "schema", "verdict", "taken_at", "subsystems", "hmcs", "cluster", "findings", "gaps", "decision", "decisions", "log",
         "because", "mode", "version", "pid", "boot", "monotonic", "look_seconds", "timeout_seconds", "pause", "next_look",
         "budgets", "attempts", "why", "known_hmcs", "episode", "crash_loop", "events", "streaks", "started_at", "var",
-        "episode_since", "maintenance",
+        "episode_since", "maintenance", "splay_from",
     }
     assert (document["schema"], document["taken_at"], document["look_seconds"]) == (1, "2026-05-04T12:00:28+00:00", 60.0)
     assert document["subsystems"]["ctrmc"] == {"state": "active", "pid": 4711, "expected": "required", "since": None}
@@ -97,14 +97,14 @@ def test_the_document_has_every_key_of_the_contract() -> None:
     }
     assert document["hmcs"] == [{
         "address": "10.1.1.1", "name": "7042-CR8*0612345", "node_id": "0a1b2c3d4e5f6071", "link": "up", "reachable": True,
-        "in_band": False, "since": None,
+        "in_band": False, "since": None, "answering_since": None,
     }]
     assert document["cluster"] == {
         "state": "absent", "recycle": "allowed", "recfgct": "allowed", "evidence": "lssrc shows no cluster subsystem active",
     }
     assert document["findings"] == [{
         "fault": "rmc-down", "side": "here", "since": "2026-05-04T11:58:28+00:00", "subject": "", "sources": ["lssrc-a"],
-        "advice": "", "evidence": "ctrmc is inoperative, SRC_RSTRT in errpt at 11:58:01",
+        "advice": "", "grave": True, "evidence": "ctrmc is inoperative, SRC_RSTRT in errpt at 11:58:01",
     }]
     assert document["decision"] == document["decisions"][0] == {
         "kind": "refuse", "remedy": "recycle", "because": "recycle is held: CAA is active", "unblock": "bring CAA down",
@@ -698,6 +698,35 @@ def test_the_exit_codes_of_plan(kinds: Any, verdict: str, code: int) -> None:
     decisions = [{"kind": kind} for kind in kinds]
 
     assert show.plan_code({"verdict": verdict, "decision": decisions[0], "decisions": decisions}) == code
+
+
+@pytest.mark.parametrize("kinds, daemon, code, head", [
+    (["wait", "escalate"], {}, 11, "* plan: a human is needed"),       # an attempt is under way beside it
+    (["rest"], {"fresh": True, "verdict": "needs-human", "because": "RMC hangs"}, 11, "* plan: a human is needed: RMC hangs"),
+    (["rest"], {"fresh": False, "verdict": "not-running", "because": "it ended"}, 0, "* plan: nothing to do"),
+    (["rest"], {"fresh": True, "verdict": "healthy", "because": "so"}, 0, "* plan: nothing to do"),
+])
+def test_a_plan_never_says_less_than_a_daemon_that_has_seen_more(kinds: Any, daemon: Any, code: int, head: str) -> None:
+    decisions = [{"kind": kind, "fault": "rmc-down"} for kind in kinds]
+    document = {"verdict": "healthy", "decisions": decisions, "daemon": daemon}
+
+    assert show.plan_code(document) == code
+    assert show.plan_text(document).splitlines()[0].startswith(head)
+
+
+@pytest.mark.parametrize("daemon, said", [
+    ({"fresh": False, "verdict": "not-running", "because": "the daemon (pid 4) ended without a clean stop"},
+     "Daemon: the daemon (pid 4) ended without a clean stop: nobody does this, and times are counted from this look,"),
+    ({"fresh": True, "verdict": "degraded", "because": "hung for two looks"},
+     "Daemon: rmcagent status says degraded: hung for two looks; what takes more than one look to tell"),
+    ({"fresh": True, "verdict": "healthy", "because": "RMC runs"}, ""),
+    ({}, ""),
+])
+def test_a_plan_tells_of_a_daemon_that_is_dead_or_says_otherwise(daemon: Any, said: str) -> None:
+    text = " ".join(show.plan_text({"verdict": "healthy", "decision": {"kind": "rest"}, "daemon": daemon}).split())
+
+    assert said in text
+    assert ("Daemon:" in text) == bool(said)
 
 
 def test_a_plan_that_came_to_nothing_cannot_tell() -> None:

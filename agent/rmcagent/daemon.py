@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Callable, Dict, Mapping, Optional, Set, Tuple
 
-from rmcagent import __version__, folders, heal, inbox, lives
+from rmcagent import __version__, folders, heal, inbox, lives, recalled
 from rmcagent.clock import Steady, SystemClock
 from rmcagent.config import ConfigError, Loaded, Settings, load
 from rmcagent.cycle import Cycle
@@ -39,8 +39,8 @@ def run(loaded: Loaded, config_path: str) -> int:
     return Daemon(loaded, config_path).run()
 
 
-def plan(loaded: Loaded, config_path: str = "") -> Dict[str, Any]:
-    """One live pass that changes nothing: the document of what would be done now."""
+def plan(loaded: Loaded, config_path: str = "", told: Optional[Mapping[str, Any]] = None) -> Dict[str, Any]:
+    """One live pass that changes nothing: the document of what would be done now; `told` is what a live daemon last published."""
     host, clock = SystemHost(), SystemClock()
     here = place(host, loaded.settings)
     boot = host.vitals(here.commands["rmcctrl"]).boot
@@ -55,7 +55,9 @@ def plan(loaded: Loaded, config_path: str = "") -> Dict[str, Any]:
         os.path.join(os.path.dirname(os.path.abspath(config_path)), "maintenance"),
     )
     cycle.memory.crash_loop = lives.in_loop(ledger)
-    view = cycle.glance()
+    began = ledger.steady.now()
+    recalled.recall(cycle, told)
+    view = recalled.undated(cycle.glance(), began)
     return document(view, loaded.settings, _local(ledger.steady), {"version": __version__, "why": ledger.decisions})
 
 

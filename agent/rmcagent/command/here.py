@@ -2,11 +2,13 @@
 from __future__ import annotations
 
 import sys
+from typing import Any, Dict, Optional
 
+from rmcagent import published
 from rmcagent.command.arguments import DONE, FAILED, INVALID, USAGE, Asked, Cannot, as_json, colour, columns, complain
-from rmcagent.command.files import load
-from rmcagent.show.codes import plan_code
-from rmcagent.show.screen import clean
+from rmcagent.command.files import document, load, public
+from rmcagent.show.codes import as_of, plan_code
+from rmcagent.show.screen import ascii_of, clean
 
 
 def start(asked: Asked) -> int:
@@ -23,12 +25,29 @@ def plan(asked: Asked) -> int:
     from rmcagent import daemon
 
     captured = asked.options.get("--from")
-    document = daemon.plan_from(load(asked), captured) if captured else daemon.plan(load(asked), asked.config)
+    if captured:
+        found = daemon.plan_from(load(asked), captured)
+    else:
+        now = _as_told(asked)
+        fresh = now is not None and "advice" not in now
+        found = daemon.plan(load(asked), asked.config, now if fresh else None)
+        verdict, because = (now["verdict"], now.get("because", "")) if now else ("not-running", "no daemon has run here")
+        found["daemon"] = {"fresh": fresh, "verdict": verdict, "because": because}
     from rmcagent.show.plan import plan_text
 
-    text = (daemon.preface(document, columns()) if captured else "") + plan_text(document, columns(), colour())
-    sys.stdout.write(as_json(document) + "\n" if asked.json else text)
-    return plan_code(document)
+    told = plan_text({**found, "config": asked.config}, columns(), colour())
+    text = (daemon.preface(found, columns()) if captured else "") + told
+    sys.stdout.write(as_json(found) + "\n" if asked.json else text)
+    return plan_code(found)
+
+
+def _as_told(asked: Asked) -> Optional[Dict[str, Any]]:
+    """What the daemon published, as it must be read now; None: nothing that can be read."""
+    try:
+        told = document(public(asked))
+    except Cannot:
+        return None
+    return None if told is None else as_of(told, published.alive(told), published.age(told))
 
 
 def config_check(asked: Asked) -> int:
@@ -36,7 +55,7 @@ def config_check(asked: Asked) -> int:
     for warning in loaded.warnings:
         complain(f"warning: {warning}")
     files = f"{len(loaded.files)} file" + ("" if len(loaded.files) == 1 else "s")
-    print(f"OK: {clean(asked.config)} ({files}), policy {loaded.hash}")
+    print(f"OK: {ascii_of(clean(asked.config))} ({files}), policy {loaded.hash}")
     return DONE
 
 

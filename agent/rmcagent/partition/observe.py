@@ -118,6 +118,10 @@ class Observer:
         """The same look, with what else is under way here: enough before a gentle remedy, and asked first before others."""
         return replace(seen, busy=self._busy(self._migration() if disruptive else seen.busy.migration))
 
+    def saw_alive(self, local: datetime) -> None:
+        """Somebody else has seen ctrmc alive then: what errpt tells since is about its end."""
+        self._alive_minute = local
+
     def adopt(self, place: Place, settings: Settings) -> None:
         """A new policy; what was seen under the old one is kept."""
         self.place, self.settings = place, settings

@@ -1,7 +1,7 @@
 """What a document is worth now: its age, whether anybody stands behind it, and the exit codes that follow."""
 from __future__ import annotations
 
-from rmcagent.show.screen import leading, number_of
+from rmcagent.show.screen import leading, number_of, rows_of, table_of, text_of
 
 TYPE_CHECKING = False                     # typing's own would be an import that `status` pays for
 if TYPE_CHECKING:
@@ -45,13 +45,24 @@ def check_code(document: Optional[Document], alive: Optional[bool], age: Optiona
 
 
 def plan_code(document: Optional[Document]) -> int:
-    """The exit code of `plan`, by the gravest finding about which anything is to be decided."""
+    """The exit code of `plan`, by the gravest of what was decided; a daemon that sees more than one look can is heard."""
     if not document:
         return 13
+    if any(PLAN_CODES.get(str(decision.get("kind"))) == 11 for decision in rows_of(document, "decisions")):
+        return 11
     first = leading(document)
     if first.get("kind") == "rest" and document.get("verdict") in ("unknown", "blind"):
         return 13
+    if first.get("kind") == "rest" and wanted(document):
+        return 11
     return PLAN_CODES.get(str(first.get("kind")), 13)
+
+
+def wanted(document: Document) -> str:
+    """Why a daemon whose look is fresh wants a human; "": it does not."""
+    daemon = table_of(document, "daemon")
+    asks = daemon.get("fresh") is True and daemon.get("verdict") == "needs-human"
+    return text_of(daemon, "because") or "needs-human" if asks else ""
 
 
 def as_of(document: Document, alive: Optional[bool], age: Optional[float]) -> Document:

@@ -20,7 +20,7 @@ EMPTY_LOOKS = 2                           # in a row, before no-hmc is a finding
 # The keys of each row, which are its noun's names. Others read them: more may be added, none renamed.
 HMC = "address name node_id link reachable in_band"
 KNOWN_HMC = "address name node_id first_seen last_up"
-FINDING = "fault side since evidence subject sources advice"
+FINDING = "fault side since evidence subject sources advice grave"
 DECISION = "kind remedy because unblock until shadow attempt"
 REFUSAL = "guard because unblock until lasting"
 LOG = "bytes_per_second messages side noisy_bytes skipped_bytes"
@@ -48,7 +48,7 @@ def document(view: View, settings: Settings, shown: Shown, extra: Mapping[str, A
         "next_look": view.next_look,
         "started_at": history.started_at,
         "subsystems": _subsystem_facts(snapshot, view.findings),
-        "hmcs": [{**row(hmc, HMC), "since": _lost_since(hmc, history)} for hmc in (snapshot.hmcs if snapshot else ())],
+        "hmcs": [_hmc_facts(hmc, history) for hmc in (snapshot.hmcs if snapshot else ())],
         "known_hmcs": each(history.known, KNOWN_HMC),
         "cluster": {
             "state": view.cluster.state,
@@ -66,6 +66,7 @@ def document(view: View, settings: Settings, shown: Shown, extra: Mapping[str, A
         "pause": row(history.pause, "until reason by") if history.pause else None,
         "episode": history.episode.id if history.episode else None,
         "episode_since": history.episode.opened_at if history.episode else None,
+        "splay_from": history.splay_from,
         "crash_loop": history.crash_loop,
         "maintenance": snapshot.maintenance if snapshot else False,
         "budgets": _budget_facts(view, settings),
@@ -103,6 +104,10 @@ def _subsystem_of(finding: Finding) -> str:
     if finding.fault in (Fault.RMC_DOWN, Fault.RMC_STOPPED, Fault.RMC_HUNG):
         return "ctrmc"
     return finding.subject if finding.fault is Fault.MANAGER_DOWN else ""
+
+
+def _hmc_facts(hmc: Hmc, history: History) -> Document:
+    return {**row(hmc, HMC), "since": _lost_since(hmc, history), "answering_since": history.answering_since.get(hmc.address)}
 
 
 def _lost_since(hmc: Hmc, history: History) -> Optional[datetime]:

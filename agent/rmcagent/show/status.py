@@ -52,7 +52,7 @@ def status_text(document: Document, columns: int = 80, colour: bool = False) -> 
     screen.rows("Taken", taken(document))
     screen.rows("Mode", _mode(document))
     screen.rows("Paused", _pause(screen, document))
-    screen.rows("Held", _held(document))
+    screen.rows("Held", held(document))
     screen.rows("Beware", _beware(document))
     screen.rows("To do", texts_of(document, "advice"))
     screen.rows("Required", _required(document))
@@ -112,7 +112,7 @@ def _pause(screen: Screen, document: Document) -> List[str]:
     return [f"{until}: {reason}".rstrip(": ")] if pause else []
 
 
-def _held(document: Document) -> List[str]:
+def held(document: Document) -> List[str]:
     """What holds every remedy, said also while none is wanted."""
     return [f"no remedy begins: {text_of(hold, 'because')} -> {advised(text_of(hold, 'unblock'), document)}"
             for hold in holds(document)]
