@@ -8,6 +8,7 @@ import os
 import re
 import shlex
 import signal
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Dict, List, Tuple
@@ -39,6 +40,13 @@ for: 3h
 happens:
 - {at: 10m, do: stick-session, mended-by: recycle}
 - {at: 30m, do: start-caa}
+"""
+
+CRASH_ON_AIX = """name: a crash on AIX
+platform: aix
+for: 2h
+happens:
+- {at: 1h, do: crash}
 """
 
 
@@ -137,6 +145,21 @@ def test_the_same_seed_is_the_same_rehearsal_and_another_is_not() -> None:
     first, again, other = (document("--scenario", "ctrmc-dies", "--seed", seed, "--for", "6h") for seed in "334")
 
     assert first == again and first["timeline"] != other["timeline"]
+
+
+def test_on_aix_it_is_the_same_rehearsal_in_every_time_zone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, told = written(tmp_path, CRASH_ON_AIX), []
+    for zone in ("UTC0", "EST5EDT", "IST-5:30"):
+        with monkeypatch.context() as here:
+            here.setenv("TZ", zone)
+            time.tzset()
+            try:
+                told.append(document("--script", path))
+            finally:
+                here.undo()
+                time.tzset()
+
+    assert told[1:] == told[:1] * 2 and "SRC logged its abnormal end" in json.dumps(told[0])
 
 
 def test_what_was_armed_is_told_again_when_it_happens(tmp_path: Path) -> None:

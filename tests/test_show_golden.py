@@ -63,6 +63,22 @@ def test_what_an_administrator_reads_is_what_was_agreed(name: str) -> None:
     assert not differs, f"{differs}\n(if that is meant: RENEW_GOLDEN=1, see the top of this file)"
 
 
+@pytest.mark.parametrize("zone", ["EST5EDT", "IST-5:30"])
+def test_what_an_administrator_reads_is_the_same_in_every_time_zone(zone: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What errpt dates is in local time, on a simulated AIX as well: a crash is told from a stop everywhere."""
+    monkeypatch.setattr(scenes, "played", scenes.played.__wrapped__)
+    with monkeypatch.context() as here:
+        here.setenv("TZ", zone)
+        time.tzset()
+        try:
+            told = [transcript(name) for name in ("degraded", "healing", "needs-human")]
+        finally:
+            here.undo()
+            time.tzset()
+
+    assert told == [(GOLDEN / f"scene-{name}.txt").read_text("ascii") for name in ("degraded", "healing", "needs-human")]
+
+
 @pytest.mark.parametrize("name", scenes.EACH)
 def test_a_scene_is_plain_ascii_of_eighty_columns_and_one_screen(name: str) -> None:
     document, alive, age = scenes.scene(name)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import time
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Dict, Optional, Tuple
@@ -32,6 +33,7 @@ APSOCK = "/var/adm/lpm/apsock"
 PATHS = {"var_ct": "/var/ct", "node_id": "/etc/ct_node_id", "apsock": APSOCK}
 CAPTURES = Path(__file__).parent / "captures"
 NOON = datetime(2026, 3, 4, 12, 0, tzinfo=timezone.utc)
+HERE_AT_NOON = datetime(2026, 3, 4, 12, 0).astimezone()
 
 
 class Scene:
@@ -180,7 +182,7 @@ def _answered(what: voices.Said) -> Answer:
 
 
 def test_errpt_reads_as_it_was_said():
-    entries = [LogEntry(label, NOON) for label in voices.ERRORS]
+    entries = [LogEntry(label, HERE_AT_NOON) for label in voices.ERRORS]
 
     rows = parse.errpt(said(voices.errpt(entries)))
 
@@ -247,7 +249,7 @@ def test_voices_have_the_columns_of_captured_output():
     assert voices.lsrpdomain((PeerDomain("pd1", "Pending online"),)).splitlines() == [
         "Name OpState        RSCTActiveVersion MixedVersions TSPort GSPort ",
         "pd1  Pending online 3.2.3.2           No            12347  12348  "]
-    assert voices.errpt([LogEntry("RMCD_INFO_0_ST", NOON)]).splitlines()[1] == (
+    assert voices.errpt([LogEntry("RMCD_INFO_0_ST", HERE_AT_NOON)]).splitlines()[1] == (
         "A6DF45AA   0304120026 I O RMCdaemon      The daemon is started.")
 
 
@@ -998,3 +1000,21 @@ def test_what_is_forgotten_leaves_no_trace():
     scene.host.forget(1, "/state")
 
     assert scene.host.progress(1, "/state") is None
+
+
+def test_errpt_dates_and_selects_in_local_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as here:
+        here.setenv("TZ", "EST5EDT")
+        time.tzset()
+        try:
+            scene = Scene()                               # in 2026 at midnight, UTC
+            scene.clock.sleep(3600)
+            scene.partition.crash("ctrmc")
+            every = scene.run("errpt").stdout.splitlines()[1:]
+            since = scene.run("errpt -s 1231193025").stdout
+        finally:
+            here.undo()
+            time.tzset()
+
+    assert [row.split()[1] for row in every] == ["1231200025", "1231190025"]
+    assert since.splitlines()[1:] == every[:1]

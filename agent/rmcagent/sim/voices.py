@@ -159,11 +159,11 @@ def lspv(caavg_disk: str = "", active: bool = True) -> str:
 
 
 def errpt(entries: Iterable[LogEntry]) -> str:
-    """`errpt`: newest first; a description keeps forty characters."""
+    """`errpt`: newest first, in local time; a description keeps forty characters."""
     rows = []
     for entry in entries:
         identifier, kind, class_, resource, description = ERRORS[entry.label]
-        rows.append(f"{identifier:<10} {entry.at:%m%d%H%M%y} {kind} {class_} {resource:<14} {description[:40]}\n")
+        rows.append(f"{identifier:<10} {entry.at.astimezone():%m%d%H%M%y} {kind} {class_} {resource:<14} {description[:40]}\n")
     return "IDENTIFIER TIMESTAMP  T C RESOURCE_NAME  DESCRIPTION\n" + "".join(rows)
 
 

@@ -65,7 +65,7 @@ def _lsrsrc(partition: Machine, args: Tuple[str, ...]) -> Said:
 
 
 def _errpt(partition: Machine, args: Tuple[str, ...]) -> Said:
-    """All rows, or those of -N RESOURCES, -J LABELS and since -s MMDDhhmmYY; -a is not spoken."""
+    """All rows, or those of -N RESOURCES, -J LABELS and since -s MMDDhhmmYY, local time; -a is not spoken."""
     wanted = dict(zip(args[::2], args[1::2]))
     entries = list(reversed(partition.errors))
     if "-J" in wanted:
@@ -73,8 +73,8 @@ def _errpt(partition: Machine, args: Tuple[str, ...]) -> Said:
     if "-N" in wanted:
         entries = [entry for entry in entries if voices.ERRORS[entry.label][3] in wanted["-N"].split(",")]
     if "-s" in wanted:
-        since = datetime.strptime(wanted["-s"], "%m%d%H%M%y")
-        entries = [entry for entry in entries if entry.at.replace(tzinfo=None) >= since]
+        since = datetime.strptime(wanted["-s"], "%m%d%H%M%y").astimezone()
+        entries = [entry for entry in entries if entry.at >= since]
     return Said(voices.errpt(entries)) if entries or not args else Said()
 
 
