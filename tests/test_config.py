@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 
 from rmcagent import config
 from rmcagent.config import Budget, ConfigError, Window
+from rmcagent.partition.platform import PATHS_AIX, PATHS_LINUX
+from rmcagent.report.files import log_path
 
 ROOT = Path(__file__).resolve().parent.parent
 MINUTE = timedelta(minutes=1)
@@ -347,6 +349,38 @@ def test_a_policy_that_contradicts_itself_is_refused_with_its_line_and_its_mend(
     "mode: shadow\nremedies: {recycle: {mode: shadow}}",
 ])
 def test_what_only_looks_like_a_contradiction_is_none(text):
+    assert warnings_in(text) == []
+
+
+@pytest.mark.parametrize("text, expected", [
+    *((f"report: {{{key}: {paths[name]}/x.prom}}", f"report.{key} {paths[name]}/x.prom: it lies in the agent's own folder /")
+      for key in ("metrics", "file") for paths in (PATHS_LINUX, PATHS_AIX) for name in ("state", "public")),
+    ("report: {file: /var/run/rmcagent/status.json}", "report.file /var/run/rmcagent/status.json: it lies in the agent's own"),
+    ("paths: {state: /opt/a}\nreport: {metrics: /opt//./a/x.prom}", "report.metrics /opt//./a/x.prom: it lies in the agent's"),
+    ("paths: {public: /opt/a}\nreport: {metrics: /opt/a/b/x.prom}", "report.metrics /opt/a/b/x.prom: it lies in the agent's own"),
+    ("paths: {state: /opt/a}\nreport: {file: /opt/a/ledger.jsonl}", "report.file /opt/a/ledger.jsonl: it lies in the agent's"),
+    ("paths: {public: /opt/a}\nreport: {file: /opt/a/x}", "report.file /opt/a/x: it lies in the agent's own folder /opt/a"),
+    ("report: {metrics: /opt/x.prom, file: /opt//x.prom}", "report.metrics /opt/x.prom: report.file is the same"),
+    ("report: {metrics: /opt/x.4, file: /opt/x}", "report.metrics /opt/x.4: report.file is the same, or is rotated to it"),
+    ("report: {metrics: /opt/x.prom, file: /opt/.x.prom.new}", "report.metrics /opt/x.prom: report.file is the same"),
+    (f"report: {{metrics: {log_path('auto', 'aix')}}}", "report.metrics /var/log/rmcagent/rmcagent.log: report.file is the same"),
+    ("report: {metrics: /etc/a/F.yaml}", "report.metrics /etc/a/F.yaml: it is one of the configuration's own files"),
+    ("report: {file: /etc/a/F.yaml}", "report.file /etc/a/F.yaml: it is one of the configuration's own files"),
+    ("report: {file: /etc/a/maintenance}", "report.file /etc/a/maintenance: it is one of the configuration's own files"),
+])
+def test_what_we_write_never_takes_the_place_of_what_we_need(text, expected):
+    with pytest.raises(ConfigError) as wrong:
+        config.parse(text, "/etc/a/F.yaml")
+
+    (mistake,) = wrong.value.mistakes
+    assert mistake.text.startswith(f"cannot use {expected}")
+
+
+@pytest.mark.parametrize("text", [
+    "report: {metrics: /var/lib/rmcagents/x.prom, file: /var/log/rmcagent/rmcagent.log}", "report: {metrics: off, file: off}",
+    "report: {metrics: /opt/x.prom, file: /opt/x}", "paths: {state: /opt/a}\nreport: {file: /opt/ab}",
+])
+def test_what_lies_elsewhere_may_be_written(text):
     assert warnings_in(text) == []
 
 

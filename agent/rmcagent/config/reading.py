@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Set, Tuple, Union
 
 from rmcagent.config.nouns import ConfigError, Loaded, Mistake, Settings
-from rmcagent.config.rules import RULES, Rule
+from rmcagent.config.rules import RULES, Rule, sparing
 from rmcagent.config.table import SPEC, Got, Key, Names, Section, default_values, dump, each_key, settings_of
 from rmcagent.config.values import Kind
 from rmcagent.config.words import either, near, plain
@@ -201,7 +201,7 @@ def _unknown(holder: Union[Section, Names], name: str) -> str:
 
 def finish(reading: Reading, files: Sequence[str], platform_hint: Optional[str] = None) -> Loaded:
     """What was read, once the rules have judged it; ConfigError with everything that is wrong."""
-    for rule in RULES if not reading.partial else ():
+    for rule in (*RULES, *sparing(files)) if not reading.partial else ():
         _apply(reading, rule)
     if reading.mistakes:
         raise ConfigError(tuple(reading.mistakes), reading.more)

@@ -19,6 +19,9 @@ TOO_FULL = 0.99
 MANY_RECYCLES = 6                         # a day
 DAY = timedelta(days=1)
 ZERO = timedelta(0)
+OWN = ("/var/lib/rmcagent", "/run/rmcagent", "/var/run/rmcagent", "/var/rmcagent")       # on some platform
+LOG_OF_AIX = "/var/log/rmcagent/rmcagent.log"
+WRITTEN = ("report.metrics", "report.file")
 CHANGING = ("rmcctrl", "recfgct", "startsrc", "refrsrc", "rmcrefreshMD")
 
 
@@ -75,6 +78,34 @@ def _same(state: str, public: str) -> Optional[str]:
 def _emptied(state: str, var_ct: str = "/var/ct") -> Optional[str]:
     return f"{state}: it lies in RSCT's own folder, which recfgct empties; write another" \
         if f"{_folder(state)}/".startswith(f"{_folder(var_ct)}/") else None
+
+
+def _ours(written: str, folder: str = "") -> Optional[str]:
+    """A file that replaces or adds to what we need ourselves; any platform's own folders, for `auto` is not known here."""
+    own = next((each for each in OWN if _lies_in(written, each)), None)
+    if folder and (own or not _lies_in(written, folder)):
+        return None
+    return f"{written}: it lies in the agent's own folder {own or folder}; write another" if own or folder else None
+
+
+def _twice(metrics: str, log: str) -> Optional[str]:
+    log = _folder(LOG_OF_AIX if log == "auto" else log)
+    folder, _, name = _folder(metrics).rpartition("/")
+    both = {f"{folder}/{name}", f"{folder}/.{name}.new"} & {log, *(f"{log}.{number}" for number in range(1, 5))}
+    return f"{metrics}: report.file is the same, or is rotated to it; write another" if both and metrics != "off" else None
+
+
+def sparing(files: Sequence[str]) -> Tuple[Rule, ...]:
+    """The rules that keep the configuration's own files, and the one beside them that pauses the agent, from being written."""
+    kept = {_folder(file) for file in files} | {f"{_folder(file).rpartition('/')[0]}/maintenance" for file in files[:1]}
+
+    def wrong(written: str) -> Optional[str]:
+        return f"{written}: it is one of the configuration's own files; write another" if _folder(written) in kept else None
+    return tuple(Rule((key,), wrong) for key in WRITTEN)
+
+
+def _lies_in(path: str, folder: str) -> bool:
+    return path.startswith("/") and f"{_folder(path)}/".startswith(f"{_folder(folder)}/")
 
 
 def _folder(path: str) -> str:
@@ -214,6 +245,9 @@ RULES: Tuple[Rule, ...] = (
     Rule(("paths.state", "paths.public"), _same),
     Rule(("paths.state",), _emptied),
     Rule(("paths.state", "paths.var_ct"), _emptied),
+    *(Rule((key,), _ours) for key in WRITTEN),
+    *(Rule((key, folder), _ours) for key in WRITTEN for folder in ("paths.state", "paths.public")),
+    Rule(("report.metrics", "report.file"), _twice),
     *_warnings(
         (_unread, ("report.metrics",)),
         (_timeout, ("timeout", "cadence.look")),
