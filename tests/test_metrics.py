@@ -46,7 +46,7 @@ from rmcagent.model import (
     Subsystem,
     View,
 )
-from rmcagent.report import overwrite
+from rmcagent.report import files
 from rmcagent.show import STATUS_CODES, document
 from rmcagent.show.metrics import METRICS, text
 from rmcagent.sim.live.stage import Stage
@@ -357,8 +357,7 @@ def test_a_folder_that_is_not_there_is_not_made_and_is_complained_of_once(tmp_pa
     writer, path = exposed(complaints), tmp_path / "textfile" / "rmcagent.prom"
 
     assert [writer.write(str(path), full()) for _ in range(3)] == [False] * 3
-    assert complaints == [f"rmcagent: cannot write {path}: its folder must be there, and ours to write; "
-                          f"report.metrics names it, or is off\n"]
+    assert complaints == [f"rmcagent: cannot write {path}: No such file or directory; report.metrics names it, or is off\n"]
     assert os.listdir(tmp_path) == []
 
     path.parent.mkdir()
@@ -369,7 +368,185 @@ def test_a_folder_that_is_not_there_is_not_made_and_is_complained_of_once(tmp_pa
 
 
 def test_a_path_that_nobody_can_write_is_no_exception(tmp_path: Path) -> None:
-    assert not overwrite(str(tmp_path), b"") and not overwrite("/\0/rmcagent.prom", b"")
+    assert not exposed([]).write(str(tmp_path), full()) and not exposed([]).write("/\0/rmcagent.prom", full())
+
+
+@pytest.mark.parametrize("other", ["# HELP node_load1 1m load average.\n", "#!/bin/sh\n", "# HELP rmcagent"])
+def test_what_another_wrote_is_neither_replaced_nor_removed(other: str, tmp_path: Path) -> None:
+    path, complaints = tmp_path / "rmcagent.prom", []  # type: Path, List[str]
+    path.write_text(other)
+    writer = exposed(complaints)
+
+    assert not writer.write(str(path), full())
+
+    assert complaints == [f"rmcagent: cannot write {path}: what is there was not written by rmcagent; move it away; "
+                          "report.metrics names it, or is off\n"]
+    assert writer.write("off", full()) and path.read_text() == other and os.listdir(tmp_path) == ["rmcagent.prom"]
+
+
+def test_a_fifo_is_neither_waited_for_nor_replaced_and_an_empty_file_is(tmp_path: Path) -> None:
+    fifo, empty = tmp_path / "fifo.prom", tmp_path / "empty.prom"
+    os.mkfifo(fifo)
+    empty.touch()
+
+    assert not exposed([]).write(str(fifo), full()) and fifo.is_fifo()
+    assert exposed([]).write(str(empty), full()) and empty.read_text() == text(full())
+
+
+# ---- whose folder it is
+
+@pytest.fixture
+def theirs(tmp_path: Path) -> Path:
+    """A folder in which its owner, who is not root, has a folder for metrics; beside it is one where only root may write."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root, who is not the folder's owner")
+    (tmp_path / "roots").mkdir(mode=0o700)
+    for folder in (tmp_path / "theirs", tmp_path / "theirs" / "textfile"):
+        folder.mkdir(mode=0o755)
+        os.chown(folder, 65534, 65534)
+    return tmp_path / "theirs" / "textfile"
+
+
+@pytest.mark.parametrize("depth", [0, 1])
+def test_a_folder_of_another_owner_is_written_but_never_left_through_a_link_of_his(depth: int, theirs: Path) -> None:
+    complaints: List[str] = []
+    folder, roots = theirs / "deeper" if depth else theirs, theirs.parent.parent / "roots"
+    for made in (folder, roots / "deeper"):
+        made.mkdir(exist_ok=True)
+    lure = roots / "deeper" / "rmcagent.prom" if depth else roots / "rmcagent.prom"
+    lure.write_text("# HELP rmcagent_lure root's\n")
+    writer, path = exposed(complaints), folder / "rmcagent.prom"
+    assert writer.write(str(path), full()) and path.read_text() == text(full())
+
+    theirs.rename(theirs.parent / "away")
+    theirs.symlink_to(roots)
+    os.chown(theirs, 65534, 65534, follow_symlinks=False)
+
+    assert not writer.write(str(path), full())
+    assert writer.write("off", full())
+    assert lure.read_text() == "# HELP rmcagent_lure root's\n" and len(list(roots.rglob("*"))) == 2
+    assert complaints == [f"rmcagent: cannot write {path}: a link leads there that somebody else could have made or could "
+                          "replace; report.metrics names it, or is off\n"]
+
+
+def test_roots_own_links_are_followed(tmp_path: Path) -> None:
+    (tmp_path / "real" / "textfile").mkdir(parents=True)
+    (tmp_path / "absolute").symlink_to(tmp_path / "real")
+    (tmp_path / "relative").symlink_to("absolute/../real")
+
+    assert exposed([]).write(str(tmp_path / "relative" / "textfile" / "rmcagent.prom"), full())
+
+    assert os.listdir(tmp_path / "real" / "textfile") == ["rmcagent.prom"]
+
+
+def test_a_link_round_in_circles_is_no_folder(tmp_path: Path) -> None:
+    (tmp_path / "round").symlink_to("round")
+
+    assert not exposed([]).write(str(tmp_path / "round" / "rmcagent.prom"), full())
+
+
+def test_where_no_folder_can_be_held_open_it_must_be_roots_alone(theirs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "DESCRIPTORS", False)
+    complaints: List[str] = []
+    roots = theirs.parent.parent / "roots"
+    (theirs.parent.parent / "link").symlink_to(roots)
+
+    assert not exposed(complaints).write(str(theirs / "rmcagent.prom"), full())
+    assert not exposed(complaints).write(str(theirs.parent.parent / "link" / "rmcagent.prom"), full())
+    assert exposed(complaints).write(str(roots / "rmcagent.prom"), full())
+    roots.chmod(0o777)
+    assert not exposed(complaints).write(str(roots / "rmcagent.prom"), full())
+    roots.chmod(0o1777)
+    assert exposed(complaints).write(str(roots / "rmcagent.prom"), full())
+
+    assert ["a folder on its path" in said or "a link leads" in said for said in complaints] == [True] * 3
+
+
+# ---- a file system that does not answer
+
+@pytest.fixture
+def frozen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
+    """What each writer of a file waits for, until it is removed: a FIFO that nobody opens at its other end."""
+    fifo = tmp_path / "frozen"
+    os.mkfifo(fifo)
+    put = files._put
+
+    def hang(*given: Any) -> None:
+        if fifo.exists():
+            os.close(os.open(fifo, os.O_RDONLY))
+        put(*given)
+    monkeypatch.setattr(files, "_put", hang)
+    yield fifo
+    thaw(fifo)
+
+
+def thaw(fifo: Path) -> None:
+    if fifo.exists():
+        writer = os.open(fifo, os.O_RDWR | os.O_NONBLOCK)
+        fifo.unlink()
+        os.close(writer)
+
+
+def until(true: Callable[[], bool]) -> None:
+    end = time.monotonic() + 10.0
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def test_a_file_system_that_hangs_costs_a_moment_once_and_is_said_once(frozen: Path, tmp_path: Path) -> None:
+    complaints: List[str] = []
+    writer, path = exposed(complaints), tmp_path / "rmcagent.prom"
+
+    began = time.monotonic()
+    writer.write(str(path), full())
+    child, first = writer.aside.child, time.monotonic() - began
+    later = [writer.write(str(path), full()) for _ in range(50)]
+
+    assert first < 5.0 and time.monotonic() - began < 10.0 and later == [False] * 50
+    assert writer.aside.child == child != 0                            # and no other was begun
+    assert complaints == [f"rmcagent: cannot write {path}: its file system does not answer; nothing is written there until it "
+                          "does; report.metrics names it, or is off\n"]
+
+    thaw(frozen)
+    until(path.exists)
+    until(lambda: writer.write(str(path), full()))
+    assert writer.aside.child == 0 and len(complaints) == 1
+
+
+def test_what_hangs_holds_neither_our_lock_nor_our_pipes(frozen: Path, tmp_path: Path) -> None:
+    ours, theirs = os.pipe()
+    writer = exposed([])
+
+    writer.write(str(tmp_path / "rmcagent.prom"), full())
+    os.close(theirs)
+
+    assert writer.aside.child and os.read(ours, 1) == b""              # else the child still had its other end
+    os.close(ours)
+
+
+def test_a_writer_that_was_killed_is_said(frozen: Path, tmp_path: Path) -> None:
+    complaints: List[str] = []
+    writer, path = exposed(complaints), tmp_path / "rmcagent.prom"
+    writer.write(str(path), full())
+
+    os.kill(writer.aside.child, signal.SIGTERM)
+    until(lambda: writer.write(str(path), full()) or "signal 15" in complaints[-1])
+
+    assert complaints[-1].startswith(f"rmcagent: cannot write {path}: its writer was ended by signal 15; ")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no device here is always full")
+def test_a_full_file_system_is_told_in_the_systems_own_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    complaints: List[str] = []
+    monkeypatch.setattr(files, "FRESH_FILE", os.O_WRONLY)
+    path = tmp_path / "rmcagent.prom"
+    monkeypatch.setattr(files.Place, "remove", lambda self, name: None)
+    (tmp_path / ".rmcagent.prom.new").symlink_to("/dev/full")
+
+    assert not exposed(complaints).write(str(path), full())
+
+    assert complaints == [f"rmcagent: cannot write {path}: No space left on device; report.metrics names it, or is off\n"]
 
 
 def test_what_is_told_elsewhere_or_no_more_is_told_nowhere_else(tmp_path: Path) -> None:
@@ -602,3 +779,66 @@ def test_the_real_daemon_tells_of_a_remedy_and_that_it_stopped(tmp_path: Path) -
     assert 'rmcagent_remedies_begun_total{remedy="refresh"} 1' in healed and 'rmcagent_events_total{code="RMCA3001N"} 1' in healed
     assert "rmcagent_up 0" in path.read_text().splitlines()
     assert promtool("check", "metrics", given=healed) == promtool("check", "metrics", given=path.read_text()) == ""
+
+
+@pytest.mark.slow
+@pytest.mark.real
+def test_the_real_daemon_says_once_what_it_cannot_write_and_again_after_it_could(tmp_path: Path) -> None:
+    log = tmp_path / "ours"
+    log.mkdir()
+    with Stage(tmp_path, policy={"report": {"file": str(log)}}) as stage:
+        stage.start()
+        assert stage.wait_healthy(PATIENCE), stage.complaints()
+        published = tmp_path / "partition" / "public" / "status.json"
+        said = f"rmcagent: cannot publish {published}: Is a directory; "
+
+        def count() -> int:
+            return stage.complaints().count(said)
+
+        def told_again() -> bool:
+            return count() == many
+
+        for many in (1, 2):
+            published.unlink()
+            published.mkdir()
+            assert stage.wait_until(told_again, PATIENCE), stage.complaints()
+            for _ in range(20):
+                time.sleep(0.05)
+            published.rmdir()
+            assert stage.wait_until(published.is_file, PATIENCE)
+            assert count() == many
+        stage.stop()
+
+        assert stage.complaints().count(f"rmcagent: cannot write {log}: Is a directory; report.file names it, or is off") == 1
+
+
+@pytest.fixture
+def mounted(tmp_path: Path) -> Iterator[Path]:
+    """A file system of its own, which can be frozen."""
+    image, folder = tmp_path / "image", tmp_path / "mounted"
+    folder.mkdir()
+    with open(image, "wb") as file:
+        file.truncate(8 << 20)
+    for command in (["mkfs.ext4", "-q", str(image)], ["mount", "-o", "loop", str(image), str(folder)]):
+        if os.geteuid() != 0 or not shutil.which(command[0]) or subprocess.run(command, capture_output=True).returncode != 0:
+            pytest.skip(f"cannot {command[0]} here")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["fsfreeze", "-u", str(folder)], capture_output=True)
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+@pytest.mark.slow
+@pytest.mark.real
+def test_the_real_daemon_heals_and_stops_though_the_metrics_file_system_is_frozen(mounted: Path, tmp_path: Path) -> None:
+    with Stage(tmp_path, policy={"report": {"metrics": str(mounted / "rmcagent.prom")}}) as stage:
+        daemon = stage.start()
+        assert stage.wait_healthy(PATIENCE), stage.complaints()
+        subprocess.run(["fsfreeze", "-f", str(mounted)], check=True)
+        stage.world.do("stick_session", mended_by="refresh")
+        assert stage.wait_for("RMCA3002N", PATIENCE), stage.complaints()
+        daemon.send_signal(signal.SIGTERM)
+        assert daemon.wait(10.0) == 0
+
+        assert stage.complaints().count("its file system does not answer") == 1

@@ -6,6 +6,7 @@ import os
 import re
 import socket
 import stat
+import time
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -18,6 +19,7 @@ from hypothesis import strategies as st
 
 from rmcagent.config import Report, Syslog
 from rmcagent.report import EVENTS, Event, Reporter, files, line, publish, text
+from rmcagent.report import reporter as reporters
 from rmcagent.report import syslog as syslogs
 from rmcagent.report.events import SEVERITIES
 from rmcagent.sim.clock import VirtualClock
@@ -609,6 +611,71 @@ def test_a_file_that_cannot_be_written_is_left_alone(reporter: Telling, tmp_path
     assert not (tmp_path / "target").exists()
 
 
+def test_a_log_file_that_cannot_be_written_is_complained_of_once(tmp_path: Path) -> None:
+    complaints: List[str] = []
+    told = Reporter(settings(tmp_path / "nowhere", str(tmp_path)), "aix", VirtualClock(), 4711, complain=complaints.append)
+
+    for number in range(3):
+        told.emit(numbered(number))
+
+    assert complaints == [f"rmcagent: cannot write {tmp_path}: Is a directory; report.file names it, or is off\n"]
+
+
+def test_a_log_file_with_a_second_name_is_not_written(tmp_path: Path) -> None:
+    (tmp_path / "passwd").write_text("root:x:0:0\n")
+    os.link(tmp_path / "passwd", tmp_path / "rmcagent.log")
+
+    with pytest.raises(OSError, match="it has a second name"):
+        files.append(str(tmp_path / "rmcagent.log"), b"line\n")
+
+    assert (tmp_path / "passwd").read_text() == "root:x:0:0\n"
+
+
+def test_the_log_files_folder_is_not_left_through_somebodys_link(tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("needs root, who is not the link's owner")
+    (tmp_path / "roots").mkdir()
+    (tmp_path / "logs").symlink_to("roots")
+    os.chown(tmp_path / "logs", 65534, 65534, follow_symlinks=False)
+
+    for path in ("logs/rmcagent.log", "logs/new/rmcagent.log"):
+        with pytest.raises(OSError, match="a link leads there"):
+            files.append(str(tmp_path / path), b"line\n")
+
+    assert os.listdir(tmp_path / "roots") == []
+
+
+def test_while_the_log_files_file_system_hangs_lines_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    complaints: List[str] = []
+    frozen, file = tmp_path / "frozen", tmp_path / "rmcagent.log"
+    os.mkfifo(frozen)
+    append = files.append
+
+    def hang(path: str, said: bytes) -> None:
+        if frozen.exists():
+            os.close(os.open(frozen, os.O_RDONLY))
+        append(path, said)
+    monkeypatch.setattr(reporters, "append", hang)
+    told = Reporter(settings(tmp_path / "nowhere", str(file)), "aix", VirtualClock(), 4711, complain=complaints.append)
+
+    began = time.monotonic()
+    for number in range(50):
+        told.emit(numbered(number))
+    assert time.monotonic() - began < 5.0 and not file.exists()
+    assert complaints == [f"rmcagent: cannot write {file}: its file system does not answer; nothing is written there until it "
+                          "does; report.file names it, or is off\n"]
+
+    writer = os.open(frozen, os.O_RDWR | os.O_NONBLOCK)
+    frozen.unlink()
+    os.close(writer)
+    while not file.exists() or file.read_text().count("\n") < 50:
+        assert time.monotonic() - began < 15.0
+        time.sleep(0.01)
+        told.flush()
+    assert [line.rpartition("=")[2] for line in file.read_text().splitlines()] == [str(number) for number in range(50)]
+    assert len(complaints) == 1
+
+
 @pytest.mark.parametrize("wanted, platform, file", [
     ("auto", "aix", "/var/log/rmcagent/rmcagent.log"), ("auto", "vios", "/var/log/rmcagent/rmcagent.log"),
     ("auto", "linux", None), ("off", "aix", None), ("/tmp/x.log", "linux", "/tmp/x.log"),
@@ -622,7 +689,7 @@ def test_where_syslog_records_nothing_by_default_we_keep_a_file(wanted: str, pla
 def test_a_document_is_published_for_everyone_whatever_our_umask(tmp_path: Path) -> None:
     path, before = tmp_path / "public" / "status.json", os.umask(0o077)
     try:
-        assert publish(str(path), {"verdict": "healthy", "name": "Gr\u00f6\u00dfe"})
+        publish(str(path), {"verdict": "healthy", "name": "Gr\u00f6\u00dfe"})
     finally:
         os.umask(before)
 
@@ -650,9 +717,9 @@ def test_what_was_planted_where_a_document_is_prepared_is_neither_written_throug
     path.parent.mkdir()
     plant(target, path.parent / ".status.json.new")
 
-    published = publish(str(path), {"verdict": "healthy"})
+    publish(str(path), {"verdict": "healthy"})
 
-    assert published and json.loads(path.read_text()) == {"verdict": "healthy"}
+    assert json.loads(path.read_text()) == {"verdict": "healthy"}
     assert (target.read_text(), stat.S_IMODE(target.stat().st_mode)) == ("root:x:0:0", 0o600)
     assert stat.S_IMODE(path.stat().st_mode) == 0o644
     assert os.listdir(path.parent) == ["status.json"]
@@ -662,7 +729,9 @@ def test_a_document_that_cannot_be_published_leaves_nothing_behind(tmp_path: Pat
     (tmp_path / "file").write_text("")
     (tmp_path / "status.json").mkdir()
 
-    assert not publish(str(tmp_path / "file" / "status.json"), {})
-    assert not publish(str(tmp_path / "status.json"), {})
-    assert not publish("/\0/status.json", {})
+    with pytest.raises(FileExistsError):
+        publish(str(tmp_path / "file" / "status.json"), {})
+    with pytest.raises(IsADirectoryError):
+        publish(str(tmp_path / "status.json"), {})
+
     assert sorted(os.listdir(tmp_path)) == ["file", "status.json"]

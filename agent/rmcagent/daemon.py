@@ -20,7 +20,7 @@ from rmcagent.ledger import Ledger, lived_before
 from rmcagent.life import Life
 from rmcagent.partition.host import SystemHost, limit_files
 from rmcagent.partition.platform import Place, place
-from rmcagent.report import Event, Reporter, publish
+from rmcagent.report import Event, Once, Reporter, publish, words
 from rmcagent.show import document
 
 ANSWER_SECONDS = 10.0
@@ -127,6 +127,7 @@ class Daemon:
         self.signals: Set[int] = set()
         self.published: Any = None
         self.refused = ""
+        self.unpublished = Once(_complain)
         self.wake, self._poke = os.pipe()
         self.clock = SystemClock(self.wake)
         self.lock = -1
@@ -145,6 +146,7 @@ class Daemon:
             self.clock,
             errlogger=self._enter_in_error_log,
             state=self.state,
+            complain=_complain,
         )
         self.ledger = Ledger(os.path.join(self.state, "ledger.jsonl"), self.clock, boot, lived_before=lived)
         self.exposed = Exposed(_complain, self.ledger.attempts.values())
@@ -263,7 +265,12 @@ class Daemon:
         self._put_up(document(self.cycle.view, self.loaded.settings, _local(self.ledger.steady), extra))
 
     def _put_up(self, shown: Dict[str, Any]) -> None:
-        publish(self._status_path(), shown)
+        path, problem = self._status_path(), ""
+        try:
+            publish(path, shown)
+        except OSError as why:
+            problem = f"cannot publish {path}: {words(why)}; status and check tell what is there until it can"
+        self.unpublished.say(problem)
         self.exposed.write(self.loaded.settings.report.metrics, shown)
 
     def _enter_in_error_log(self, text: str) -> None:

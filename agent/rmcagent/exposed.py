@@ -4,19 +4,20 @@ from __future__ import annotations
 from typing import Any, Callable, Dict, Iterable, Mapping
 
 from rmcagent.model import Attempt, Remedy
-from rmcagent.report import overwrite, withdraw
+from rmcagent.report import HANGS, Aside, Once, overwrite, withdraw
 from rmcagent.show.metrics import text
 
 OFF = "off"
+OURS = b"# HELP rmcagent_"                # how every such file begins
 
 
 class Exposed:
     """Owns the file that `report.metrics` names, and counts the remedies of one life of the daemon."""
 
     def __init__(self, complain: Callable[[str], None], attempts: Iterable[Attempt]) -> None:
-        self.complain = complain
+        self.once = Once(complain)
+        self.aside = Aside()
         self.path = OFF                   # what we wrote last
-        self.refused = OFF                # what we could not write, and said so
         before = tuple(attempts)          # another life's
         self.newest = max((attempt.id for attempt in before), default=0)
         self.judged = {attempt.id for attempt in before if attempt.outcome is not None}
@@ -46,16 +47,20 @@ class Exposed:
         A stopped daemon leaves a file that says so, not none: node_exporter would tell the last one for ever, and a file that is
         missing could as well be one that was never asked for.
         """
-        if self.path not in (OFF, path):
-            withdraw(self.path)           # or it would be told for ever, and each series twice
-            self.path = OFF
-        if path == OFF:
+        before = self.path
+        if before == path == OFF:
             return True
-        written = overwrite(path, text(document).encode("ascii"))
-        if written:
+        content = b"" if path == OFF else text(document).encode("ascii")
+
+        def work() -> None:
+            if before not in (OFF, path):
+                withdraw(before, OURS)    # or it would be told for ever, and each series twice
+            if path != OFF:
+                overwrite(path, content, OURS)
+
+        problem = self.aside.do(work)
+        if problem != HANGS:
             self.path = path
-        elif self.refused != path:
-            self.complain(f"rmcagent: cannot write {path}: its folder must be there, and ours to write; "
-                          f"report.metrics names it, or is off\n")
-        self.refused = OFF if written else path
-        return written
+        where = before if path == OFF else path
+        self.once.say(f"cannot write {where}: {problem}; report.metrics names it, or is off" if problem else "")
+        return not problem

@@ -2,8 +2,9 @@
 from __future__ import annotations
 
 from rmcagent.report.events import EVENTS, Event
-from rmcagent.report.files import overwrite, publish, withdraw
+from rmcagent.report.files import HANGS, Aside, Once, overwrite, publish, withdraw, words
 from rmcagent.report.reporter import Reporter
 from rmcagent.report.text import LINE_BYTES, line
 
-__all__ = ["EVENTS", "LINE_BYTES", "Event", "Reporter", "line", "overwrite", "publish", "withdraw"]
+__all__ = ["EVENTS", "HANGS", "LINE_BYTES", "Aside", "Event", "Once", "Reporter", "line", "overwrite", "publish", "withdraw",
+           "words"]

@@ -1,6 +1,7 @@
 """The events that `history` tells: a line each in the state folder, written without waiting, read back whatever is in it.
 
-It is no ledger: nothing is decided by it, so nothing is synced, and a line that finds no room is lost.
+It is no ledger: nothing is decided by it, so nothing is synced, and a line that finds no room is lost. It lies beside the ledger,
+without which nothing may be done: so it is written in this process, though a file system that hangs would hold it.
 """
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Callable, Deque, Dict, List, Optional
 
 from rmcagent.clock import Clock
 from rmcagent.report.events import SEVERITIES, Event
-from rmcagent.report.files import append, log_path
+from rmcagent.report.files import HANGS, Aside, Once, append, log_path
 from rmcagent.report.syslog import QUEUED_LINES, Syslog
 from rmcagent.report.text import line, rfc3164, rfc5424
 
@@ -34,15 +34,19 @@ OPPOSITES.update({undone: done for done, undone in tuple(OPPOSITES.items())})
 class Reporter:
     """Tells of events wherever the settings say, in at most 60 lines an hour besides those of level E.
 
-    `errlogger` enters a text into AIX's error log; what is told is also kept in the folder `state`, for history.
+    `errlogger` enters a text into AIX's error log; what is told is also kept in the folder `state`, for history. What it has to
+    `complain` of is a log file that cannot be written.
     """
 
     def __init__(self, settings: Report, platform: str, clock: Clock, pid: Optional[int] = None,
-                 errlogger: Optional[Callable[[str], object]] = None, state: str = "") -> None:
+                 errlogger: Optional[Callable[[str], object]] = None, state: str = "",
+                 complain: Callable[[str], object] = lambda text: None) -> None:
         self.clock = clock
         self.pid = os.getpid() if pid is None else pid
         self.errlogger = errlogger
         self.kept = _kept(state) if state else None
+        self.aside, self.once = Aside(), Once(complain)
+        self.unlogged: Deque[bytes] = deque(maxlen=QUEUED_LINES)      # while the log file's last writer hangs
         self.syslog = Syslog("")
         self.journal: Optional[Journal] = None
         self.errlog: Optional[ErrorLog] = None
@@ -83,6 +87,7 @@ class Reporter:
     def flush(self) -> None:
         """Write what waits for a sink or for its hour to pass; to be called at every look."""
         self.syslog.flush()
+        self._log()
         now = self.clock.monotonic()
         self._forget([text for text, said in self.said.items() if now - said.at >= HOUR])
         if self.held and now - self.held_since >= HOUR:
@@ -126,9 +131,21 @@ class Reporter:
         if self.twice or not journalled:
             self.syslog.send(self._message(event, text, local))
         if self.path:
-            append(self.path, f"{at} rmcagent[{self.pid}]: {text}\n".encode("ascii"))
+            self.unlogged.append(f"{at} rmcagent[{self.pid}]: {text}\n".encode("ascii"))
+            self._log()                   # at once: before a remedy's end, which may be minutes away, or ours
         if self.errlog is not None:
             self.errlog.send(event)
+
+    def _log(self) -> None:
+        if not self.path:
+            self.unlogged.clear()
+        if not self.unlogged:
+            return
+        path, lines = self.path or "", b"".join(self.unlogged)
+        problem = self.aside.do(lambda: append(path, lines))
+        if problem != HANGS:
+            self.unlogged.clear()
+        self.once.say(f"cannot write {path}: {problem}; report.file names it, or is off" if problem else "")
 
     def _message(self, event: Event, text: str, local: datetime) -> bytes:
         priority = self.facility * 8 + event.severity
