@@ -4,7 +4,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Callable, Set, Tuple
+from typing import Any, Callable, Optional, Set, Tuple
 
 import pytest
 
@@ -618,10 +618,7 @@ def test_an_objection_names_its_evidence_and_the_procedure() -> None:
     assert [(one.guard, one.because, one.lasting) for one in spoken] == [
         ("cluster", "CAA is configured (caavg_private on hdisk2)", True)
     ]
-    assert (
-        "clmgr offline cluster NAME STOP_CAA=yes" in spoken[0].unblock
-        and "clmgr online cluster NAME START_CAA=yes" in spoken[0].unblock
-    )
+    assert "(clctrl -stop -n NAME -a)" in spoken[0].unblock and spoken[0].unblock.endswith("then clctrl -start -n NAME -a")
 
 
 # -- the procedure, by platform and situation
@@ -649,6 +646,11 @@ OFFLINE_OUT = ("an Offline domain holds only recfgct, not recycle: recfgct delet
                "rmrpdomain -f NAME on each of its nodes")
 OFFLINE_IN = "make the domain anew (preprpnode, mkrpdomain)"
 CAA_FIRST = "make lscluster and lspv answer first: where CAA is configured, removing the peer domain removes CAA's cluster"
+ALONE_OFF = ("at a change window, what uses CAA here stopped first (without PowerHA there is no clmgr): "
+             "clctrl -stop -n NAME -m NODE")
+ALONE_ALL_OFF = ("at a change window, what uses CAA stopped first on all nodes (without PowerHA there is no clmgr): "
+                 "clctrl -stop -n NAME -a")
+ALONE_ON, ALONE_ALL_ON = "clctrl -start -n NAME -m NODE", "clctrl -start -n NAME -a"
 UP = {"cluster.caa": told("State of node:  UP"), "cluster.caavg": told("hdisk2"), "cthags": State.ACTIVE,
       "clconfd": State.ACTIVE}
 TAKEN, ST_INIT, ONLINE = {"cluster.caavg": told("hdisk2")}, told("ST_INIT"), told(domains("Online"))
@@ -656,64 +658,83 @@ OFFLINE = told(domains("Offline"))
 HELD = f"{CAA_DOWN}; {BY_HAND}; then {NODE_ON}{ALLOWING}"
 ALL_HELD = f"{CAA_DOWN} on all nodes (clmgr offline cluster NAME STOP_CAA=yes); {RECFGCT_BY_HAND}; then {ALL_ON}"
 CAA_UP = (f"{NODE_OFF}; {BY_HAND}; then {NODE_ON}", f"{ALL_OFF}; {RECFGCT_BY_HAND}; then {ALL_ON}")
+ALONE_HELD = (f"{CAA_DOWN}; {BY_HAND}; then {ALONE_ON}{ALLOWING}",
+              f"{CAA_DOWN} on all nodes (clctrl -stop -n NAME -a); {RECFGCT_BY_HAND}; then {ALONE_ALL_ON}")
+ALONE_UP = (f"{ALONE_OFF}; {BY_HAND}; then {ALONE_ON}", f"{ALONE_ALL_OFF}; {RECFGCT_BY_HAND}; then {ALONE_ALL_ON}")
 POOL_UP = (f"{POOL_OFF}; {BY_HAND}; then {POOL_ON}", f"{POOL_OFF}; {RECFGCT_BY_HAND}; then {POOL_ON}")
 POOL_HELD = (f"{POOL_DOWN}; {BY_HAND}; then {POOL_ON}{ALLOWING}", f"{POOL_DOWN}; {RECFGCT_BY_HAND}; then {POOL_ON}")
 POOL_UNSURE = (f"{POOL_DOWN}; {BY_HAND}; then {POOL_ON}", POOL_HELD[1])         # what is not all told is not known to rest
 POWERHA_HELD = (f"{POWERHA_DOWN}; {BY_HAND}; then {POWERHA_UP}{ALLOWING}",
                 f"{POWERHA_DOWN}; {RECFGCT_BY_HAND}; then {POWERHA_UP}")
 PEERS_UP = (f"{PEERS_OFF}; {BY_HAND}; then {PEERS_ON}", f"{MEMBER_OUT}; {RECFGCT_BY_HAND}; then {MEMBER_IN}")
+
+
+def called(name: str, unblocks: Tuple[Optional[str], Optional[str]]) -> Tuple[Optional[str], ...]:
+    return tuple(words and words.replace("NAME", name) for words in unblocks)
+
+
 OFFLINE_HELD = (None, f"{OFFLINE_OUT}; {RECFGCT_BY_HAND}; then {OFFLINE_IN}")
 
 SITUATIONS = (
-    ("CAA runs", AIX, UP, CAA_UP),
-    ("CAA and PowerHA run", AIX, {**UP, "cluster.powerha": told("ST_STABLE"), "cluster.powerha_odm": told("ha")}, CAA_UP),
+    ("CAA runs", AIX, UP, ALONE_UP),
+    ("CAA runs, PowerHA NOT_CONFIGURED", AIX, {**UP, "cluster.powerha": told("NOT_CONFIGURED")}, ALONE_UP),
+    ("CAA runs, whether PowerHA is defined untold", AIX, {**UP, "cluster.powerha_odm": gap()}, CAA_UP),
+    ("CAA and PowerHA run", AIX, {**UP, "cluster.powerha": told("ST_STABLE"), "cluster.powerha_odm": told("ha")},
+     called("ha", CAA_UP)),
     ("PowerHA is stopped, CAA runs", AIX, {**UP, "cluster.powerha": ST_INIT, "cluster.peer_domains": ONLINE}, CAA_UP),
-    ("CAA is stopped", AIX, TAKEN, (HELD, ALL_HELD)),
+    ("CAA is stopped", AIX, TAKEN, ALONE_HELD),
     ("CAA and PowerHA are stopped", AIX, {**TAKEN, "cluster.powerha": ST_INIT}, (HELD, ALL_HELD)),
-    ("CAA is stopped, its domain Offline", AIX, {**TAKEN, "cluster.peer_domains": OFFLINE}, (HELD, ALL_HELD)),
+    ("CAA is stopped, its domain Offline", AIX, {**TAKEN, "cluster.peer_domains": OFFLINE}, ALONE_HELD),
     ("CAA is stopped, PowerHA failed", AIX, {**TAKEN, "cluster.powerha": told("RP_FAILED")}, CAA_UP),
     ("CAA is stopped, PowerHA untold", AIX, {**TAKEN, "cluster.powerha": gap()}, CAA_UP),
-    ("CAA is stopped, Group Services run", AIX, {**TAKEN, "cthags": State.ACTIVE}, CAA_UP),
-    ("CAA is stopped, the domain Online", AIX, {**TAKEN, "cluster.peer_domains": ONLINE}, CAA_UP),
-    ("CAA's disk, lscluster untold", AIX, {**TAKEN, "cluster.caa": gap()}, CAA_UP),
+    ("CAA is stopped, Group Services run", AIX, {**TAKEN, "cthags": State.ACTIVE}, ALONE_UP),
+    ("CAA is stopped, the domain Online", AIX, {**TAKEN, "cluster.peer_domains": ONLINE}, ALONE_UP),
+    ("CAA's disk, lscluster untold", AIX, {**TAKEN, "cluster.caa": gap()}, ALONE_UP),
     ("CAA's disk, lscluster's answer is old", AIX, {**TAKEN, "cluster.caa": told("", NOON - HOUR)},
-     CAA_UP),
-    ("CAA's disk, lssrc untold", AIX, {**TAKEN, "subsystems": gap()}, CAA_UP),
-    ("clconfd runs", AIX, {"clconfd": State.ACTIVE}, CAA_UP),
+     ALONE_UP),
+    ("CAA's disk, lssrc untold", AIX, {**TAKEN, "subsystems": gap()}, ALONE_UP),
+    ("clconfd runs", AIX, {"clconfd": State.ACTIVE}, ALONE_UP),
     ("PowerHA ST_INIT, no CAA", AIX, {"cluster.powerha": ST_INIT}, POWERHA_HELD),
     ("PowerHA NOT_CONFIGURED, defined, no CAA", AIX,
      {"cluster.powerha": told("NOT_CONFIGURED"), "cluster.powerha_odm": told("ha")}, POWERHA_HELD),
     ("PowerHA defined, no CAA", AIX, {"cluster.powerha_odm": told("ha")}, POWERHA_HELD),
-    ("PowerHA defined, lssrc untold", AIX, {"cluster.powerha_odm": told("ha"), "subsystems": gap()}, CAA_UP),
+    ("PowerHA defined, lssrc untold", AIX, {"cluster.powerha_odm": told("ha"), "subsystems": gap()}, called("ha", CAA_UP)),
     ("PowerHA ST_INIT, lscluster untold", AIX, {"cluster.powerha": ST_INIT, "cluster.caa": gap()},
      CAA_UP),
     ("PowerHA ST_INIT, no CAA, Group Services run", AIX, {"cluster.powerha": ST_INIT, "grpsvcs": State.ACTIVE}, PEERS_UP),
     ("PowerHA ST_INIT, no CAA, a domain Offline", AIX, {"cluster.powerha": ST_INIT, "cluster.peer_domains": OFFLINE},
-     (POWERHA_HELD[0], OFFLINE_HELD[1])),
+     (POWERHA_HELD[0], called("pd0", OFFLINE_HELD)[1])),
     ("PowerHA runs, no CAA", AIX, {"cluster.powerha": told("ST_STABLE")}, CAA_UP),
-    ("a domain Online", AIX, {"cluster.peer_domains": ONLINE, "cthags": State.ACTIVE}, PEERS_UP),
+    ("a domain Online", AIX, {"cluster.peer_domains": ONLINE, "cthags": State.ACTIVE}, called("pd0", PEERS_UP)),
     ("a domain Online beside NOT_CONFIGURED", AIX,
-     {"cluster.peer_domains": ONLINE, "cthags": State.ACTIVE, "cluster.powerha": told("NOT_CONFIGURED")}, PEERS_UP),
-    ("a domain Online, lscluster untold", AIX, {"cluster.peer_domains": ONLINE, "cluster.caa": gap()}, (PEERS_UP[0], CAA_FIRST)),
-    ("a domain Online, lspv untold", AIX, {"cluster.peer_domains": ONLINE, "cluster.caavg": gap()}, (PEERS_UP[0], CAA_FIRST)),
-    ("a domain Offline", AIX, {"cluster.peer_domains": OFFLINE}, OFFLINE_HELD),
-    ("a domain Online", LINUX, {"cluster.peer_domains": ONLINE, "cthags": State.ACTIVE}, PEERS_UP),
-    ("a domain Offline", LINUX, {"cluster.peer_domains": OFFLINE}, OFFLINE_HELD),
-    ("one domain Offline, one Online", LINUX, {"cluster.peer_domains": told(domains("Offline", "Online"))}, PEERS_UP),
+     {"cluster.peer_domains": ONLINE, "cthags": State.ACTIVE, "cluster.powerha": told("NOT_CONFIGURED")},
+     called("pd0", PEERS_UP)),
+    ("a domain Online, lscluster untold", AIX, {"cluster.peer_domains": ONLINE, "cluster.caa": gap()},
+     (called("pd0", PEERS_UP)[0], CAA_FIRST)),
+    ("a domain Online, lspv untold", AIX, {"cluster.peer_domains": ONLINE, "cluster.caavg": gap()},
+     (called("pd0", PEERS_UP)[0], CAA_FIRST)),
+    ("a domain Offline", AIX, {"cluster.peer_domains": OFFLINE}, called("pd0", OFFLINE_HELD)),
+    ("a domain Online", LINUX, {"cluster.peer_domains": ONLINE, "cthags": State.ACTIVE}, called("pd0", PEERS_UP)),
+    ("a domain Offline", LINUX, {"cluster.peer_domains": OFFLINE}, called("pd0", OFFLINE_HELD)),
+    ("one domain Offline, one Online", LINUX, {"cluster.peer_domains": told(domains("Offline", "Online"))},
+     called("pd1", PEERS_UP)),
     ("in a cluster by name", LINUX, {"cluster.ct_cluster": told("lnx_cl")}, (PEERS_UP[0] + ALLOWING, PEERS_UP[1])),
-    ("the pool runs", VIOS, {**UP, "cluster.ssp": told("ssp_cl")}, POOL_UP),
+    ("the pool runs", VIOS, {**UP, "cluster.ssp": told("ssp_cl")}, called("ssp_cl", POOL_UP)),
     ("the pool runs, ioscli untold", VIOS, {**UP, "cluster.ssp": gap()}, POOL_UP),
     ("CAA came up after ioscli said none", VIOS, UP, POOL_UP),
-    ("the pool is stopped", VIOS, {**TAKEN, "cluster.ssp": told("ssp_cl")}, POOL_HELD),
+    ("the pool is stopped", VIOS, {**TAKEN, "cluster.ssp": told("ssp_cl")}, called("ssp_cl", POOL_HELD)),
+    ("the pool with an odd name is stopped", VIOS, {**TAKEN, "cluster.ssp": told("ssp; rm")}, POOL_HELD),
     ("the pool is stopped, ioscli untold", VIOS, {**TAKEN, "cluster.ssp": gap()}, POOL_UNSURE),
-    ("the pool is stopped, its disk untold", VIOS, {"cluster.ssp": told("ssp_cl"), "cluster.caavg": gap()}, POOL_UNSURE),
+    ("the pool is stopped, its disk untold", VIOS, {"cluster.ssp": told("ssp_cl"), "cluster.caavg": gap()},
+     called("ssp_cl", POOL_UNSURE)),
     ("the pool, lscluster untold", VIOS, {**TAKEN, "cluster.ssp": told("ssp_cl"), "cluster.caa": gap()},
-     POOL_UP),
+     called("ssp_cl", POOL_UP)),
     ("a domain Online, ioscli untold", VIOS, {"cluster.peer_domains": ONLINE, "cluster.ssp": gap()}, POOL_UP),
     ("a domain Online, lscluster untold", VIOS, {"cluster.peer_domains": ONLINE, "cluster.caa": gap()}, POOL_UP),
     ("PowerHA, which no VIOS has", VIOS, {"cluster.powerha": told("ST_STABLE")}, POOL_UP),
     ("clconfd runs", VIOS, {"clconfd": State.ACTIVE}, POOL_UP),
-    ("a domain Online, no pool and no CAA", VIOS, {"cluster.peer_domains": ONLINE, "cthags": State.ACTIVE}, PEERS_UP),
+    ("a domain Online, no pool and no CAA", VIOS, {"cluster.peer_domains": ONLINE, "cthags": State.ACTIVE},
+     called("pd0", PEERS_UP)),
 )
 
 

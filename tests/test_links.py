@@ -105,9 +105,41 @@ def test_a_link_that_changed_more_often_than_the_policy_allows_flaps() -> None:
     one = only(plain(link=Link.DOWN), link_changes={HMC1: 7})
 
     assert (one.fault, one.side) == (Fault.LINK_FLAPPING, Side.IDENTITY)
-    assert one.evidence == f"{HMC1} went up or down more than 6 times in 1h: often two nodes with one node id"
+    assert one.evidence == (f"{HMC1} went up or down more than 6 times in 1h: often two nodes with one node id, or a network that"
+                            " comes and goes")
     assert faults(plain(link=Link.DOWN), link_changes={HMC1: 6}) == (Fault.LINK_DOWN,)
     assert faults(plain(link=Link.DOWN), policy("faults: {flapping: 2/30m}"), link_changes={HMC1: 3}) == (Fault.LINK_FLAPPING,)
+
+
+def test_the_changes_of_one_hmc_among_several_are_its_own_or_the_networks_to_it() -> None:
+    one = only(with_hmcs(plain(), hmc(Link.UP), hmc(Link.UP, HMC2)), link_changes={HMC2: 7})
+
+    assert (one.fault, one.side, one.grave) == (Fault.LINK_FLAPPING, Side.HMC, False)
+    assert one.evidence == f"{HMC2} went up or down more than 6 times in 1h, and {HMC1} did not"
+    assert "see that HMC and the network to it" in one.advice and "node id" not in one.advice
+
+
+def test_an_hmc_that_nothing_shows_any_more_is_not_the_steady_one() -> None:
+    one = only(with_hmcs(plain(), hmc(Link.UNKNOWN), hmc(Link.DOWN, HMC2)), link_changes={HMC2: 7})
+
+    assert (one.side, one.grave) == (Side.IDENTITY, True)
+
+
+def test_recfgct_is_named_for_a_link_that_flaps_only_with_z_and_in_a_cluster_with_its_procedure() -> None:
+    letter = plain(link=Link.FLAPPING)
+    counted = only(plain(link=Link.DOWN), link_changes={HMC1: 7})
+
+    assert only(letter).advice.endswith("at a quiet hour run recfgct and rmcctrl -p by hand")
+    assert "clmgr offline cluster ha_cl STOP_CAA=yes" in only(with_fact(
+        with_fact(letter, "cluster.powerha_odm", told("ha_cl")), "cluster.caa", told("State of node:  UP"))).advice
+    assert "recfgct" not in counted.advice and "another partition with this node id" in counted.advice
+
+
+def test_what_is_wrong_beside_a_working_hmc_is_worth_a_warning_only() -> None:
+    beside = [with_hmcs(plain(), hmc(Link.UP), hmc(link, HMC2)) for link in (Link.FLAPPING, Link.SUSPENDED, Link.DOWN)]
+
+    assert not any(only(seen).grave for seen in beside)
+    assert all(only(plain(link=link)).grave for link in (Link.FLAPPING, Link.SUSPENDED, Link.DOWN))
 
 
 def test_a_link_that_flaps_is_told_while_it_is_up() -> None:

@@ -4,6 +4,7 @@ What the rows say when rmcd does not run is inferred, never seen on a real parti
 """
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum
@@ -31,6 +32,8 @@ BY_HAND = {
     Remedy.RECYCLE: "recycle RMC by hand (rmcctrl -z, -A, -p)",
     Remedy.RECFGCT: "run recfgct and rmcctrl -p by hand",
 }
+AT_A_QUIET_HOUR = {Remedy.RECYCLE: "at a quiet hour recycle RMC by hand (as root: rmcctrl -z, -A, -p)",
+                   Remedy.RECFGCT: "at a quiet hour run recfgct and rmcctrl -p by hand"}
 # clmgr's STOP_CAA and START_CAA are documented of a cluster; that a node takes them as well is [my inference].
 CAA = {
     Remedy.RECYCLE: Procedure("at a change window: clmgr offline node NODE WHEN=now MANAGE=move STOP_CAA=yes, which moves this "
@@ -38,12 +41,25 @@ CAA = {
     Remedy.RECFGCT: Procedure("at a change window, for this stops the applications on all nodes: clmgr offline cluster NAME "
                               "STOP_CAA=yes", "clmgr online cluster NAME START_CAA=yes"),
 }
+# clmgr is PowerHA's. clctrl takes nodes out of CAA's cluster [documented]; that RMC may be treated then is [my inference].
+CAA_ALONE = {
+    Remedy.RECYCLE: Procedure("at a change window, what uses CAA here stopped first (without PowerHA there is no clmgr): "
+                              "clctrl -stop -n NAME -m NODE", "clctrl -start -n NAME -m NODE"),
+    Remedy.RECFGCT: Procedure("at a change window, what uses CAA stopped first on all nodes (without PowerHA there is no clmgr): "
+                              "clctrl -stop -n NAME -a", "clctrl -start -n NAME -a"),
+}
 CAA_DOWN = {
     Remedy.RECYCLE: Procedure("CAA is configured here and does not run: make sure that it is down on purpose",
                               CAA[Remedy.RECYCLE].after),
     Remedy.RECFGCT: Procedure("CAA is configured here and does not run: make sure that it is down on purpose on all nodes "
                               "(clmgr offline cluster NAME STOP_CAA=yes)", CAA[Remedy.RECFGCT].after),
 }
+CAA_ALONE_DOWN = {
+    Remedy.RECYCLE: Procedure(CAA_DOWN[Remedy.RECYCLE].before, CAA_ALONE[Remedy.RECYCLE].after),
+    Remedy.RECFGCT: Procedure("CAA is configured here and does not run: make sure that it is down on purpose on all nodes "
+                              "(clctrl -stop -n NAME -a)", CAA_ALONE[Remedy.RECFGCT].after),
+}
+CLMGR = (*CAA.values(), *CAA_DOWN.values())
 POWERHA_DOWN = Procedure("PowerHA is stopped here and CAA does not run, so nothing needs to be stopped",
                          "start PowerHA where it is wanted")
 POOL = Procedure("one VIOS at a time, its clients' paths through the other VIOS sound (lspath there): clstartstop -stop -n NAME "
@@ -57,9 +73,13 @@ OFFLINE = Procedure("an Offline domain holds only recfgct, not recycle: recfgct 
                     "rmrpdomain -f NAME on each of its nodes", "make the domain anew (preprpnode, mkrpdomain)")
 # rmrpdomain and rmrpnode reach through to the CAA cluster that a domain stands for.
 UNTOLD = "make lscluster and lspv answer first: where CAA is configured, removing the peer domain removes CAA's cluster"
+PLACEHOLDER = "NAME"                    # of the cluster, where nothing told it; its node's is NODE, which no look holds
+A_NAME = "[A-Za-z0-9_.-]{1,64}"
 ALLOW = "or remedies.recycle.in_cluster: allow (the cluster is at rest here)"
 ANSWER = "make the command answer"
 PROVE = "make the command answer, or take the node out of its cluster"
+NOT_HERE = {remedy: f"no {remedy.value} here before rmcagent plan calls the cluster absent: that could not be told"
+            for remedy in BY_HAND}
 
 
 class Vote(Enum):
@@ -107,7 +127,30 @@ def _unblock(remedy: Remedy, seen: Snapshot, settings: Settings, now: datetime, 
     how = _procedure(remedy, seen, settings, now)
     if how is None:
         return UNTOLD
-    return f"{how.before}; {'the agent then recycles RMC itself' if itself else BY_HAND[remedy]}; then {how.after}"
+    steps = f"{how.before}; {'the agent then recycles RMC itself' if itself else BY_HAND[remedy]}; then {how.after}"
+    name = _name_for(how, seen)
+    return steps.replace(PLACEHOLDER, name) if re.fullmatch(A_NAME, name) else steps
+
+
+def _name_for(how: Procedure, seen: Snapshot) -> str:
+    """What the kind of cluster that the procedure is for calls itself; "" where that was not told."""
+    facts = seen.cluster
+    if how in (POOL, POOL_DOWN):
+        return facts.ssp.value or ""
+    if how in (PEERS, MEMBER, OFFLINE):
+        domains = facts.peer_domains.value or ()
+        online = [domain.name for domain in domains if domain.state.lower() != "offline"]
+        return (online or [domain.name for domain in domains] or [""])[0]
+    return facts.powerha_odm.value or "" if how in CLMGR else ""
+
+
+def by_hand(remedy: Remedy, seen: Snapshot, history: History, settings: Settings) -> str:
+    """How a human does it here: at a quiet hour, or by the whole procedure of the cluster there is; or why not yet."""
+    spoken = _objections(remedy, seen, history, settings, seen.taken_at)
+    if not spoken and verdict(seen, history, settings, seen.taken_at).state == "absent":
+        return AT_A_QUIET_HOUR[remedy]
+    objecting = [refusal.unblock for refusal in spoken if refusal.unblock not in (PROVE, UNTOLD)]
+    return objecting[0] if objecting else NOT_HERE[remedy]
 
 
 def _procedure(remedy: Remedy, seen: Snapshot, settings: Settings, now: datetime) -> Optional[Procedure]:
@@ -126,10 +169,11 @@ def _procedure(remedy: Remedy, seen: Snapshot, settings: Settings, now: datetime
     peers = no_caa and (domains or _services(seen))
     if seen.platform is Platform.VIOS and (facts.ssp.value or caa_shows or powerha_here or not (no_caa and none(facts.ssp))):
         return POOL_DOWN if down else POOL
+    alone = none(facts.powerha_odm) and (none(facts.powerha) or facts.powerha.value == "NOT_CONFIGURED")
     if down and facts.caavg.value:
-        return CAA_DOWN[remedy]
+        return CAA_ALONE_DOWN[remedy] if alone else CAA_DOWN[remedy]
     if caa_shows or facts.powerha.value not in (None, "", *AT_REST) or (powerha_here and not (down or peers)):
-        return CAA[remedy]
+        return CAA_ALONE[remedy] if alone else CAA[remedy]
     if down and powerha_here and not (recfgct and domains):
         return POWERHA_DOWN
     if not recfgct:

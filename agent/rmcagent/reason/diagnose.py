@@ -5,7 +5,8 @@ from datetime import timedelta
 from typing import Iterator, List, Optional, Sequence, Tuple
 
 from rmcagent.config import Settings, spell
-from rmcagent.model import Fault, Finding, History, How, Link, LogGrowth, Platform, Side, Snapshot, State
+from rmcagent.model import Fault, Finding, History, How, Link, LogGrowth, Platform, Remedy, Side, Snapshot, State
+from rmcagent.reason import cluster
 from rmcagent.reason.ladder import GRAVITY, IDENTITY_FAULTS
 from rmcagent.reason.links import connected, link_faults, management_expected, shows_no_hmc
 from rmcagent.reason.nodes import accepted, node_faults
@@ -47,7 +48,7 @@ def _stages(seen: Snapshot, history: History, settings: Settings) -> List[Findin
     managers = [*_managers(seen)] or [*_remote(seen, history, settings)]
     if managers:
         return managers
-    nodes = list(node_faults(seen, history))
+    nodes = list(node_faults(seen, history, settings))
     explained = not connected(seen) and any(not accepted(one, seen, history) for one in nodes)
     return [*nodes, *_lparmgr(seen), *([] if explained else link_faults(seen, history, settings))]
 
@@ -86,7 +87,11 @@ def looks_hung(seen: Snapshot) -> bool:
 
 def storms(growth: LogGrowth, settings: Settings) -> bool:
     """The log grows faster than the policy allows, or fast enough to fill /var within a day."""
-    return growth.noisy_bytes > settings.log.storm.bytes or (growth.var_full_in is not None and growth.var_full_in < SOON)
+    return growth.noisy_bytes > settings.log.storm.bytes or _fills_soon(growth)
+
+
+def _fills_soon(growth: LogGrowth) -> bool:
+    return growth.var_full_in is not None and growth.var_full_in < SOON
 
 
 def blames_hmc(growth: Optional[LogGrowth], settings: Settings) -> bool:
@@ -117,7 +122,7 @@ def _rmc(seen: Snapshot, history: History, settings: Settings) -> Iterator[Findi
             Fault.RMC_HUNG, Side.HERE,
             f"rmcdomainstatus and lsrsrc timed out in {history.hung_looks} looks in a row"
             " while ctrmc is active and lssrc answers",
-            (seen.subsystems.source, seen.status.source, seen.mcp.source),
+            (seen.subsystems.source, seen.status.source, seen.mcp.source), advice=_why_it_hangs(seen, history, settings),
         )
 
 
@@ -125,16 +130,32 @@ def _down(seen: Snapshot, history: History, state: State) -> Finding:
     what = "ctrmc is inoperative" if state is State.INOPERATIVE else "lssrc calls ctrmc active, but its process is gone"
     stop = seen.stop.value
     sources = tuple(source for source in (seen.subsystems.source, seen.stop.source) if source)
+    advice = f"as root: rmcctrl -A, then rmcctrl -p; then {_why_ended('ctrmc', seen)}"
     if history.stopped_by:
         evidence = f"{what}: attempt {history.stopped_by} of this agent stopped it, and it was not seen active since"
-        return Finding(Fault.RMC_DOWN, Side.HERE, evidence, sources, caused_by_crash=True)
+        return Finding(Fault.RMC_DOWN, Side.HERE, evidence, sources, advice=advice, caused_by_crash=True)
     if stop is not None and stop.crashed is False:
         return Finding(
             Fault.RMC_STOPPED, Side.OPERATOR, f"{what}: stopped on purpose ({stop.evidence})", sources,
             advice="if that is no longer wanted, start it: rmcctrl -A, then rmcctrl -p",
         )
     cause = stop.evidence if stop is not None else "its cause could not be told"
-    return Finding(Fault.RMC_DOWN, Side.HERE, f"{what}: {cause}", sources, caused_by_crash=stop.crashed if stop else None)
+    crashed = stop.crashed if stop else None
+    return Finding(Fault.RMC_DOWN, Side.HERE, f"{what}: {cause}", sources, advice=advice, caused_by_crash=crashed)
+
+
+def _why_ended(name: str, seen: Snapshot) -> str:
+    if seen.platform is Platform.LINUX:
+        return f"journalctl -b shows why {name} ended"
+    return f"errpt -a shows why {name} ended"
+
+
+def _why_it_hangs(seen: Snapshot, history: History, settings: Settings) -> str:
+    """Only looking, where a cluster stands in the way: its procedure comes from the guard that says so."""
+    look = "see what rmcd waits for: its CPU time (ps), name resolution, space in /var"
+    if cluster.refusals(Remedy.RECYCLE, seen, history, settings, seen.taken_at):
+        return look
+    return f"{look}; then {cluster.AT_A_QUIET_HOUR[Remedy.RECYCLE]}"
 
 
 def _managers(seen: Snapshot) -> Iterator[Finding]:
@@ -142,7 +163,7 @@ def _managers(seen: Snapshot) -> Iterator[Finding]:
         if name != "ctrmc" and seen.state_of(name) is State.INOPERATIVE:
             yield Finding(
                 Fault.MANAGER_DOWN, Side.HERE, f"{name} is inoperative while ctrmc is active", (seen.subsystems.source,),
-                subject=name,
+                subject=name, advice=f"as root: startsrc -s {name}; then {_why_ended(name, seen)}",
             )
 
 
@@ -185,11 +206,13 @@ def _log(seen: Snapshot, settings: Settings) -> Iterator[Finding]:
             Fault.HMC_SIDE, Side.HMC, evidence, (seen.logs.source,),
             advice="the HMC itself answers with errors: check its RMC (diagrmc), free space in its /tmp,"
                    " and restart the HMC if need be",
+            grave=not connected(seen),
         )
     else:
         yield Finding(
             Fault.LOG_STORM, Side.NETWORK if growth.side == "network" else Side.EVIDENCE, evidence, (seen.logs.source,),
             advice="read the log's messages; RMC is not restarted for noise while an HMC is connected, or none can be reached",
+            grave=not connected(seen) or _fills_soon(growth),
         )
 
 

@@ -1,14 +1,18 @@
 """What is wrong with the links to the HMCs, and whose it is: one sentence of evidence each. RMC itself runs."""
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from rmcagent.config import Settings, spell
-from rmcagent.model import DomainStatus, Fact, Fault, Finding, History, Hmc, How, Link, Side, Snapshot, State
+from rmcagent.model import DomainStatus, Fact, Fault, Finding, History, Hmc, How, Link, Remedy, Side, Snapshot, State
+from rmcagent.reason import cluster
 
 MOST_NAMED = 4
 # What only the other side can tell [documented: the HMC's diagrmc and lspartition].
 AT_THE_HMC = "on the HMC, see what lspartition -dlpar and diagrmc say of this partition"
+ONE_ID = "often two nodes with one node id"
+ANOTHER = "on the HMC, look for another partition with this node id (lsnodeid there)"
 
 
 def link_faults(seen: Snapshot, history: History, settings: Settings) -> Iterator[Finding]:
@@ -30,21 +34,33 @@ def link_faults(seen: Snapshot, history: History, settings: Settings) -> Iterato
                 or history.link_changes.get(hmc.address, 0) > settings.faults.flapping.times]
     lost = [hmc for hmc in seen.hmcs if hmc.link not in (Link.UP, Link.UNKNOWN)]
     if flapping:
-        yield _flaps(flapping, seen, settings)
+        yield _flaps(flapping, seen, history, settings)
     elif lost and not connected(seen):
         yield _all_lost(lost, seen.status)
     if connected(seen):
         yield from _some_lost([hmc for hmc in lost if hmc not in (*flapping, *_retired(seen, history, settings))], seen)
 
 
-def _flaps(flapping: Sequence[Hmc], seen: Snapshot, settings: Settings) -> Finding:
+def _flaps(flapping: Sequence[Hmc], seen: Snapshot, history: History, settings: Settings) -> Finding:
+    """Two nodes with one node id disturb every HMC; the changes of one among several are its own, or the network's to it."""
     letter = [hmc for hmc in flapping if hmc.link is Link.FLAPPING]
-    how = ("changes state too rapidly (Z)" if letter
-           else f"went up or down more than {settings.faults.flapping.times} times in {spell(settings.faults.flapping.span)}")
+    steady = [hmc for hmc in seen.hmcs if hmc not in flapping and hmc.link is not Link.UNKNOWN]
+    if letter:
+        return Finding(
+            Fault.LINK_FLAPPING, Side.IDENTITY, f"{_names(letter)} changes state too rapidly (Z): {ONE_ID}",
+            (seen.status.source,),
+            advice=f"{ANOTHER}; where this one is the copy: {cluster.by_hand(Remedy.RECFGCT, seen, history, settings)}",
+            grave=not connected(seen),
+        )
+    often = f"went up or down more than {settings.faults.flapping.times} times in {spell(settings.faults.flapping.span)}"
+    if steady:
+        return Finding(
+            Fault.LINK_FLAPPING, Side.HMC, f"{_names(flapping)} {often}, and {_names(steady)} did not", (seen.status.source,),
+            advice="see that HMC and the network to it: does it restart, does a line come and go?", grave=not connected(seen),
+        )
     return Finding(
-        Fault.LINK_FLAPPING, Side.IDENTITY, f"{_names(letter or flapping)} {how}: often two nodes with one node id",
-        (seen.status.source,),
-        advice="on the HMC, look for another partition with this node id (lsnodeid); a clone needs recfgct, run by hand",
+        Fault.LINK_FLAPPING, Side.IDENTITY, f"{_names(flapping)} {often}: {ONE_ID}, or a network that comes and goes",
+        (seen.status.source,), advice=f"see the network to it; {ANOTHER}", grave=not connected(seen),
     )
 
 
@@ -52,7 +68,7 @@ def _some_lost(lost: Sequence[Hmc], seen: Snapshot) -> Iterator[Finding]:
     """Another HMC is connected, and nothing done here may cut that one off."""
     blocked = [hmc for hmc in lost if hmc.link is Link.SUSPENDED]
     if blocked:
-        yield _blocked(blocked, seen.status)
+        yield replace(_blocked(blocked, seen.status), grave=False)
     others = [hmc for hmc in lost if hmc not in blocked]
     if others:
         names = ", ".join(f"{hmc.address} ({hmc.link.value})" for hmc in others)
@@ -72,7 +88,7 @@ def _stale(seen: Snapshot, history: History, settings: Settings) -> Iterator[Fin
             Fault.STALE_HMC, Side.CONFIG,
             f"{_names(silent)} was neither connected nor reachable for {spell(settings.faults.stale_hmc)}, while"
             f" {connected(seen)[0].address} is connected",
-            (seen.status.source, "reach"),
+            (seen.status.source, "reach"), grave=False,
             advice="if that HMC was retired, remove this partition's resource of it (lsrsrc IBM.MCP shows it); else repair it",
         )
     names: Dict[str, List[str]] = {}
@@ -84,6 +100,7 @@ def _stale(seen: Snapshot, history: History, settings: Settings) -> Iterator[Fin
         yield Finding(
             Fault.STALE_HMC, Side.CONFIG, f"IBM.MCP knows {', '.join(twins[:MOST_NAMED])}", (seen.mcp.source,), subject="IBM.MCP",
             advice="an HMC was replaced and its address kept: remove the resource of the old one (lsrsrc IBM.MCP shows both)",
+            grave=not connected(seen),
         )
 
 

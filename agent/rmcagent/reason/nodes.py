@@ -2,18 +2,21 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Dict, Iterator, List, Tuple
 
-from rmcagent.model import Fault, Finding, History, Link, Side, Snapshot
+from rmcagent.config import Settings
+from rmcagent.model import Fault, Finding, History, Link, Remedy, Side, Snapshot
+from rmcagent.reason import cluster
 
 NO_UUID = "00000000-0000-0000-0000-000000000000"
-BY_HAND = "at a quiet hour run recfgct and rmcctrl -p by hand"
 
 
-def node_faults(seen: Snapshot, history: History) -> Iterator[Finding]:
+def node_faults(seen: Snapshot, history: History, settings: Settings) -> Iterator[Finding]:
     """Identity faults; with an HMC connected they are reported only (decide asks for that)."""
-    yield from _clash(seen)
-    yield from _clone(seen, history)
+    up = any(hmc.link is Link.UP for hmc in seen.hmcs)
+    for finding in (*_clash(seen, history, settings), *_clone(seen, history, settings)):
+        yield replace(finding, grave=not up)
 
 
 def accepted(finding: Finding, seen: Snapshot, history: History) -> bool:
@@ -39,30 +42,32 @@ def _parts(identity: str) -> Dict[str, str]:
     return {**parts, "uuid": uuid} if re.fullmatch("[0-9a-f]{32}", uuid) else parts
 
 
-def _clash(seen: Snapshot) -> Iterator[Finding]:
+def _clash(seen: Snapshot, history: History, settings: Settings) -> Iterator[Finding]:
     standing = seen.standing
     told = [fact for fact in (standing.node_file, standing.node_copy, standing.node_command) if fact.value]
     if len({fact.value for fact in told}) > 1:
+        by_hand = cluster.by_hand(Remedy.RECFGCT, seen, history, settings)
         ids = ", ".join(f"{fact.source} {fact.value}" for fact in told)
         yield Finding(Fault.IDENTITY_CLASH, Side.IDENTITY, f"this node's ids disagree: {ids}",
                       tuple(fact.source for fact in told),
-                      advice=f"{BY_HAND}; recfgct -s keeps the id of {standing.node_file.source}")
+                      advice=f"{by_hand}; recfgct -s keeps the id of {standing.node_file.source}")
 
 
 def _flapping(seen: Snapshot) -> List[str]:
     return [hmc.address for hmc in seen.hmcs if hmc.link is Link.FLAPPING]
 
 
-def _clone(seen: Snapshot, history: History) -> Iterator[Finding]:
+def _clone(seen: Snapshot, history: History, settings: Settings) -> Iterator[Finding]:
     moved = moved_parts(history.identity_before, seen.vitals.identity)
     flapping = _flapping(seen)
     if not moved or not ("uuid" in moved or flapping):
         return              # LPM, remote restart and Live Update move a partition, too
     because = (f", and its link to {flapping[0]} flaps (Z), as when two nodes have one id" if flapping
                else ", and the partition's UUID is another")
-    advice = f"if the original still exists, {BY_HAND}"
+    by_hand = cluster.by_hand(Remedy.RECFGCT, seen, history, settings)
+    advice = f"if the original still exists, {by_hand}"
     if seen.standing.cluster0.value:
-        advice = f"first chdev -l cluster0 -a node_uuid={NO_UUID}, for recfgct leaves that as it is; then {BY_HAND}"
+        advice = f"first chdev -l cluster0 -a node_uuid={NO_UUID}, for recfgct leaves that as it is; then {by_hand}"
     yield Finding(
         Fault.CLONED_NODE, Side.IDENTITY,
         f"node id {seen.standing.node_file.value} was first seen on {history.identity_before} and is now on"
