@@ -516,6 +516,7 @@ def test_a_file_system_that_hangs_costs_a_moment_once_and_is_said_once(frozen: P
 
 def test_what_hangs_holds_neither_our_lock_nor_our_pipes(frozen: Path, tmp_path: Path) -> None:
     ours, theirs = os.pipe()
+    os.set_blocking(ours, False)
     writer = exposed([])
 
     writer.write(str(tmp_path / "rmcagent.prom"), full())
