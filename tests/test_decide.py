@@ -31,7 +31,8 @@ from rmcagent.model import (
     Space,
     State,
 )
-from rmcagent.reason.decide import alternatives, decide, verdict
+from rmcagent.reason import cluster
+from rmcagent.reason.decide import alternatives, decide, gaps_told, verdict
 from rmcagent.reason.guards import telling
 from rmcagent.reason.ladder import LADDER
 from seen import (
@@ -232,7 +233,7 @@ def test_a_refresh_is_not_repeated_in_place_of_a_stronger_remedy_that_is_refused
 
     assert short(first) == apply(REFRESH)
     assert short(then) == (Kind.REFUSE, RECYCLE)
-    assert "CAA is active" in then.because and "clmgr offline node" in then.unblock
+    assert "CAA is active" in then.because and "clctrl -stop" in then.unblock
 
 
 @pytest.mark.parametrize("subject, comes", [("IBM.DRM", Remedy.RECYCLE), ("sshd", None), ("cthags", None)])
@@ -264,7 +265,7 @@ def test_spent_budgets_escalate_and_say_when_there_is_more() -> None:
     decision = decided(partial, *(replace(one, fault=Fault.LINK_PARTIAL, outcome=Outcome.HEALED) for one in SPENT))
 
     assert (decision.kind, decision.until) == (Kind.ESCALATE, NOON + 11 * HOUR)
-    assert "tried or is spent" in decision.because and decision.unblock
+    assert decision.because == "nothing is left for link-partial: refresh was begun 12 times in 24 h" and decision.unblock
     assert [refusal.guard for refusal in decision.refused_by] == ["budget"]
 
 
@@ -278,6 +279,74 @@ def test_after_the_last_rung_a_human_is_needed() -> None:
     decision = decided(PENDING, *done, *SPENT)
 
     assert decision.kind is Kind.ESCALATE and decision.unblock
+
+
+ALL_OFF = policy("remedies: {start: {mode: off}, recycle: {mode: off}}")
+TWICE_STARTED = policy("remedies: {start: {budget: 2/24h}, recycle: {mode: off}}")
+TWICE_REHEARSED = policy("mode: shadow\nremedies: {start: {budget: 2/24h}, recycle: {mode: off}}")
+STARTED = (attempt(START, 3 * HOUR, fault=Fault.RMC_DOWN), attempt(START, 2 * HOUR, fault=Fault.RMC_DOWN))
+REHEARSED = tuple(replace(one, shadow=True) for one in STARTED)
+
+
+@pytest.mark.parametrize("settings, past, because", [
+    (ALL_OFF, {}, "all its remedies are switched off (start, recycle)"),
+    (TWICE_STARTED, {"attempts": STARTED},
+     "nothing is left for rmc-down: start was begun twice in 24 h; recycle is switched off"),
+    (TWICE_REHEARSED, {"attempts": REHEARSED},
+     "nothing is left for rmc-down: start would have been begun twice in 24 h; recycle is switched off"),
+    (ANYTHING, {"spent_at": NOON - HOUR},
+     "nothing is left for rmc-down: the ledger was lost, so every budget counts as spent"),
+])
+def test_what_ended_each_rung_is_said_and_never_that_one_was_tried_where_none_was(
+    settings: Settings, past: Any, because: str
+) -> None:
+    decision = decide(plain(rmc="down"), (DOWN,), replace(history(found=(DOWN,)), **past), settings, NOON)[0]
+
+    assert (decision.kind, decision.because) == (Kind.ESCALATE, because)
+
+
+def test_a_remedy_that_is_not_repeated_is_told_as_tried_and_in_shadow_only_where_it_was() -> None:
+    refreshed = attempt(REFRESH, 90 * MINUTE, fault=Fault.LINK_PENDING)
+    off = "remedies: {recycle: {mode: off}, recfgct: {mode: off}}"
+
+    def because(settings: str, shadow: bool) -> str:
+        done = tuple(replace(refreshed, shadow=shadow, begun_at=NOON - hours * HOUR) for hours in (2, 3, 4))
+        return decided(PENDING, *done, settings=policy(settings)).because
+
+    assert "refresh was tried 3 times; recycle is switched off" in because(off, shadow=False)
+    assert "refresh was tried 3 times, in shadow only; recycle" in because(f"mode: shadow\n{off}", shadow=True)
+
+
+def test_once_recycle_changed_nothing_and_the_rest_is_forbidden_for_good_a_human_is_needed() -> None:
+    at_rest = with_fact(plain(), "cluster.caavg", told("hdisk2"))
+    allowed = policy("remedies: {recycle: {in_cluster: allow}, recfgct: {treats: [link-pending]}}")
+    tried = (attempt(REFRESH, 4 * HOUR, fault=Fault.LINK_PENDING),)
+
+    before = decided(PENDING, *tried, seen=at_rest, settings=allowed)
+    after = [decided(PENDING, *tried, *(attempt(RECYCLE, hours * HOUR, fault=Fault.LINK_PENDING) for hours in done), seen=at_rest,
+                     settings=allowed) for done in ((0.4,), (2, 3))]
+
+    assert before.kind in (Kind.REFUSE, Kind.APPLY) and before.kind is not Kind.ESCALATE
+    assert [decision.kind for decision in after] == [Kind.ESCALATE, Kind.ESCALATE]
+    assert after[1].because.startswith("recycle was tried twice and changed nothing; recfgct is held: CAA is configured")
+    assert "clctrl" in after[1].unblock and "cluster" in [refusal.guard for refusal in after[1].refused_by]
+
+
+def test_in_a_cluster_what_is_harmless_comes_before_the_procedure() -> None:
+    in_a_cluster = with_fact(plain(), "cluster.caa", told("State of node:  UP"))
+    advised = finding(Fault.LINK_DOWN, advice="on the HMC, see what lspartition -dlpar says")
+
+    decision = decided(advised, attempt(REFRESH, 90 * MINUTE), seen=in_a_cluster)
+
+    assert decision.unblock.startswith(f"{advised.advice}; only if that does not help: at a change window")
+
+
+def test_advice_that_is_the_procedure_is_not_told_twice() -> None:
+    in_a_cluster = with_fact(plain(), "cluster.caa", told("State of node:  UP"))
+    procedure = cluster.refusals(RECFGCT, in_a_cluster, history(), ANYTHING, NOON)[0].unblock
+    clash = finding(Fault.IDENTITY_CLASH, advice=f"{procedure}; recfgct -s keeps the id")
+
+    assert decided(clash, seen=in_a_cluster).unblock == procedure
 
 
 @pytest.mark.parametrize(
@@ -553,6 +622,17 @@ def test_blind_is_rest_and_says_what_could_not_be_told() -> None:
     assert (decision.kind, decision.because) == (Kind.REST, "could not tell: lssrc-a: timed out after 20 s")
 
 
+@pytest.mark.parametrize("about, because, words", [
+    ("lssrc-a", "cannot read lssrc-a: it did not end in time", "lssrc -a did not end in time"),
+    ("rmcdomainstatus-s-ctrmc", "cannot read rmcdomainstatus-s-ctrmc: line 3 is odd", "rmcdomainstatus -s ctrmc: line 3 is odd"),
+    ("lssrc-ls-mcproxy", "cannot read lssrc-ls-mcproxy: it was cut", "lssrc -ls mcproxy was cut"),
+    ("lsrsrc-IBM.MCP", "cannot read lsrsrc-IBM.MCP: it did not end in time", "lsrsrc IBM.MCP did not end in time"),
+    ("hmc-a", "rmcdomainstatus does not show it", "hmc-a: rmcdomainstatus does not show it"),
+])
+def test_what_could_not_be_told_is_told_once_and_with_the_command_as_it_is_typed(about: str, because: str, words: str) -> None:
+    assert gaps_told(plain(gaps=(Gap(about, because),))) == words
+
+
 @pytest.mark.parametrize(
     "found", [finding(fault, "IBM.DRM" if fault is Fault.MANAGER_DOWN else "") for fault in Fault], ids=lambda found: found.key
 )
@@ -648,6 +728,16 @@ def test_a_pause_that_is_over_is_no_word() -> None:
 ])
 def test_to_wait_for_ones_own_deed_is_healing_and_a_shadow_heals_nothing(decision: Decision, expected: str) -> None:
     assert word(found=(LINK,), decisions=(decision,)) == expected
+
+
+@pytest.mark.parametrize("kind", [Kind.ESCALATE, Kind.REFUSE])
+def test_what_is_worth_a_warning_only_needs_no_human_at_night(kind: Kind) -> None:
+    mild = finding(Fault.LINK_PARTIAL, grave=False)
+
+    assert word(found=(mild,), decisions=(Decision(kind, "no remedy", mild),)) == "degraded"
+    assert word(found=(mild, LINK), decisions=(Decision(kind, "no remedy", mild), Decision(kind, "spent", LINK))) == "needs-human"
+    assert word(found=(mild, LINK), decisions=(Decision(kind, "no remedy", mild), *BEGUN)) == "healing"
+    assert word(found=(mild,), decisions=(Decision(kind, "rmcctrl -z hangs", mild, attempt=1),)) == "needs-human"
 
 
 def test_every_word_comes_with_a_sentence() -> None:

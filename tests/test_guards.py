@@ -526,7 +526,7 @@ def test_each_of_several_budgets_holds_and_speaks() -> None:
     next_day = spoken_by("budget", replace(remembering(*month, remedy=RECFGCT), now=NOON + DAY))
 
     assert [(refusal.because, refusal.until) for refusal in spoken] == [
-        ("recfgct was begun 1 times within 1d", NOON + 22 * HOUR), ("recfgct was begun 3 times within 30d", NOON + 10 * DAY)]
+        ("recfgct was begun once in 24 h", NOON + 22 * HOUR), ("recfgct was begun 3 times in 30 d", NOON + 10 * DAY)]
     assert [refusal.until for refusal in next_day] == [NOON + 10 * DAY]
 
 

@@ -1,12 +1,14 @@
 """The ladder: what treats what, gentlest first, as design section 4 has it."""
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from rmcagent.config import ConfigError
 from rmcagent.model import Fault, Remedy
 from rmcagent.partition.act import SPELLINGS
-from rmcagent.reason.ladder import DISRUPTIVE, GRAVITY, IDENTITY_FAULTS, LADDER, LINK_FAULTS, REPEATABLE, remedies_for
+from rmcagent.reason.ladder import DISRUPTIVE, GRAVITY, IDENTITY_FAULTS, LADDER, LINK_FAULTS, REPEATABLE, remedies_for, so_often
 from seen import ANYTHING, DEFAULTS, policy
 
 GENTLEST_FIRST = tuple(Remedy)
@@ -90,3 +92,11 @@ def accepted(fault: Fault) -> bool:
         return bool(policy(f"remedies: {{recfgct: {{treats: [{fault.value}]}}}}"))
     except ConfigError:
         return False
+
+
+@pytest.mark.parametrize("times, hours, words", [
+    (1, 24, "once in 24 h"), (2, 48, "twice in 48 h"), (3, 720, "3 times in 30 d"), (4, 50, "4 times in 50 h"),
+    (5, 0.5, "5 times in 30m"), (2, 0, "twice"),
+])
+def test_how_often_is_told_in_words(times: int, hours: float, words: str) -> None:
+    assert so_often(times, timedelta(hours=hours)) == words

@@ -1,9 +1,10 @@
 """(snapshot, findings, history, policy, now) -> Decisions: what to do about each finding, and why not something else."""
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import datetime
-from typing import List, Optional, Sequence, Tuple
+from typing import List, Mapping, Optional, Sequence, Tuple
 
 from rmcagent.config import Settings
 from rmcagent.model import (
@@ -23,13 +24,13 @@ from rmcagent.model import (
     State,
 )
 from rmcagent.reason.guards import Case, grace_of, refusals, splayed, telling
-from rmcagent.reason.ladder import IDENTITY_FAULTS, LINK_FAULTS, REPEATABLE, remedies_for
+from rmcagent.reason.ladder import IDENTITY_FAULTS, LINK_FAULTS, REPEATABLE, remedies_for, so_often
 from rmcagent.reason.nodes import accepted
 
 # Refusals that only say how often this may be done; they end a rung, not the partition's case.
 SPENT = ("budget", "off")
 DEEDS = (Kind.APPLY, Kind.JUDGE)
-BY_HAND = "find the cause by hand: rmcagent why shows what was tried"
+BY_HAND = "find the cause by hand: rmcagent why shows what was tried, and what holds the rest"
 LOST = (Link.DOWN, Link.PENDING, Link.SUSPENDED, Link.FLAPPING)
 STRONGER = (Remedy.RECYCLE, Remedy.RECFGCT)
 MOST_REFRESHES = 3          # of one kind of fault in an episode; what three did not mend a fourth will not
@@ -141,8 +142,9 @@ def verdict(seen: Optional[Snapshot], findings: Sequence[Finding], decisions: Se
     if history.pause is not None and now < history.pause.until:
         return "paused", history.pause.reason
     for decision in decisions:
-        if decision.kind in (Kind.ESCALATE, Kind.REFUSE):
-            late = decision.attempt is not None
+        late = decision.attempt is not None
+        # What is worth a warning only, beside a working HMC, say, wakes nobody, however little may be done about it.
+        if decision.kind in (Kind.ESCALATE, Kind.REFUSE) and (late or decision.finding is None or decision.finding.grave):
             return "needs-human", decision.finding.evidence if decision.finding and not late else decision.because
     for decision in decisions:
         if (decision.kind in (Kind.APPLY, Kind.JUDGE) or decision.attempt is not None) and not decision.shadow:
@@ -164,8 +166,27 @@ def _managed(seen: Snapshot) -> bool:
     return any(hmc.link is Link.UP for hmc in seen.hmcs)
 
 
+def gaps_told(seen: Snapshot) -> str:
+    """The first of what could not be told, as sentences: `lssrc -a did not end in time`."""
+    return "; ".join(_gap(gap.about, gap.because) for gap in seen.gaps[:3])
+
+
+def _gap(about: str, because: str) -> str:
+    unread = f"cannot read {about}: "
+    if not because.startswith(unread):
+        return f"{about}: {because}"
+    rest = because[len(unread):]
+    return f"{as_typed(about)} {rest[3:]}" if rest.startswith("it ") else f"{as_typed(about)}: {rest}"
+
+
+def as_typed(answer: str) -> str:
+    """An answer's id as its command is typed: of its words those of one or two letters are flags."""
+    command, *words = answer.split("-")
+    return " ".join((command, *(f"-{word}" if re.fullmatch("[a-z]{1,2}", word) else word for word in words)))
+
+
 def _gaps(seen: Snapshot) -> str:
-    return "; ".join(f"{gap.about}: {gap.because}" for gap in seen.gaps[:3]) or "could not observe"
+    return gaps_told(seen) or "could not observe"
 
 
 def _unjudged(history: History, shadow: bool, finding: Optional[Finding] = None) -> Optional[Attempt]:
@@ -220,9 +241,9 @@ def _decide_one(finding: Finding, seen: Snapshot, history: History, settings: Se
         if decision.kind is Kind.APPLY:
             return decision
         if decision.kind is Kind.WAIT:
-            return forbidden[0] if forbidden else decision
+            return _refused(finding, forbidden, tries) if forbidden else decision
         held.append(decision)
-    return _stuck(finding, held)
+    return _stuck(finding, held, tries, settings)
 
 
 def _rungs(finding: Finding, seen: Snapshot, history: History, settings: Settings) -> Tuple[Remedy, ...]:
@@ -287,7 +308,7 @@ def _consider(case: Case) -> Decision:
     if lasting:
         return Decision(
             Kind.REFUSE, f"{name} is held: {'; '.join(dict.fromkeys(refusal.because for refusal in lasting))}", case.finding,
-            case.remedy, spoken, lasting[0].unblock,
+            case.remedy, spoken, _first_harmless(case.finding, lasting[0]),
             until=max((refusal.until for refusal in lasting if refusal.until), default=None),
         )
     if case.now < since + grace:
@@ -306,17 +327,54 @@ def _consider(case: Case) -> Decision:
     return Decision(Kind.APPLY, f"{name} is due: {case.finding.evidence}", case.finding, case.remedy, shadow=case.shadow)
 
 
-def _stuck(finding: Finding, held: Sequence[Decision]) -> Decision:
+def _first_harmless(finding: Finding, refusal: Refusal) -> str:
+    """In a cluster the procedure stops other people's work: before it comes what a human can see, or start, without that."""
+    if refusal.guard != "cluster" or not finding.advice or refusal.unblock in finding.advice:
+        return refusal.unblock
+    return f"{finding.advice}; only if that does not help: {refusal.unblock}"
+
+
+def _stuck(finding: Finding, held: Sequence[Decision], tries: Mapping[Remedy, int], settings: Settings) -> Decision:
     """Every rung was tried, or is forbidden: say which guard forbids what, or that nothing is left."""
-    refused = [decision for decision in held if _forbidden(decision.refused_by)]
-    if refused:
-        return refused[0]
+    forbidden = [decision for decision in held if _forbidden(decision.refused_by)]
+    if forbidden:
+        return _refused(finding, forbidden, tries)
     until = min((decision.until for decision in held if decision.until), default=None)
     spoken: Tuple[Refusal, ...] = tuple(refusal for decision in held for refusal in decision.refused_by)
-    return Decision(
-        Kind.ESCALATE, f"every remedy for {finding.fault.value} was tried or is spent", finding, refused_by=spoken,
-        unblock=finding.advice or BY_HAND, until=until,
-    )
+    return Decision(Kind.ESCALATE, _nothing_left(finding, held, tries, settings), finding, refused_by=spoken,
+                    unblock=finding.advice or BY_HAND, until=until)
+
+
+def _refused(finding: Finding, forbidden: Sequence[Decision], tries: Mapping[Remedy, int]) -> Decision:
+    """What is forbidden is refused; once recycle was tried in vain it was the last that might have helped."""
+    refused = forbidden[0]
+    if refused.remedy is None or not tries.get(Remedy.RECYCLE):
+        return refused
+    because = f"recycle was tried {so_often(tries[Remedy.RECYCLE])} and changed nothing; {refused.because}"
+    return replace(refused, kind=Kind.ESCALATE, because=because, remedy=None)
+
+
+def _nothing_left(finding: Finding, held: Sequence[Decision], tries: Mapping[Remedy, int], settings: Settings) -> str:
+    """Of each rung what ended it: switched off, tried, rehearsed only, spent."""
+    ended = {decision.remedy: decision for decision in held}
+    if all(remedy in ended and _is_off(ended[remedy]) for remedy in tries):
+        return f"all its remedies are switched off ({', '.join(remedy.value for remedy in tries)})"
+    told: List[str] = []
+    for remedy, tried in tries.items():
+        shadow = ", in shadow only" if "shadow" in (settings.mode, settings.remedies[remedy.value].mode) else ""
+        decision = ended.get(remedy)
+        if decision is None or (tried and not decision.refused_by):
+            told.append(f"{remedy.value} was tried {so_often(tried)}{shadow}")
+        elif _is_off(decision):
+            told.append(f"{remedy.value} is switched off")
+        else:
+            spent = [refusal.because for refusal in decision.refused_by if refusal.guard in ("budget", "order")]
+            told += spent or [decision.because]
+    return f"nothing is left for {finding.fault.value}: {'; '.join(dict.fromkeys(told))}"
+
+
+def _is_off(decision: Decision) -> bool:
+    return any(refusal.guard == "off" for refusal in decision.refused_by)
 
 
 def _forbidden(spoken: Sequence[Refusal]) -> bool:

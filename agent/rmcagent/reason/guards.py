@@ -10,11 +10,11 @@ from datetime import datetime, timedelta, timezone
 from itertools import takewhile
 from typing import Callable, List, Optional, Tuple
 
-from rmcagent.config import Budget, RemedyPolicy, Settings, spell
+from rmcagent.config import Budget, RemedyPolicy, Settings
 from rmcagent.model import Attempt, Fault, Finding, History, Hmc, How, Link, Outcome, Refusal, Remedy, Snapshot, State
 from rmcagent.reason import cluster
 from rmcagent.reason.diagnose import blames_hmc
-from rmcagent.reason.ladder import DISRUPTIVE, IDENTITY_FAULTS, LINK_FAULTS, WAITING_FOR_HMC, remedies_for
+from rmcagent.reason.ladder import DISRUPTIVE, IDENTITY_FAULTS, LINK_FAULTS, WAITING_FOR_HMC, remedies_for, so_often
 
 # Commands whose running means: not now. Bare names, as ps shows them.
 OTHERS_AT_WORK = ("rmcctrl", "recfgct", "forcerpoffline", "startrpdomain", "stoprpdomain", "clmgr")
@@ -25,6 +25,7 @@ TOGETHER = timedelta(hours=2)          # links lost within this were lost togeth
 # No HMC can be up while these are wrong.
 WITHOUT_HMC = LINK_FAULTS | IDENTITY_FAULTS | {Fault.REMOTE_DISABLED, Fault.RMC_DOWN, Fault.RMC_STOPPED, Fault.RMC_HUNG}
 A_DAY = timedelta(days=1)
+LEDGER_LOST = "the ledger was lost, so every budget counts as spent"
 LONG_AGO = datetime.min.replace(tzinfo=timezone.utc)
 # Their transitions are RSCT's or the cluster's own; others (sendmail, nfsd) do not concern us.
 OURS = ("ctrmc", "IBM.", "cth", "cl", "mcproxy", "grpsvcs", "topsvcs")
@@ -348,14 +349,13 @@ def budget(case: Case) -> Tuple[Refusal, ...]:
     lost = case.history.spent_at
     longest = max(allowance.span for allowance in case.policy.budget)
     if lost is not None and case.now < lost + longest:
-        return _no("budget", "the ledger was lost, so every budget counts as spent", "see RMCA1009E in the log",
-                   until=lost + longest)
+        return _no("budget", LEDGER_LOST, "see RMCA1009E in the log", until=lost + longest)
     spent: List[Refusal] = []
     for allowance in case.policy.budget:
         left, until = budget_left(spending(case), allowance, case.now)
         if left == 0:
-            spent += _no("budget", f"{case.remedy.value} was begun {allowance.times} times within {spell(allowance.span)}",
-                         "wait", until=until)
+            begun = f"{case.remedy.value} {'would have been' if case.shadow else 'was'} begun"
+            spent += _no("budget", f"{begun} {so_often(allowance.times, allowance.span)}", "wait", until=until)
     return tuple(spent)
 
 

@@ -1,9 +1,10 @@
 """The remedies, gentlest first: what each treats, which may be repeated, and which disturb others."""
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import FrozenSet, Mapping, Tuple
 
-from rmcagent.config import Settings
+from rmcagent.config import Settings, spell
 from rmcagent.model import Fault, Remedy
 
 REFRESH, START, MANAGER = Remedy.REFRESH, Remedy.START, Remedy.MANAGER
@@ -48,3 +49,11 @@ def remedies_for(fault: Fault, settings: Settings) -> Tuple[Remedy, ...]:
     """The fault's rungs under this policy, gentlest first; those switched off stay in, to be counted as tried."""
     treats = settings.remedies["recfgct"].treats
     return tuple(remedy for remedy in LADDER[fault] if remedy is not RECFGCT or fault.value in treats)
+
+
+def so_often(times: int, span: timedelta = timedelta(0)) -> str:
+    """As a sentence ends: once, twice, 3 times in 24 h."""
+    often = {1: "once", 2: "twice"}.get(times, f"{times} times")
+    hours = span / timedelta(hours=1)
+    within = f"{hours / 24:.0f} d" if hours > 48 and hours % 24 == 0 else f"{hours:.0f} h" if hours % 1 == 0 else spell(span)
+    return f"{often} in {within}" if span else often
