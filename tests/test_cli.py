@@ -1,8 +1,10 @@
 """The command: what it takes, what it says, its exit codes, and how little `status` loads."""
 from __future__ import annotations
 
+import io
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -610,6 +612,67 @@ def test_whatever_goes_wrong_is_one_sentence(
     assert main(["run", "--config", configured(tmp_path)]) == code
 
     assert capsys.readouterr().err == f"rmcagent: {said}\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP, signal.SIGTERM])
+def test_whoever_ends_a_command_withdraws_what_it_asked_for(
+    number: signal.Signals, daemon: Daemon, tmp_path: Path, capsys: Capture, monkeypatch: Patch,
+) -> None:
+    """As Ctrl-C does, and only once: a second signal must not keep it from withdrawing."""
+    withdrawn: List[str] = []
+    before = [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM)]
+
+    def ask(*words: Any) -> Dict[str, Any]:
+        try:
+            signal.raise_signal(number)
+        finally:
+            signal.raise_signal(signal.SIGHUP)
+            withdrawn.append("withdrawn")
+        return {"ok": True, "text": "done", "exit": 0}
+
+    monkeypatch.setattr(daemon, "ask", ask)
+    code = main(["heal", "refresh", "--config", configured(tmp_path)])
+
+    assert (code, withdrawn, capsys.readouterr()) == (128 + number, ["withdrawn"], ("", ""))
+    assert before == [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM)]
+
+
+def test_who_ignores_the_end_of_his_terminal_waits_on(daemon: Daemon, tmp_path: Path, monkeypatch: Patch) -> None:
+    def ask(*words: Any) -> Dict[str, Any]:
+        signal.raise_signal(signal.SIGHUP)
+        return {"ok": True, "text": "done", "exit": 0}
+
+    monkeypatch.setattr(daemon, "ask", ask)
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        code = main(["heal", "refresh", "--config", configured(tmp_path)])
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+    assert code == 0
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_what_a_terminal_cannot_spell_is_escaped_and_ends_no_command(
+    encoding: str, daemon: Daemon, tmp_path: Path, monkeypatch: Patch,
+) -> None:
+    strange = tmp_path / "\u4e2d\udce9.yaml"
+    Path(configured(tmp_path)).replace(strange)
+    daemon.answer = {"ok": True, "text": "begun: refresh: hmc-\u4e2d\u6587\xe9 \u202e", "exit": 0}
+    out, err = (io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors="strict") for _ in range(2))
+    monkeypatch.setattr(sys, "stdout", out)
+    monkeypatch.setattr(sys, "stderr", err)
+
+    codes = [main([*words, "--config", str(strange)]) for words in (["heal", "refresh"], ["config", "check"])]
+    print("\u4e2d", end="")
+    missing = main(["config", "check", "--config", "/\u4e2d\udce9"])
+    for stream in (out, err):
+        stream.flush()
+
+    told, first = out.buffer.getvalue().decode("ascii"), err.buffer.getvalue().decode("ascii")  # type: ignore[attr-defined]
+    assert (codes, missing) == ([0, 0], 6)
+    assert told.startswith("begun: refresh: hmc-\\u4e2d\\u6587\\xe9 \\u202e\nOK: ") and told.endswith("\\u4e2d")
+    assert "\\u4e2d\\udce9.yaml (1 file), policy" in told and "\\u4e2d\\udce9" in first
 
 
 def test_ctrl_c_is_quiet(daemon: Daemon, tmp_path: Path, capsys: Capture) -> None:

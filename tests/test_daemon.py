@@ -17,10 +17,11 @@ from typing import Any, Callable, ContextManager, Dict, Iterator, Mapping, Named
 import pytest
 
 from day import HOUR, MINUTE, Day
-from rmcagent import lives
+from rmcagent import lives, lock
 from rmcagent.cycle import Cycle
-from rmcagent.daemon import Locked, _holder, _lock
 from rmcagent.life import Life
+from rmcagent.lock import Locked
+from rmcagent.partition.host import SystemHost
 from rmcagent.sim.live.stage import Stage
 
 pytestmark = pytest.mark.real
@@ -532,6 +533,20 @@ def test_a_mistake_and_two_deaths_are_one_loop_and_it_is_told_once(tmp_path: Pat
     assert "pid 4711 ended without a clean stop" in day.field(day.events[0], "because")
 
 
+def test_what_is_ordinary_is_no_mistake_of_ours(tmp_path: Path) -> None:
+    day, complaints = Day(tmp_path), []
+    life = Life(day.cycle, complaints.append)
+
+    def refused() -> str:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OSError):
+        life.spared(refused, lambda: "", (OSError,))
+    answer = life.spared(refused, lambda: "instead")
+
+    assert answer == "instead" and len(complaints) == 1
+
+
 def broken(day: Day) -> Cycle:
     """That day's cycle, whose every turn is a mistake."""
 
@@ -549,12 +564,13 @@ def test_a_disk_too_full_for_our_pid_locks_all_the_same(tmp_path: Path, monkeypa
     (tmp_path / "lock").write_text("4711\n")
     with monkeypatch.context() as patch:
         patch.setattr(os, "write", no_room)
-        lock = _lock(str(tmp_path / "lock"))
+        held = lock.take(str(tmp_path / "lock"), SystemHost())
 
-    assert _holder(str(tmp_path)) is None  # rather than somebody else's pid, who would get our signals
+    # Rather than somebody else's pid, who would get our signals.
+    assert lock.holder(str(tmp_path / "lock"), SystemHost()) == 0
     with pytest.raises(Locked):
-        _lock(str(tmp_path / "lock"))
-    os.close(lock)
+        lock.take(str(tmp_path / "lock"), SystemHost())
+    os.close(held)
 
 
 def test_on_a_file_system_gone_read_only_the_lock_holds_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -568,8 +584,8 @@ def test_on_a_file_system_gone_read_only_the_lock_holds_all_the_same(tmp_path: P
     (tmp_path / "lock").write_text("4711\n")
     with monkeypatch.context() as patch:
         patch.setattr(os, "open", read_only)
-        lock = _lock(str(tmp_path / "lock"))
+        held = lock.take(str(tmp_path / "lock"), SystemHost())
 
     with pytest.raises(Locked):
-        _lock(str(tmp_path / "lock"))
-    os.close(lock)
+        lock.take(str(tmp_path / "lock"), SystemHost())
+    os.close(held)

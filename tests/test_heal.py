@@ -11,7 +11,7 @@ from typing import Any, Callable, Dict, List, Mapping, Tuple
 import pytest
 
 from day import HOUR, MINUTE, Day, minutes
-from rmcagent import config, daemon, heal, lives
+from rmcagent import config, daemon, heal, inbox, lives
 from rmcagent.daemon import Daemon
 from rmcagent.model import Decision, Fault, Finding, Gap, Kind, Link, Outcome, Platform, Remedy, Side, Snapshot
 from rmcagent.reason.decide import asked
@@ -177,7 +177,11 @@ def test_what_the_ladder_leaves_out_as_things_are_nobody_gets_by_asking(found: F
 
 
 def ask(day: Day, remedy: Any, **more: Any) -> Dict[str, Any]:
-    return heal.answer(day.cycle, {"do": "heal", "remedy": remedy, "by": "alice", **more})
+    return heal.answer(day.cycle, {"do": "heal", "remedy": remedy, "by": "alice", **more}, go_on)
+
+
+def go_on() -> None:
+    """Whoever asked still waits."""
 
 
 def day_of(folder: Path, fault: str = "", *arguments: Any, policy: str = AT_ONCE, platform: Platform = Platform.AIX,
@@ -274,9 +278,10 @@ def test_a_refusal_names_each_guard_with_what_would_unblock_it(tmp_path: Path) -
     told = ask(day, "recycle")
 
     lines = told["text"].split("\n")
-    assert told["exit"] == 11 and not told["ok"] and lines[0].startswith("recycle for link-down is held: every known HMC is down")
+    assert told["exit"] == 11 and not told["ok"] and lines[0] == "recycle for link-down is held"
     assert [line.split(":")[0].strip() for line in lines[1:]] == (
-        ["paused", "unblock"] + 4 * ["cluster"] + ["unblock", "hmc-back", "unblock"])
+        ["paused", "unblock"] + 4 * ["cluster"] + ["unblock", "hmc-back", "unblock", "what is seen"])
+    assert lines[-1].startswith("what is seen: every known HMC is down")
     assert lines[2].startswith("    unblock: rmcagent resume (it is over at 2026-01-01T")
     assert day.did() == []
 
@@ -535,6 +540,37 @@ def test_of_two_managers_the_one_that_may_be_started_is(tmp_path: Path) -> None:
 
 # -- what fails
 
+# -- whoever asked waits no more
+
+
+def test_what_was_withdrawn_while_the_look_was_made_is_not_begun(tmp_path: Path) -> None:
+    day = day_of(tmp_path, "stick_session")
+    looked = len(day.host.asked)
+    asked_after: List[int] = []
+
+    def gave_up() -> None:
+        asked_after.append(len(day.host.asked))
+        raise inbox.Withdrawn
+
+    with pytest.raises(inbox.Withdrawn):
+        heal.answer(day.cycle, {"do": "heal", "remedy": "refresh", "by": "alice"}, gave_up)
+
+    assert asked_after == [len(day.host.asked)] and looked < asked_after[0]
+    assert (day.did(), day.cycle.ledger.attempts, day.told("RMCA3001N")) == ([], {}, [])
+
+
+def test_nobody_need_wait_for_what_begins_nothing(tmp_path: Path) -> None:
+    day = day_of(tmp_path, "stick_session", policy="mode: observe\n")
+
+    def never() -> None:
+        raise AssertionError("it was not to be begun")
+
+    request = {"do": "heal", "remedy": "refresh", "by": "alice"}
+    told = heal.answer(day.cycle, request, never), heal.answer(day.cycle, {**request, "dry_run": True}, never)
+
+    assert [one["exit"] for one in told] == [11, 11]
+
+
 
 def test_without_a_durable_intent_nothing_is_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     day = day_of(tmp_path, "crash")
@@ -571,7 +607,7 @@ def test_a_crash_loop_of_this_moment_holds_it(tmp_path: Path) -> None:
     here = Daemon.__new__(Daemon)
     here.cycle, here.ledger = day.cycle, day.cycle.ledger
 
-    told = here._answer({"do": "heal", "remedy": "start", "by": "alice"})
+    told = here._answer({"do": "heal", "remedy": "start", "by": "alice"}, go_on)
 
     assert told["exit"] == 11 and "  crash-loop: " in told["text"] and day.did() == []
 
@@ -589,7 +625,7 @@ def test_what_is_no_request_is_a_mistake_in_usage_and_does_nothing(tmp_path: Pat
     day = day_of(tmp_path, "crash")
     looked = len(day.host.asked)
 
-    told = heal.answer(day.cycle, {"do": "heal", "by": "alice", **request_})
+    told = heal.answer(day.cycle, {"do": "heal", "by": "alice", **request_}, go_on)
 
     assert (told["ok"], told["exit"], len(day.host.asked)) == (False, 2, looked)
     assert told["text"].isprintable() and len(told["text"]) < 500
@@ -602,7 +638,7 @@ def test_what_is_no_request_is_a_mistake_in_usage_and_does_nothing(tmp_path: Pat
 def test_whoever_asks_is_named_as_far_as_he_can_be(tmp_path: Path, user: Any, said: str) -> None:
     day = day_of(tmp_path, "crash")
 
-    heal.answer(day.cycle, {"do": "heal", "remedy": "start", "by": user})
+    heal.answer(day.cycle, {"do": "heal", "remedy": "start", "by": user}, go_on)
 
     (event,) = day.told("RMCA3001N")
     assert (day.field(event, "by"), day.field(event, "user")) == ("operator", said)
@@ -615,7 +651,7 @@ def test_hostile_evidence_cannot_write_a_line_of_the_answer(tmp_path: Path) -> N
     told = ask(day, "start")
 
     lines = told["text"].split("\n")
-    assert len(lines) == 3 and all(line.isprintable() for line in lines) and "quiet\\x0a" in lines[1]
+    assert len(lines) == 4 and all(line.isprintable() for line in lines) and "quiet\\x0a" in lines[1]
 
 
 # -- the agent's invariants, with an operator who asks for everything

@@ -12,19 +12,27 @@ import stat
 import subprocess
 import sys
 import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, Mapping, Tuple
 
 import pytest
 
-from rmcagent import config, daemon, folders, inbox
+from rmcagent import config, daemon, folders, inbox, lives, lock
 from rmcagent.clock import SystemClock
 from rmcagent.daemon import Daemon
-from rmcagent.inbox import ANSWERED_A_TURN, MOST_LEFT_BEHIND, REQUEST_BYTES, Inbox
+from rmcagent.inbox import ANSWERED_A_TURN, MAY_BE_DONE, MOST_LEFT_BEHIND, NOT_DONE, REQUEST_BYTES, Claim, Inbox, Unfit, Withdrawn
+from rmcagent.ledger import Ledger
+from rmcagent.life import Life
+from rmcagent.partition.host import SystemHost
 
 AGENT = str(Path(daemon.__file__).parents[1])
 DONE: Dict[str, Any] = {"ok": True, "text": "done", "exit": 0}
 PATIENCE = 10.0
+BOOT = "boot-1"
 
 
 class Desk:
@@ -33,20 +41,26 @@ class Desk:
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "inbox"
         self.folder.mkdir()
-        self.inbox = Inbox(str(self.folder))
+        self.inbox = Inbox(str(self.folder), SystemClock())
         self.did: List[Mapping[str, Any]] = []
 
-    def carry_out(self, request: Mapping[str, Any]) -> Dict[str, Any]:
+    def carry_out(self, request: Mapping[str, Any], claim: Claim) -> Dict[str, Any]:
+        claim()
         self.did.append(request)
         return DONE
 
     def turn(self) -> None:
-        self.inbox.answer(self.carry_out)
+        self.inbox.answer(self.carry_out, BOOT)
 
-    def put(self, name: str, content: bytes = b'{"do": "resume"}') -> Path:
+    def put(self, name: str, content: bytes = b'{"do": "resume"}', boot: str = BOOT, seconds: float = PATIENCE) -> Path:
+        """What is asked, by somebody of that boot who waits for so long; what is no mapping as it is."""
+        sender = f'"boot": "{boot}", "until": {time.monotonic() + seconds}, '.encode("ascii")
         path = self.folder / f"{name}.request"
-        path.write_bytes(content)
+        path.write_bytes(content[:1] + sender + content[1:] if content[:2] == b'{"' else content)
         return path
+
+    def ask(self, knock: Callable[[], None], seconds: float = PATIENCE) -> Dict[str, Any]:
+        return inbox.ask(str(self.folder), {"do": "resume"}, BOOT, knock, SystemClock(), seconds)
 
     def told(self, name: str) -> Dict[str, Any]:
         answer: Dict[str, Any] = json.loads((self.folder / f"{name}.answer").read_bytes())
@@ -74,16 +88,16 @@ def test_a_request_is_carried_out_once_and_answered(desk: Desk) -> None:
 
 
 def test_who_asks_gets_the_answer_and_leaves_nothing_behind(desk: Desk) -> None:
-    answer = inbox.ask(str(desk.folder), {"do": "resume"}, desk.turn, SystemClock(), PATIENCE)
+    answer = desk.ask(desk.turn)
 
     assert (answer, desk.did, desk.names()) == (DONE, [{"do": "resume"}], [])
 
 
 def test_a_request_that_nobody_answers_is_withdrawn(desk: Desk) -> None:
-    answer = inbox.ask(str(desk.folder), {"do": "resume"}, lambda: None, SystemClock(), 0.05)
+    answer = desk.ask(lambda: None, 0.05)
     desk.turn()
 
-    assert (answer, desk.did, desk.names()) == (None, [], [])
+    assert (answer, desk.did, desk.names()) == (NOT_DONE, [], [])
 
 
 def test_a_stale_answer_is_never_taken_for_ours(desk: Desk) -> None:
@@ -95,7 +109,7 @@ def test_a_stale_answer_is_never_taken_for_ours(desk: Desk) -> None:
         seen.extend(name for name in desk.names() if name.endswith(".request"))
         desk.turn()
 
-    answers = [inbox.ask(str(desk.folder), {"do": "resume"}, turn, SystemClock(), PATIENCE) for _ in range(2)]
+    answers = [desk.ask(turn) for _ in range(2)]
 
     assert answers == [DONE, DONE]
     assert len(set(seen)) == 2 and all(name.startswith(f"{os.getpid()}-") for name in seen)
@@ -138,9 +152,9 @@ def test_what_is_no_whole_answer_of_the_daemons_is_none_yet(plant: Callable[[Pat
         (request,) = desk.folder.glob("*.request")
         plant(request.with_suffix(".answer"))
 
-    answer = inbox.ask(str(desk.folder), {"do": "resume"}, in_the_answers_place, SystemClock(), 0.05)
+    answer = desk.ask(in_the_answers_place, 0.05)
 
-    assert answer is None
+    assert answer["ok"] is False and "in time" in answer["text"]
 
 
 def test_an_answer_that_is_still_being_written_is_waited_for(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,7 +164,7 @@ def test_an_answer_that_is_still_being_written_is_waited_for(desk: Desk, monkeyp
         monkeypatch.setattr(clock, "sleep", lambda seconds: request.with_suffix(".answer").write_text(json.dumps(DONE)))
 
     clock = SystemClock()
-    answer = inbox.ask(str(desk.folder), {"do": "resume"}, begin, clock, PATIENCE)
+    answer = inbox.ask(str(desk.folder), {"do": "resume"}, BOOT, begin, clock, PATIENCE)
 
     assert answer == DONE
 
@@ -166,6 +180,124 @@ def test_what_an_earlier_daemon_left_is_neither_carried_out_nor_kept(desk: Desk,
     desk.turn()
 
     assert (desk.did, desk.names(), tmp_path.is_dir()) == ([], [], True)
+
+
+# ---- whoever asked waits no more
+
+@pytest.mark.parametrize("boot, seconds", [(BOOT, -0.001), (BOOT, 7200.0), ("boot-0", PATIENCE), ("", PATIENCE)],
+                         ids=["too late", "of no clock of ours", "another boot", "no boot"])
+def test_what_nobody_of_this_boot_waits_for_is_not_carried_out(boot: str, seconds: float, desk: Desk) -> None:
+    desk.put("1-a", boot=boot, seconds=seconds)
+
+    desk.turn()
+
+    assert desk.did == [] and not list(desk.folder.glob("*.taken"))
+
+
+@pytest.mark.parametrize("until", ["null", "true", '"9"', "NaN", "Infinity", "[]"])
+def test_a_request_that_says_no_end_is_refused(until: str, desk: Desk) -> None:
+    (desk.folder / "1-a.request").write_text(f'{{"do": "resume", "boot": "{BOOT}", "until": {until}}}')
+
+    desk.turn()
+
+    assert desk.did == [] and "not of this boot" in desk.told("1-a")["text"]
+
+
+def withdraw(desk: Desk, path: Path) -> None:
+    path.unlink()
+
+
+def let_its_time_pass(desk: Desk, path: Path) -> None:
+    now = time.monotonic()
+    desk.inbox.clock.monotonic = lambda: now + 2 * PATIENCE  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize("happens, left", [(withdraw, []), (let_its_time_pass, ["1-a.answer"])])
+def test_what_is_withdrawn_while_it_is_considered_is_not_begun(
+        happens: Callable[[Desk, Path], None], left: List[str], desk: Desk) -> None:
+    desk.put("1-a")
+
+    def carry_out(request: Mapping[str, Any], claim: Claim) -> Dict[str, Any]:
+        happens(desk, desk.folder / "1-a.taken")
+        return desk.carry_out(request, claim)
+
+    desk.inbox.answer(carry_out, BOOT)
+
+    assert (desk.did, desk.names()) == ([], left)
+
+
+def test_what_the_daemon_came_to_too_late_is_told_truly(desk: Desk) -> None:
+    def at_the_last_moment(name: str) -> bool:
+        desk.turn()
+        return withdrawn(name)
+
+    withdrawn = inbox._withdrawn
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(inbox, "_withdrawn", at_the_last_moment)
+        answer = desk.ask(lambda: None, 0.05)
+
+    assert (answer["text"], desk.did) == ("it was not carried out: the daemon came to it too late", [])
+
+
+def test_who_gives_up_while_it_is_considered_is_told_truly_that_nothing_was_done(desk: Desk) -> None:
+    with asking(desk, 0.1) as told:
+        def carry_out(request: Mapping[str, Any], claim: Claim) -> Dict[str, Any]:
+            told.result()
+            return desk.carry_out(request, claim)
+
+        desk.inbox.answer(carry_out, BOOT)
+
+    assert (told.result(), desk.did) == (NOT_DONE, [])
+
+
+def test_who_gives_up_once_it_is_carried_out_is_told_that_it_may_be(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inbox, "CLAIMED_SECONDS", 0.05)
+
+    with asking(desk, 0.1) as told:
+        def carry_out(request: Mapping[str, Any], claim: Claim) -> Dict[str, Any]:
+            claim()
+            told.result()
+            return DONE
+
+        desk.inbox.answer(carry_out, BOOT)
+
+    assert told.result() == MAY_BE_DONE
+
+
+def test_what_is_carried_out_is_waited_for_a_little_longer(desk: Desk) -> None:
+    with asking(desk, 0.1) as told:
+        def carry_out(request: Mapping[str, Any], claim: Claim) -> Dict[str, Any]:
+            claim()
+            while time.monotonic() < began + 0.2:
+                time.sleep(0.02)
+            return DONE
+
+        began = time.monotonic()
+        desk.inbox.answer(carry_out, BOOT)
+
+    assert told.result() == DONE
+
+
+@contextmanager
+def asking(desk: Desk, seconds: float) -> Iterator[Future[Dict[str, Any]]]:
+    """A client whose request lies there already."""
+    with ThreadPoolExecutor(1) as pool:
+        told = pool.submit(desk.ask, lambda: None, seconds)
+        while not any(name.endswith(".request") for name in desk.names()):
+            time.sleep(0.01)
+        yield told
+
+
+@pytest.mark.parametrize("ends", [KeyboardInterrupt, SystemExit])
+def test_however_a_client_ends_its_request_is_withdrawn(ends: Any, desk: Desk) -> None:
+    def end() -> None:
+        raise ends
+
+    with pytest.raises(ends):
+        desk.ask(end)
+    desk.turn()
+
+    assert (desk.did, desk.names()) == ([], [])
 
 
 # ---- what may lie there
@@ -229,14 +361,13 @@ def test_what_is_no_request_is_answered_and_removed(content: bytes, desk: Desk) 
     assert desk.told("1-a")["ok"] is False and desk.told("1-a")["text"].startswith("it was not carried out: ")
 
 
-@pytest.mark.parametrize("problem", [ValueError("x"), KeyError("x"), TypeError("x"), OverflowError("x"), RecursionError("x"),
-                                     OSError(28, "No space left on device")], ids=repr)
+@pytest.mark.parametrize("problem", [Unfit("x"), OSError(28, "No space left on device")], ids=repr)
 def test_whatever_a_request_makes_go_wrong_is_its_answer(problem: Exception, desk: Desk) -> None:
-    def carry_out(request: Mapping[str, Any]) -> Dict[str, Any]:
+    def carry_out(request: Mapping[str, Any], claim: Claim) -> Dict[str, Any]:
         raise problem
 
     desk.put("1-a")
-    desk.inbox.answer(carry_out)
+    desk.inbox.answer(carry_out, BOOT)
 
     assert desk.told("1-a")["ok"] is False and desk.names() == ["1-a.answer"]
 
@@ -291,7 +422,19 @@ def test_a_request_that_cannot_be_removed_is_not_carried_out(desk: Desk, monkeyp
     desk.turn()
     desk.turn()
 
-    assert desk.did == [] and "cannot be removed" in desk.told("1-a")["text"]
+    assert desk.did == [] and desk.told("1-a")["text"].startswith("it was not carried out: ")
+
+
+def test_a_request_that_cannot_be_taken_is_told_so_once_and_not_carried_out(desk: Desk) -> None:
+    desk.put("1-a")
+    full_folder(desk.folder / "1-a.taken")
+
+    desk.turn()
+    told = desk.told("1-a")["text"]
+    (desk.folder / "1-a.answer").unlink()
+    desk.turn()
+
+    assert desk.did == [] and "cannot be renamed" in told and desk.names() == ["1-a.request", "1-a.taken"]
 
 
 def test_a_full_disk_costs_the_answer_only(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -320,10 +463,10 @@ def test_an_inbox_that_cannot_be_listed_or_made_is_no_reason_to_raise(desk: Desk
     desk.folder.rmdir()
     desk.folder.write_text("")
     desk.turn()
-    nowhere = Inbox(str(desk.folder / "below" / "a file"))
+    nowhere = Inbox(str(desk.folder / "below" / "a file"), SystemClock())
 
     nowhere.empty()
-    nowhere.answer(desk.carry_out)
+    nowhere.answer(desk.carry_out, BOOT)
 
     assert desk.did == []
 
@@ -344,6 +487,9 @@ def living(tmp_path: Path) -> Iterator[Tuple[Daemon, List[Any]]]:
 
     one.cycle = Cycle()  # type: ignore[assignment]
     one.cycle.steady.shown = lambda moment: moment  # type: ignore[method-assign, assignment]
+    one.ledger = Ledger(str(tmp_path / "ledger.jsonl"), one.clock, BOOT)
+    one.cycle.ledger, one.cycle.emit = one.ledger, paused.append  # type: ignore[method-assign]
+    one.life = Life(one.cycle, daemon._complain)
     yield one, paused
     for number in (one.wake, one._poke):
         os.close(number)
@@ -362,7 +508,7 @@ def test_a_pause_that_has_no_end_within_a_year_is_refused(length: str, living: T
     desk = Desk(tmp_path)
     desk.put("1-a", f'{{"do": "pause", "reason": "x", "for": {length}}}'.encode())
 
-    desk.inbox.answer(living[0]._answer)
+    desk.inbox.answer(living[0]._answer, BOOT)
 
     assert (living[1], desk.told("1-a")["ok"]) == ([], False)
 
@@ -371,17 +517,58 @@ def test_a_pause_that_has_no_end_within_a_year_is_refused(length: str, living: T
 def test_a_pause_of_up_to_a_year_is_taken(length: float, living: Tuple[Daemon, List[Any]]) -> None:
     one, paused = living
 
-    answer = one._answer({"do": "pause", "for": length, "reason": "y" * 999})
+    answer = one._answer({"do": "pause", "for": length, "reason": "y" * 999}, lambda: None)
 
     assert (answer["ok"], [(reason, by) for _, reason, by in paused]) == (True, [("y" * 200, "")])
 
 
 @pytest.mark.parametrize("request_", [{}, {"do": "dance"}, {"do": ["pause"]}, {"do": "pause"}], ids=str)
 def test_what_the_daemon_does_not_do_is_refused(request_: Dict[str, Any], living: Tuple[Daemon, List[Any]]) -> None:
-    with pytest.raises(ValueError):
-        living[0]._answer(request_)
+    with pytest.raises(Unfit):
+        living[0]._answer(request_, lambda: None)
 
     assert living[1] == []
+
+
+@pytest.mark.parametrize("what", ["pause", "resume", "reload"])
+def test_what_was_withdrawn_meanwhile_the_daemon_does_not_do(what: str, living: Tuple[Daemon, List[Any]]) -> None:
+    one, paused = living
+
+    def withdrawn() -> None:
+        raise Withdrawn
+
+    with pytest.raises(Withdrawn):
+        one._answer({"do": what, "for": 60}, withdrawn)
+
+    assert paused == []
+
+
+@pytest.mark.parametrize("mistake", [AttributeError, IndexError, KeyError, TypeError, ValueError, RecursionError])
+def test_a_mistake_of_ours_ends_a_request_and_not_the_agent_and_is_counted(
+        mistake: Any, living: Tuple[Daemon, List[Any]], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    one, desk = living[0], Desk(tmp_path)
+
+    def mistaken(request: Mapping[str, Any], claim: Claim) -> Dict[str, Any]:
+        raise mistake("a bug")
+
+    one._answer = mistaken  # type: ignore[method-assign]
+    for _ in range(lives.CRASHES_ALLOWED):
+        desk.put("1-a")
+        desk.inbox.answer(one._carry_out, BOOT)
+
+    assert desk.told("1-a") == {"ok": False, "exit": 1, "text": "a mistake of ours; rmcagent status tells whether it was begun"}
+    assert lives.in_loop(one.ledger) and capsys.readouterr().err.count(f"{mistake.__name__}: ") == lives.CRASHES_ALLOWED
+
+
+def test_a_mistake_of_ours_around_a_turn_ends_nothing_and_is_counted(
+        living: Tuple[Daemon, List[Any]], capsys: pytest.CaptureFixture[str]) -> None:
+    def mistaken() -> None:
+        raise AttributeError("a bug")
+
+    for _ in range(lives.CRASHES_ALLOWED):
+        living[0]._spared(mistaken)
+
+    assert lives.in_loop(living[0].ledger) and "AttributeError: a bug" in capsys.readouterr().err
 
 
 def test_what_the_system_refuses_around_a_turn_ends_nothing_and_is_said_once(
@@ -418,6 +605,17 @@ def test_folders_of_our_own_are_made_and_mended(below: str, mode: int, tmp_path:
     folders.make_private(str(state), str(box), str(tmp_path / below / "public"))
 
     assert made == modes(state, box) == [mode, 0o700]
+
+
+@pytest.mark.parametrize("mask, mode", [(0, 0o755), (0o077, 0o700)])
+def test_whatever_the_umask_is_nobody_else_may_write_where_our_folders_lie(mask: int, mode: int, tmp_path: Path) -> None:
+    state, before = tmp_path / "a" / "b" / "state", os.umask(mask)
+    try:
+        folders.make_private(str(state), str(state / "inbox"), str(tmp_path / "public"))
+    finally:
+        os.umask(before)
+
+    assert modes(tmp_path / "a", tmp_path / "a" / "b", state, state / "inbox") == [mode, mode, 0o700, 0o700]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
@@ -526,18 +724,68 @@ def test_nothing_is_asked_by_a_lock_that_is_no_file(plant: Callable[[Path], None
         daemon.ask(asked[0].loaded.settings, {"do": "resume"})
 
 
-@pytest.mark.parametrize("written", ["0\n", "-1\n", "", "nobody\n"])
-def test_a_lock_that_names_nobody_signals_nobody(written: str, asked: Tuple[Daemon, Path],
-                                                 monkeypatch: pytest.MonkeyPatch) -> None:
-    signalled: List[int] = []
-    (asked[1] / "lock").write_text(written)
+def a_stranger_got_its_number(host: SystemHost) -> str:
+    born = host.born(os.getpid())
+    return f"{os.getpid()} {int(born.split(' ')[0]) - 9} {host.boot()}\n"
 
+
+@pytest.mark.parametrize("written", [
+    lambda host: "0\n", lambda host: "-1\n", lambda host: "", lambda host: "nobody\n", lambda host: f"{os.getpid()}\n",
+    lambda host: f"{os.getpid()} \n", a_stranger_got_its_number, lambda host: f"{os.getpid()} {host.born(os.getpid())}0\n",
+    lambda host: f"4194305 {host.born(os.getpid())}\n", lambda host: f"0 {host.born(os.getpid())}\n",
+], ids=["zero", "negative", "empty", "a word", "a number alone", "born never", "a stranger", "another boot", "gone", "ourselves"])
+def test_a_lock_that_names_nobody_for_certain_signals_nobody_and_the_request_waits(
+        written: Callable[[SystemHost], str], asked: Tuple[Daemon, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    signalled: List[int] = []
+    (asked[1] / "lock").write_text(written(SystemHost()))
+
+    answer = ask_while_held(asked, signalled, monkeypatch)
+
+    assert (answer, signalled) == (NOT_DONE, [])
+
+
+def test_whom_the_lock_names_for_certain_is_signalled(asked: Tuple[Daemon, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    signalled: List[int] = []
+    os.close(lock.take(str(asked[1] / "lock"), SystemHost()))
+
+    ask_while_held(asked, signalled, monkeypatch)
+
+    assert signalled == [os.getpid()]
+
+
+def ask_while_held(asked: Tuple[Daemon, Path], signalled: List[int], monkeypatch: pytest.MonkeyPatch) -> Dict[str, Any]:
+    monkeypatch.setattr(daemon, "ANSWER_SECONDS", 0.05)
+    settings = replace(asked[0].loaded.settings, cadence=replace(asked[0].loaded.settings.cadence, pulse=timedelta(0)))
     with open(asked[1] / "lock", "rb") as held, monkeypatch.context() as patch:
         fcntl.flock(held, fcntl.LOCK_EX)
         patch.setattr(os, "kill", lambda pid, number: signalled.append(pid))
-        answer = daemon.ask(asked[0].loaded.settings, {"do": "resume"})
+        return daemon.ask(settings, {"do": "resume"})
 
-    assert (answer["exit"], signalled) == (7, [])
+
+def test_of_two_clients_none_takes_the_other_for_the_daemon(asked: Tuple[Daemon, Path]) -> None:
+    """The lock was left by a daemon that was killed, and names whoever got its number."""
+    path, host = str(asked[1] / "lock"), SystemHost()
+    os.close(lock.take(path, host))
+
+    with open(path, "rb") as other:
+        fcntl.flock(other, fcntl.LOCK_SH)
+        found = lock.holder(path, host)
+
+    assert found is None and daemon.ask(asked[0].loaded.settings, {"do": "resume"})["exit"] == 7
+
+
+def test_a_client_that_looks_whether_there_is_a_daemon_keeps_none_from_starting(
+        asked: Tuple[Daemon, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    path = str(asked[1] / "lock")
+    looking = os.open(path, os.O_RDWR)
+    fcntl.flock(looking, fcntl.LOCK_SH)
+    monkeypatch.setattr(time, "sleep", lambda seconds: fcntl.flock(looking, fcntl.LOCK_UN))
+
+    taken = lock.take(path, SystemHost())
+    os.close(looking)
+
+    assert lock.holder(path, SystemHost()) == os.getpid()
+    os.close(taken)
 
 
 def test_where_there_is_no_state_the_daemon_does_not_run(asked: Tuple[Daemon, Path]) -> None:

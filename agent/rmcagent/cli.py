@@ -19,6 +19,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     """Run one command and return its exit code; whatever goes wrong is told in a sentence, never in a traceback."""
     words = list(sys.argv[1:] if argv is None else argv)
     _open_what_is_closed()
+    _take_every_letter()
     code, sentence = _ended(words)
     if sentence and _is_a_plug_in(words):
         from rmcagent.show.check import untold_text
@@ -38,8 +39,8 @@ def _ended(words: List[str]) -> Tuple[int, str]:
         return code, ""
     except Cannot as reason:
         return reason.code, str(reason)
-    except KeyboardInterrupt:
-        return ENDED_BY_CTRL_C, ""
+    except KeyboardInterrupt as ended:    # or by another signal, which it names then
+        return 128 + ended.args[0] if ended.args else ENDED_BY_CTRL_C, ""
     except BrokenPipeError:
         _hush()
         return ENDED_BY_PIPE, ""
@@ -55,6 +56,13 @@ def _ended(words: List[str]) -> Tuple[int, str]:
 def _is_a_plug_in(words: List[str]) -> bool:
     """`check` has one line on stdout and four codes, also where it cannot even be asked: a slip in nrpe.cfg wakes nobody."""
     return words[:1] == ["check"] or (words[:1] == ["--config"] and words[2:3] == ["check"])
+
+
+def _take_every_letter() -> None:
+    """What the terminal's own letters cannot spell is escaped: it must not end a command that has been carried out."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _open_what_is_closed() -> None:

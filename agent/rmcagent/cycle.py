@@ -246,10 +246,12 @@ class Cycle:
 
     # -- what an operator asks for
 
-    def heal(self, remedy: Remedy, user: str, dry_run: bool = False) -> Tuple[Decision, Optional[Attempt]]:
+    def heal(
+        self, remedy: Remedy, user: str, claim: Callable[[], None], dry_run: bool = False
+    ) -> Tuple[Decision, Optional[Attempt]]:
         """One remedy, now: a look made for it, every guard, and the deed when none holds it; the decision, and what was begun.
 
-        A dry run begins nothing, and remembers nothing of what it saw.
+        `claim` is called last before that: whatever it raises prevents it. A dry run begins nothing, and remembers nothing.
         """
         if self.seen is None or self.deeds.under_way() is not None:
             return not_now(remedy, self.deeds.under_way()), None
@@ -268,6 +270,7 @@ class Cycle:
                 self.memory.only_splay_holds()  # or its turn would never come, however often he asks
             self.look_now()  # what this look saw is told and shown by a turn
             return decision, None
+        claim()
         number = max(self.ledger.attempts, default=0) + 1
         decisions = self._apply(decision, (decision,), seen, user)
         begun = self.ledger.attempts.get(number)

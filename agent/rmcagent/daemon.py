@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import math
 import os
 import signal
 import sys
@@ -11,27 +9,24 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Callable, Dict, Mapping, Optional, Set, Tuple
 
-from rmcagent import __version__, folders, heal, inbox, lives, recalled
+from rmcagent import __version__, folders, heal, inbox, lives, lock, recalled
 from rmcagent.clock import Steady, SystemClock
 from rmcagent.config import ConfigError, Loaded, Settings, load
 from rmcagent.cycle import Cycle
 from rmcagent.exposed import Exposed
 from rmcagent.ledger import Ledger, lived_before
 from rmcagent.life import Life
+from rmcagent.lock import Locked as Locked
 from rmcagent.partition.host import SystemHost, limit_files
 from rmcagent.partition.platform import Place, place
 from rmcagent.report import Event, Once, Reporter, publish, words
 from rmcagent.show import document
 
 ANSWER_SECONDS = 10.0
-HEAL_SECONDS = 300.0  # two looks, in which most commands may hang
 ERRLOGGER_SECONDS = 5.0
+HEAL_SECONDS = 300.0  # two looks, in which most commands may hang
 LONGEST_PAUSE = 365 * 86400.0
-LOCKED = (errno.EACCES, errno.EAGAIN, errno.EWOULDBLOCK)  # AIX says EACCES
-
-
-class Locked(Exception):
-    """Another rmcagent holds the lock."""
+MISTAKEN = {"ok": False, "exit": 1, "text": "a mistake of ours; rmcagent status tells whether it was begun"}
 
 
 def run(loaded: Loaded, config_path: str) -> int:
@@ -98,22 +93,23 @@ def _without_waits(settings: Settings) -> Settings:
 
 def ask(settings: Settings, request: Mapping[str, Any]) -> Dict[str, Any]:
     """Hand a request to the running daemon and wait for its answer: {"ok", "text", "exit"}. Raises PermissionError."""
-    here = place(SystemHost(), settings)
+    host = SystemHost()
+    here = place(host, settings)
     state = here.paths["state"]
     folders.trust_state(state, os.path.join(state, "inbox"), here.paths["public"], os.path.join(state, "lock"))
-    pid = _holder(state)
+    pid = lock.holder(os.path.join(state, "lock"), host)
     if pid is None:
         return {"ok": False, "text": "the daemon is not running; start it, then ask again", "exit": 7}
 
     def knock() -> None:
         try:
-            os.kill(pid, signal.SIGUSR1)
+            if pid:
+                os.kill(pid, signal.SIGUSR1)
         except OSError:
             pass  # it sees the request at its next pulse, or is gone
 
     seconds = (HEAL_SECONDS if request.get("do") == "heal" else ANSWER_SECONDS) + settings.cadence.pulse.total_seconds()
-    answer = inbox.ask(os.path.join(state, "inbox"), request, knock, SystemClock(), seconds)
-    return answer or {"ok": False, "text": "the daemon did not answer in time; see rmcagent status", "exit": 1}
+    return inbox.ask(os.path.join(state, "inbox"), request, host.boot(), knock, SystemClock(), seconds)
 
 
 class Daemon:
@@ -123,21 +119,22 @@ class Daemon:
         self.host = SystemHost()
         self.place: Place = place(self.host, loaded.settings)
         self.state = self.place.paths["state"]
-        self.inbox = inbox.Inbox(os.path.join(self.state, "inbox"))
         self.signals: Set[int] = set()
         self.published: Any = None
         self.refused = ""
         self.unpublished = Once(_complain)
         self.wake, self._poke = os.pipe()
         self.clock = SystemClock(self.wake)
+        self.inbox = inbox.Inbox(os.path.join(self.state, "inbox"), self.clock)
         self.lock = -1
 
     def run(self) -> int:
+        os.umask(0o022)  # whatever started us
         folders.make_private(self.state, self.inbox.folder, self.place.paths["public"])
         folders.trust_public(self.place.paths["public"])
         self._listen()  # before the lock: from then on somebody may knock, which ends a process that does not listen
         lived = lived_before(self.state)
-        self.lock = _lock(os.path.join(self.state, "lock"))
+        self.lock = lock.take(os.path.join(self.state, "lock"), self.host)
         self.inbox.empty()
         boot = self.host.vitals(self.place.commands["rmcctrl"]).boot
         self.reporter = Reporter(
@@ -185,7 +182,7 @@ class Daemon:
     def _spared(self, part: Callable[[], None]) -> None:
         """What only serves the turn must not end the agent: what the system refuses is tried again in the next one."""
         try:
-            part()
+            self.life.spared(part, lambda: None, (OSError,))
         except OSError as problem:
             if str(problem) != self.refused:  # said once: standard error may be a file
                 self.refused = str(problem)
@@ -211,7 +208,7 @@ class Daemon:
         if signal.SIGHUP in self.signals:
             self.signals.discard(signal.SIGHUP)
             self._reload()
-        self.inbox.answer(self._answer)
+        self.inbox.answer(self._carry_out, self.ledger.boot)
 
     def _reload(self) -> Tuple[bool, str]:
         try:
@@ -286,12 +283,21 @@ class Daemon:
 
     # -- requests
 
-    def _answer(self, request: Mapping[str, Any]) -> Dict[str, Any]:
+    def _carry_out(self, request: Mapping[str, Any], claim: inbox.Claim) -> Dict[str, Any]:
+        ordinary = (inbox.Unfit, inbox.Withdrawn, OSError)
+        return self.life.spared(lambda: self._answer(request, claim), lambda: dict(MISTAKEN), ordinary)
+
+    def _answer(self, request: Mapping[str, Any], claim: inbox.Claim) -> Dict[str, Any]:
         what = request.get("do")
+        if what == "heal":
+            _notify("WATCHDOG=1")  # it looks as a turn does, and may need as long
+            self.cycle.memory.crash_loop = lives.in_loop(self.ledger)
+            return heal.answer(self.cycle, request, claim)
         if what == "pause":
-            seconds = float(request.get("for", 0))
-            if not (math.isfinite(seconds) and 0 < seconds <= LONGEST_PAUSE):
-                raise ValueError("a pause must be over 0s and at most 365d")
+            seconds: Any = request.get("for")
+            if type(seconds) not in (int, float) or not 0 < seconds <= LONGEST_PAUSE:
+                raise inbox.Unfit("a pause must be over 0s and at most 365d")
+            claim()
             until = self.cycle.steady.now() + timedelta(seconds=seconds)
             self.cycle.pause(until, str(request.get("reason", ""))[:200], str(request.get("by", ""))[:60])
             return {
@@ -300,76 +306,21 @@ class Daemon:
                 "exit": 0,
             }
         if what == "resume":
+            claim()
             if self.ledger.pause is None:
                 return {"ok": True, "text": "nothing to resume: the agent is not paused", "exit": 0}
             self.cycle.resume("an operator said so")
             return {"ok": True, "text": "resumed", "exit": 0}
         if what == "reload":
+            claim()
             done, text = self._reload()
             return {"ok": done, "text": text, "exit": 0 if done else 6}
-        if what == "heal":
-            _notify("WATCHDOG=1")  # it looks as a turn does, and may need as long
-            self.cycle.memory.crash_loop = lives.in_loop(self.ledger)
-            return heal.answer(self.cycle, request)
-        raise ValueError(f"{str(what)[:60]!r} is not something the daemon does")
+        raise inbox.Unfit(f"{str(what)[:60]!r} is not something the daemon does")
 
 
 def _local(steady: Steady) -> Callable[[datetime], datetime]:
     """Steady time as the wall clock of this place shows it, with its offset."""
     return lambda moment: steady.shown(moment).astimezone()
-
-
-def _holder(state: str) -> Optional[int]:
-    """The pid of the daemon that holds the lock, or None."""
-    path = os.path.join(state, "lock")
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_NOCTTY | getattr(os, "O_NOFOLLOW", 0))
-    except FileNotFoundError:
-        return None
-    try:
-        _take(descriptor)
-        return None
-    except OSError as problem:
-        if problem.errno not in LOCKED:
-            raise
-        text = os.read(descriptor, 32).decode("ascii", "replace").strip()
-        return int(text) or None if text.isdigit() else None  # 0 would be whoever asks, and all that runs with it
-    finally:
-        os.close(descriptor)
-
-
-def _lock(path: str) -> int:
-    """Hold the lock for life; the descriptor is opened once and never again, for on AIX closing any other one would drop it."""
-    descriptor = _opened(path)
-    try:
-        _take(descriptor)
-    except OSError as problem:
-        pid = os.read(descriptor, 32).decode("ascii", "replace").strip()
-        os.close(descriptor)
-        if problem.errno in LOCKED:
-            raise Locked(f"cannot start: another rmcagent is running (pid {pid or 'unknown'})") from None
-        raise
-    try:
-        os.ftruncate(descriptor, 0)  # first: whoever is named in it gets signals meant for us
-        os.write(descriptor, f"{os.getpid()}\n".encode("ascii"))
-    except OSError:
-        pass  # full, or read-only: nobody can ask for anything there either
-    return descriptor
-
-
-def _opened(path: str) -> int:
-    try:
-        return os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
-    except OSError as problem:
-        if problem.errno != errno.EROFS:
-            raise
-        return os.open(path, os.O_RDONLY)  # Linux locks that as well
-
-
-def _take(descriptor: int) -> None:
-    import fcntl
-
-    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _complain(text: str) -> None:

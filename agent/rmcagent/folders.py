@@ -52,7 +52,7 @@ def _private(state: str, inbox: str, public: str) -> Tuple[Tuple[str, int], ...]
 
 def _make_private(path: str, mode: int) -> None:
     try:
-        os.makedirs(path, mode=mode, exist_ok=True)
+        _make(path, mode)
     except (FileExistsError, NotADirectoryError):
         what = "it is no folder, or leads to none; move it away, or name another under paths"
         raise NotADirectoryError(errno.ENOTDIR, what, path) from None
@@ -61,6 +61,18 @@ def _make_private(path: str, mode: int) -> None:
         _trust_private(path, status, mode)
     elif stat.S_IMODE(status.st_mode) != mode:
         os.chmod(path, mode)
+
+
+def _make(path: str, mode: int) -> None:
+    """The folder and those above it, in which nobody else may write, whatever our umask is."""
+    above = os.path.dirname(path.rstrip(os.sep))
+    if above and not os.path.isdir(above):
+        _make(above, 0o755)
+    try:
+        os.mkdir(path, mode)
+    except FileExistsError:
+        if not os.path.isdir(path):
+            raise
 
 
 def _trust_private(path: str, status: os.stat_result, mode: int) -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from itertools import zip_longest
-from typing import Any, Dict, Iterator, List, Mapping
+from typing import Any, Callable, Dict, Iterator, List, Mapping
 
 from rmcagent.config import spell
 from rmcagent.cycle import Cycle
@@ -18,8 +18,9 @@ LONGEST_SENTENCE = 300
 Answer = Dict[str, Any]         # {"ok", "text", "exit"}; each line of the text is fit for a terminal
 
 
-def answer(cycle: Cycle, request: Mapping[str, Any]) -> Answer:
-    """Carry out `{"do": "heal", "remedy": NAME, "dry_run": BOOL, "by": USER}`."""
+def answer(cycle: Cycle, request: Mapping[str, Any], claim: Callable[[], None]) -> Answer:
+    """Carry out `{"do": "heal", "remedy": NAME, "dry_run": BOOL, "by": USER}`; what `claim` raises just before it is begun
+    prevents it, and is raised."""
     name, dry_run, user = request.get("remedy"), request.get("dry_run", False), request.get("by")
     remedy = next((known for known in Remedy if known.value == name), None)
     if remedy is None:
@@ -27,7 +28,7 @@ def answer(cycle: Cycle, request: Mapping[str, Any]) -> Answer:
         return _answer(USAGE, [f"{wrong} is no remedy: choose one of {', '.join(known.value for known in Remedy)}"])
     if not isinstance(dry_run, bool):
         return _answer(USAGE, ["dry_run is neither true nor false"])        # in doubt nothing is begun
-    decision, begun = cycle.heal(remedy, _said(user, 60) if isinstance(user, str) and user else "unknown", dry_run)
+    decision, begun = cycle.heal(remedy, _said(user, 60) if isinstance(user, str) and user else "unknown", claim, dry_run)
     if begun is not None:
         return _begun(cycle, decision, begun)
     if decision.kind is Kind.APPLY and dry_run:
@@ -55,7 +56,7 @@ def _refused(cycle: Cycle, decision: Decision, dry_run: bool) -> Answer:
         lines = [_said(decision.because), f"  unblock: {_said(decision.unblock)}"]
         return _answer(exit_code, lines)
     held = "would be held" if dry_run else "is held"
-    lines = [f"{_what(decision)} {held}: {_evidence(decision)}"]
+    lines = [f"{_what(decision)} {held}"]
     for refusal, after in zip_longest(spoken[:MOST_REFUSALS], spoken[1:MOST_REFUSALS]):
         lines.append(f"  {refusal.guard}: {_said(refusal.because)}")
         if after is None or (after.guard, after.unblock, after.until) != (refusal.guard, refusal.unblock, refusal.until):
@@ -63,6 +64,7 @@ def _refused(cycle: Cycle, decision: Decision, dry_run: bool) -> Answer:
     if len(spoken) > MOST_REFUSALS:
         lines.append(f"  and {len(spoken) - MOST_REFUSALS} more: rmcagent why")
     if dry_run:
+    lines.append(f"what is seen: {_evidence(decision)}")
         lines += [*_steps(cycle, decision), "nothing was begun"]
     return _answer(exit_code, lines)
 

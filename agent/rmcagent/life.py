@@ -1,11 +1,13 @@
-"""One life of the agent: turn after turn, of which a mistake of ours ends one, and not the agent."""
+"""One life of the agent: turns, requests, publishing, of which a mistake of ours ends one, and not the agent."""
 from __future__ import annotations
 
-from typing import Callable
+from typing import Callable, Tuple, Type, TypeVar
 
 from rmcagent import lives
 from rmcagent.cycle import Cycle
 from rmcagent.report import Event
+
+T = TypeVar("T")
 
 
 class Life:
@@ -20,10 +22,18 @@ class Life:
             self._tell_loop(f"pid {died} ended without a clean stop", "find out what ended it: core, errpt, the journal")
 
     def step(self) -> float:
-        """The one broad except: a mistake of ours ends the turn, not the agent; several and it only observes."""
-        looped = self.cycle.memory.crash_loop = lives.in_loop(self.ledger)
+        """A turn; the seconds until the next one."""
+        self.cycle.memory.crash_loop = lives.in_loop(self.ledger)
+        return self.spared(self.cycle.step, self._turn_lost)
+
+    def spared(self, part: Callable[[], T], instead: Callable[[], T], ordinary: Tuple[Type[Exception], ...] = ()) -> T:
+        """The one broad except: a mistake of ours ends the turn, the request or the publishing, and not the agent; several
+        and it only observes. What is `ordinary` is raised."""
+        looped = lives.in_loop(self.ledger)
         try:
-            return self.cycle.step()
+            return part()
+        except ordinary:
+            raise
         except Exception:
             import traceback
 
@@ -32,8 +42,11 @@ class Life:
             if not looped:
                 last = traceback.format_exc(limit=-1).strip().splitlines()[-1]
                 self._tell_loop(last, "see the traceback on the daemon's standard error")
-            self.cycle.next_look = self.cycle.steady.now() + self.cycle.settings.cadence.look
-            return self.cycle.settings.cadence.pulse.total_seconds()
+            return instead()
+
+    def _turn_lost(self) -> float:
+        self.cycle.next_look = self.cycle.steady.now() + self.cycle.settings.cadence.look
+        return self.cycle.settings.cadence.pulse.total_seconds()
 
     def _tell_loop(self, because: str, advice: str) -> None:
         """Once a loop: when the crash just counted began it."""

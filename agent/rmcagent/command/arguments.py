@@ -4,7 +4,7 @@ from __future__ import annotations
 import os
 import sys
 
-from rmcagent.show.screen import clean
+from rmcagent.show.screen import ascii_of, clean
 
 TYPE_CHECKING = False                     # typing's own would be an import that `status` pays for
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def help_text(argv: List[str], verbs: Verbs) -> str:
 def complain(sentence: str) -> None:
     """On standard error, a line each."""
     for line in sentence.splitlines() or [""]:
-        sys.stderr.write(f"rmcagent: {clean(line)}\n")
+        sys.stderr.write(f"rmcagent: {ascii_of(clean(line))}\n")
 
 
 def as_json(value: Any) -> str:

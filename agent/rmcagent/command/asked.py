@@ -1,14 +1,16 @@
 """What is asked of the running daemon: pause, resume, reload, heal."""
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from typing import Any, Dict
 
-from rmcagent.command.arguments import USAGE, Asked, Cannot
-from rmcagent.command.files import load
-from rmcagent.show.screen import clean
+from rmcagent.command.arguments import FAILED, USAGE, Asked, Cannot
+from rmcagent.command.files import load, state
+from rmcagent.show.screen import ascii_of, clean
 
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 LONGEST_PAUSE = 365                       # days
 
 
@@ -47,11 +49,50 @@ def heal(asked: Asked) -> int:
 def _ask(asked: Asked, request: Dict[str, Any]) -> int:
     from rmcagent import daemon
 
-    answer = daemon.ask(load(asked).settings, request)
+    settings = load(asked).settings
+    before = _ended_as_by_ctrl_c()
+    try:
+        answer = daemon.ask(settings, request)
+    except OSError as problem:
+        raise _no_room(asked, problem) from None
+    finally:
+        _handled_by(before)
     if not answer["ok"]:
         raise Cannot(answer["exit"], f"cannot {asked.verb}: {answer['text']}")
-    sys.stdout.write("".join(clean(line) + "\n" for line in answer["text"].splitlines()))
+    sys.stdout.write("".join(ascii_of(clean(line)) + "\n" for line in answer["text"].splitlines()))
     return int(answer["exit"])
+
+
+def _ended_as_by_ctrl_c() -> Dict[int, Any]:
+    """Whoever closes the terminal, or ends the command, withdraws what it asks for; the handlers as they were. Once: what comes
+    next must not keep it from withdrawing."""
+    import signal
+
+    numbers = (signal.SIGINT, signal.SIGHUP, signal.SIGTERM)
+    before: Dict[int, Any] = {
+        number: signal.getsignal(number) for number in numbers if signal.getsignal(number) is not signal.SIG_IGN}
+
+    def end(number: int, frame: Any) -> None:
+        _handled_by(dict.fromkeys(before, signal.SIG_IGN))
+        raise KeyboardInterrupt(number)
+
+    _handled_by(dict.fromkeys(before, end))
+    return before
+
+
+def _handled_by(handlers: Dict[int, Any]) -> None:
+    import signal
+
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+def _no_room(asked: Asked, problem: OSError) -> Exception:
+    """A full disk in words that say where, and what mends it; any other problem as it is."""
+    if problem.errno not in NO_ROOM:
+        return problem
+    return Cannot(FAILED, f"cannot {asked.verb}: cannot write into {state(asked)}: {problem.strerror}; make room there, "
+                          "rmcagent doctor tells what takes it")
 
 
 def _who() -> str:

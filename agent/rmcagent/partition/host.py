@@ -22,6 +22,7 @@ DEVICE_TREES = ("/proc/device-tree", "/sys/firmware/devicetree/base")
 INTERPRETERS = ("sh", "ksh", "ksh93", "bash", "dash", "perl", "python", "env")
 LINUX = sys.platform.startswith("linux")
 AIX = sys.platform.startswith("aix")
+BORN_SLACK = 0 if LINUX else 2       # ps counts whole seconds
 
 
 @dataclass(frozen=True)
@@ -168,12 +169,32 @@ class SystemHost:
 
     def vitals(self, rmcctrl: str) -> Vitals:
         return Vitals(
-            boot=_line("/proc/sys/kernel/random/boot_id") or self._remember("boot", self._boot),
+            boot=self.boot(),
             identity=_identity_linux() if LINUX else self._identity_asked(),
             up_for=self._up_for(),
             may_act=_may_act(rmcctrl),
             in_wpar=AIX and self._remember("wpar", lambda: self._ask("/usr/bin/uname", "-W")) not in ("", "0"),
         )
+
+    def boot(self) -> str:
+        """What names this boot; "" when nothing does."""
+        return _line("/proc/sys/kernel/random/boot_id") or self._remember("boot", self._boot)
+
+    def born(self, pid: int) -> str:
+        """What `is_still` knows a process by; "" when nothing tells it from others that may get its number."""
+        if LINUX:
+            from rmcagent.partition.system.started import start_time
+
+            began = start_time(pid)
+        else:
+            age = self._age(pid)
+            began = "" if age is None else f"{time.monotonic() - age:.0f}"
+        return f"{began} {self.boot()}" if began else ""
+
+    def is_still(self, pid: int, born: str) -> bool:
+        """Whether that process runs, and is the one that was so `born`, in this boot."""
+        (began, _, boot), (then, _, of) = self.born(pid).partition(" "), born.partition(" ")
+        return bool(began) and then.isdigit() and boot == of and abs(int(began) - int(then)) <= BORN_SLACK
 
     def processes(self) -> Optional[Mapping[str, Tuple[int, ...]]]:
         from rmcagent.partition.system.started import command_lines

@@ -278,7 +278,7 @@ class Auditor:
         seen = self.rehearsal.cycle.seen
         if goes_on or seen is None:
             return
-        if attempts and attempts[-1].by == "agent":
+        if attempts and attempts[-1].by != "finish":
             self.newest = attempts[-1].id
         attempt = attempts[-1] if attempts else None
         yield Begun(command, remedy, attempt, seen)
