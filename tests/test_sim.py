@@ -347,6 +347,15 @@ def test_recfgct_gives_a_new_identity_and_wants_remote_clients_enabled_afterward
     assert scene.partition.disasters == []
 
 
+def test_a_domain_that_comes_online_runs_topology_services_but_not_yet_group_services():
+    scene = Scene()
+
+    scene.partition.define_peer_domain("pd1", "Pending Online")
+    scene.clock.sleep(5.0)
+
+    assert (scene.partition.active("cthats"), scene.partition.active("cthags")) == (True, False)
+
+
 def test_recfgct_refuses_while_a_peer_domain_is_online():
     scene = Scene()
     scene.partition.define_peer_domain("pd1")

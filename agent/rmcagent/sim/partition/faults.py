@@ -235,10 +235,13 @@ class Partition(Machine):
         self.start_caa(name, disk)
 
     def define_peer_domain(self, name: str = "pd1", state: str = "Online") -> None:
-        """A peer domain in the given OpState; an Online one runs Group Services."""
+        """A peer domain in the given OpState; an Online one runs Group Services, and one that comes Topology Services, which
+        they build on [my inference]."""
         self.domains[name] = state
         if state == "Online":
             self._group_services(*GROUP_SERVICES)
+        elif state == "Pending Online":
+            self._group_services("IBM.ConfigRM", "cthats")
         elif not self.cluster_name:
             for subsystem in {"cthags", "cthats"} & set(self.subsystems):
                 self.end(subsystem)

@@ -146,7 +146,7 @@ def hmc_flaps(stage: Stage) -> Steps:
 
 def hmc_is_replaced(stage: Stage) -> Steps:
     """[my inference: RSCT keeps the old one's resource until somebody removes it]"""
-    old, new = stage.chance.choice(stage.hmcs), f"198.51.100.{stage.chance.randrange(1, 255)}"
+    old, new = stage.chance.choice(stage.hmcs), f"198.18.{stage.chance.randrange(256)}.{stage.chance.randrange(1, 255)}"
     return step(0, "replace_hmc", old=old, new=new), step(stage.seconds(9 * DAY, 16 * DAY), "retire_hmc", address=old)
 
 
