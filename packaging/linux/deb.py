@@ -26,7 +26,7 @@ def files(at: int) -> List[File]:
     """The sources as Debian's tools want them: the program, what else is installed, and the folder debian."""
     given = {"rmcagent.yaml": ROOT / "etc" / "rmcagent.yaml", "rmcagent.catalog": LINUX / "rmcagent.catalog",
              "rmcagent.bash": ROOT / "packaging" / "completion" / "rmcagent.bash",
-             "rmcagent.8": ROOT / "packaging" / "man" / "rmcagent.8", "rmcagent.yaml.5": ROOT / "packaging" / "man" / "rmcagent.yaml.5",
+             **{name: ROOT / "packaging" / "man" / name for name in ("rmcagent.8", "rmcagent.yaml.5")},
              "debian/rmcagent.service": LINUX / "rmcagent.service", **{name: ROOT / name for name in SOURCES}}
     told = [File(name, path.read_bytes()) for name, path in given.items()]
     told += [File(f"debian/{path.name}", _filled(path), PROGRAM if path.name == "rules" else building.PLAIN)

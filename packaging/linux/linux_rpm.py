@@ -84,7 +84,7 @@ def files() -> List[File]:
 
 
 def spec(stage: Path, at: int) -> str:
-    shared = (LINUX / "scripts.sh").read_text("utf-8")
+    shared, day = (LINUX / "scripts.sh").read_text("utf-8"), time.strftime("%a %b %d %Y", time.gmtime(at))
     return "\n".join([
         "Name: rmcagent",
         f"Version: {building.version()}",
@@ -111,7 +111,7 @@ def spec(stage: Path, at: int) -> str:
         "",
         *[line for section, script in SCRIPTS.items() for line in (f"%{section}", (shared + script).replace("%", "%%"))],
         "%changelog",
-        f"* {time.strftime('%a %b %d %Y', time.gmtime(at))} rmcagent <maintainer@rmcagent.invalid> - {building.version()}-{RELEASE}",
+        f"* {day} rmcagent <maintainer@rmcagent.invalid> - {building.version()}-{RELEASE}",
         f"- Built from the sources of version {building.version()}",
     ]) + "\n"
 
@@ -119,7 +119,8 @@ def spec(stage: Path, at: int) -> str:
 def entries() -> List[str]:
     """Each by name: nothing that was not meant comes along."""
     folders = sorted({folder for file in files() for folder in _above(file.path) if folder.startswith((HOME, LICENCES))})
-    marks = {CONFIGURATION: "%config(noreplace) ", **{file.path: "%license " for file in files() if file.path.startswith(LICENCES)},
+    marks = {CONFIGURATION: "%config(noreplace) ",
+             **{file.path: "%license " for file in files() if file.path.startswith(LICENCES)},
              **{file.path: "%doc " for file in files() if "/man/" in file.path}}
     return ["%defattr(-, root, root)", "%dir /etc/rmcagent", "%dir /etc/rmcagent/conf.d",
             *(f"%dir %attr(0755, root, root) /{folder}" for folder in folders),

@@ -39,10 +39,10 @@ class Machine:
         self.process = process
         self.init = init
 
-    def run(self, *argv: str, input: str = "", check: bool = True) -> str:
+    def run(self, *argv: str, input: str = "", check: bool = True, within: float = COMMAND_WITHIN) -> str:
         """Run a command as root in it; what it wrote."""
         into = ["nsenter", "-t", str(self.init), "-m", "-u", "-i", "-n", "-p", "-C", "-r", "-w", "env", "-i", f"PATH={PATH}"]
-        ended = subprocess.run([*into, *argv], input=input, capture_output=True, text=True, timeout=COMMAND_WITHIN, check=False)
+        ended = subprocess.run([*into, *argv], input=input, capture_output=True, text=True, timeout=within, check=False)
         what = " ".join(argv)[:200]
         assert not check or ended.returncode == 0, f"{what}: exit {ended.returncode}\n{ended.stdout}{ended.stderr}"
         return ended.stdout

@@ -1,4 +1,4 @@
-"""The deb in a really booted systemd, on a simulated partition: installed, started, stuck, stopped amid a remedy, upgraded, purged.
+"""The deb in a really booted systemd, on a simulated partition: started, stuck, stopped amid a remedy, upgraded, purged.
 
 The tests of one machine follow each other: each begins where the one before it ended. Needs root, debootstrap, systemd-container
 and what builds the deb (debhelper, dh-python, pybuild-plugin-pyproject, python3-all, python3-setuptools).
@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple
 
 import pytest
+from boot import Machine, booted, missing
 
 import aix_root
-from boot import Machine, booted, missing
 
 pytestmark = [pytest.mark.slow, pytest.mark.real]
 ROOT = Path(__file__).resolve().parents[2]
@@ -127,14 +127,15 @@ class Partition:
     def until(self, true: Callable[[], bool], what: str, within: float = PATIENCE) -> None:
         end = time.monotonic() + within
         while not true():
-            assert time.monotonic() < end, f"never within {within:.0f} s: {what}\n{self.run('journalctl', '-n', '60', '--no-pager')}"
+            assert time.monotonic() < end, f"never within {within:.0f} s: {what}\n" + self.run("journalctl", "-n60", "--no-pager")
             time.sleep(0.2)
 
     def apt(self, *words: str) -> str:
-        return self.run("sh", "-c", 'DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends "$@" 2>&1', "apt", *words)
+        asking = 'DEBIAN_FRONTEND=noninteractive exec apt-get -qq -y --no-install-recommends "$@" 2>&1'
+        return self.run("sh", "-c", asking, "apt", *words)
 
     def break_rmc(self) -> None:
-        """Once the agent has seen it healthy, with start left out, so that it must recycle, which is then held half-way."""
+        """Once it has been seen healthy, with start left out, so that the agent must recycle; which is held half-way."""
         self.until(self.healthy, "healthy")
         self.run("touch", "/opt/hold")
         before = len(self.did())
@@ -143,7 +144,8 @@ class Partition:
 
 
 @pytest.fixture(scope="module", params=["bookworm", "bullseye", "trixie"])
-def partition(request: pytest.FixtureRequest, packages: Packages, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Partition]:
+def partition(request: pytest.FixtureRequest, packages: Packages,
+              tmp_path_factory: pytest.TempPathFactory) -> Iterator[Partition]:
     binds = {ROOT / "agent": "/opt/agent", packages.now.parent: "/opt/now", packages.later.parent: "/opt/later"}
     with booted(tmp_path_factory.mktemp("boot"), binds, request.param) as machine:
         yield Partition(machine)
@@ -233,7 +235,7 @@ def test_a_reload_takes_over_what_is_good_and_refuses_what_is_not(partition: Par
     assert partition.machine.unit(UNIT, "ActiveState") == "active"
 
 
-def test_an_upgrade_keeps_what_was_changed_and_what_is_remembered_and_restarts_it(partition: Partition, packages: Packages) -> None:
+def test_an_upgrade_keeps_what_was_changed_and_remembered_and_restarts_it(partition: Partition, packages: Packages) -> None:
     partition.run("systemctl", "start", UNIT)
     partition.until(lambda: bool(partition.status().get("why")), "a decision that it remembers")
     partition.run("sh", "-c", "echo '# ours' >>/etc/rmcagent/rmcagent.yaml")
@@ -266,7 +268,8 @@ def test_a_removal_waits_for_the_remedy_that_is_under_way(partition: Partition) 
     partition.break_rmc()
 
     partition.run("systemd-run", "--quiet", "--unit=removal", "sh", "-c", "apt-get -y remove rmcagent >/opt/removal 2>&1")
-    partition.until(lambda: "a remedy is under way (rmcagent-remedy-" in partition.run("cat", "/opt/removal", check=False), "it waits")
+    waits = "a remedy is under way (rmcagent-remedy-"
+    partition.until(lambda: waits in partition.run("cat", "/opt/removal", check=False), "it waits")
     assert partition.run("rmcagent", "--version") and partition.states()["ctrmc"] == "inoperative"
     partition.run("rm", "/opt/hold")
     partition.until(lambda: partition.machine.unit("removal", "ActiveState") == "inactive", "removed")
