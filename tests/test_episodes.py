@@ -48,6 +48,7 @@ class Story:
         self.path = f"{folder}/state/ledger.jsonl"
         self.clock = VirtualClock(NOON)
         self.events: List[Event] = []
+        self.settings = SETTINGS
         self.restart()
 
     def restart(self) -> None:
@@ -66,7 +67,7 @@ class Story:
     def decide(self, *decisions: Decision, after: timedelta = timedelta(0)) -> List[str]:
         self.clock.sleep(after.total_seconds())
         before = len(self.events)
-        self.episodes.tell_decisions(decisions, SETTINGS, self.told, self.now)
+        self.episodes.tell_decisions(decisions, self.settings, self.told, self.now)
         return [event.code for event in self.events[before:]]
 
     def late(self, *decisions: Decision, after: timedelta = timedelta(0), since: Optional[datetime] = None) -> List[str]:
@@ -398,6 +399,33 @@ def test_a_remedy_that_waits_for_something_is_told_when_it_has_waited_for_long(s
 
     assert said == [[], [], [REFUSED], [], [REFUSED]]
     assert story.field("guard") == "installing"
+
+
+@pytest.mark.parametrize("guard", ["maintenance", "crash-loop", "install", "busy"])
+def test_a_hold_that_has_no_end_of_its_own_is_told_after_an_hour_and_then_as_reminders_go(guard: str, story: Story) -> None:
+    told_story(story)
+    holds = replace(refusal(guard, lasting=False), kind=Kind.WAIT)
+
+    said = [story.decide(holds, after=hours * HOUR) for hours in (0, 0.9, 0.2, 5.9, 0.2, 11.9, 0.2)]
+
+    assert said == [[], [], [REFUSED], [], [REFUSED], [], [REFUSED]]
+
+
+def test_a_grace_is_no_hold_and_a_pause_ends_by_itself(story: Story) -> None:
+    told_story(story)
+    graced = replace(refusal("maintenance", lasting=False), kind=Kind.WAIT, unblock="")
+    paused = replace(refusal("paused", lasting=False), kind=Kind.WAIT)
+
+    for waits in (graced, paused):
+        assert [story.decide(waits, after=hours * HOUR) for hours in (0, 1.1)] == [[], []]
+
+
+def test_where_reminders_come_sooner_than_an_hour_so_does_the_first_word_of_a_hold(story: Story) -> None:
+    told_story(story)
+    story.settings = config.parse("report: {remind: 10m}").settings
+    holds = replace(refusal("maintenance", lasting=False), kind=Kind.WAIT)
+
+    assert [story.decide(holds, after=minutes * HOUR / 60) for minutes in (0, 9, 2)] == [[], [], [REFUSED]]
 
 
 def test_a_link_is_not_called_healed_while_rmc_is_down(story: Story) -> None:

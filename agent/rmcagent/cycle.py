@@ -30,7 +30,7 @@ from rmcagent.partition.host import Host
 from rmcagent.partition.observe import Observer
 from rmcagent.partition.platform import Place
 from rmcagent.reason import cluster
-from rmcagent.reason.decide import alternatives, asked, decide, explains_blindness, not_now, verdict
+from rmcagent.reason.decide import alternatives, asked, decide, explains_blindness, gaps_told, not_now, verdict
 from rmcagent.reason.diagnose import diagnose
 from rmcagent.reason.ladder import DISRUPTIVE, LADDER
 from rmcagent.reason.links import management_expected
@@ -361,14 +361,15 @@ class Cycle:
                 self.ledger.pause = None  # a full disk must not prolong a pause
 
     def _tell_blind(self) -> None:
-        if self.memory.blind_since is None or explains_blindness(self.findings):
+        if self.memory.blind_since is None:
             if self.blind_told:
                 self.emit(Event("RMCA1007N", "sees again"))
             self.blind_told = False
+        elif explains_blindness(self.findings):
+            return  # an RMC that answers nobody is told as such; what was called blind sees no better for it
         elif not self.blind_told and self.steady.now() - self.memory.blind_since >= self.settings.faults.blind and self.seen:
             self.blind_told = True
-            gaps = "; ".join(f"{gap.about}: {gap.because}" for gap in self.seen.gaps[:3])
-            self.emit(Event("RMCA1006W", "blind", (("because", gaps or "lssrc shows no ctrmc"),)))
+            self.emit(Event("RMCA1006W", "blind", (("because", gaps_told(self.seen) or "lssrc shows no ctrmc"),)))
 
     def _view(self, findings: Tuple[Finding, ...], decisions: Tuple[Decision, ...]) -> View:
         now, history = self.steady.now(), self.memory.history()

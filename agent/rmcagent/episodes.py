@@ -13,6 +13,9 @@ from rmcagent.reason.ladder import LADDER
 from rmcagent.report import Event
 
 WEEK = timedelta(days=7)
+AN_HOUR = timedelta(hours=1)
+# What holds a remedy without an end of its own: somebody forgot it, or it hangs. A pause and a window end by themselves.
+UNENDING = ("maintenance", "crash-loop", "install", "busy")
 ENOUGH_LOOKS = 2                # that saw it, or did not; none is counted beyond
 LATE = "late"                   # what is said of a remedy's command, not of a fault
 NOISE = (Fault.LOG_STORM, Fault.HMC_SIDE)
@@ -33,7 +36,7 @@ class Problem:
 @dataclass
 class Said:
     at: datetime
-    times: int = 1
+    times: int = 1                  # 0: not told yet, and no reminder either
 
 
 class Episodes:
@@ -96,7 +99,7 @@ class Episodes:
             if key not in self.said:
                 self.ledger.decided(told(decision))
             # What only waits is told when it has waited for long: a forgotten clmgr, a forgotten maintenance file.
-            if self._due(key, settings.report.remind, now, at_once=decision.kind is not Kind.WAIT):
+            if self._due(key, settings.report.remind, now, _untold_for(decision, settings.report.remind)):
                 self.emit(self._decision_event(decision, finding))
         # A wait that was over in between is another wait.
         about = {decision.finding.key for decision in decisions if decision.finding}
@@ -113,7 +116,7 @@ class Episodes:
         for key, decision in late.items():
             if key not in self.said:
                 self.ledger.decided(told(decision))
-            if self._due(key, settings.report.remind, now, at_once=True):
+            if self._due(key, settings.report.remind, now):
                 self.emit(self._late_event(decision, since))
 
     def _remember(self) -> None:
@@ -125,12 +128,10 @@ class Episodes:
     def episode_id(self) -> str:
         return self.ledger.episode.id if self.ledger.episode else "none"
 
-    def _due(self, key: Tuple[str, ...], remind: timedelta, now: datetime, at_once: bool) -> bool:
-        said = self.said.get(key)
-        if said is None:
-            self.said[key] = Said(now)
-            return at_once
-        if now - said.at < min(remind * 2 ** (said.times - 1), WEEK):
+    def _due(self, key: Tuple[str, ...], remind: timedelta, now: datetime, untold_for: timedelta = timedelta(0)) -> bool:
+        """Whether to tell it now: once it has lasted for `untold_for`, then after `remind`, then at a falling rate."""
+        said = self.said.setdefault(key, Said(now, times=1 if untold_for >= remind else 0))
+        if now - said.at < (min(remind * 2 ** (said.times - 1), WEEK) if said.times else untold_for):
             return False
         self.said[key] = Said(now, min(said.times + 1, 16))
         return True
@@ -198,6 +199,14 @@ def entry(decision: Decision, alternatives: Sequence[Decision], episode: str, at
         "alternatives": [f"{other.remedy.value}: {other.kind.value}, {other.because}"[:300]
                          for other in alternatives if other.remedy],
     }
+
+
+def _untold_for(decision: Decision, remind: timedelta) -> timedelta:
+    """How long a decision must have stood before it is told: only what waits may pass without a word."""
+    if decision.kind is not Kind.WAIT:
+        return timedelta(0)
+    unending = decision.unblock and any(refusal.guard in UNENDING for refusal in decision.refused_by)
+    return min(AN_HOUR, remind) if unending else remind
 
 
 def lasting_guards(decision: Decision) -> Tuple[str, ...]:
