@@ -809,7 +809,7 @@ def test_the_daemon_refuses_before_it_takes_the_lock(tmp_path: Path) -> None:
 
 @pytest.mark.real
 def test_a_daemon_among_odd_files_starts_afresh_answers_wakes_and_stops(tmp_path: Path) -> None:
-    one = a_daemon(tmp_path)
+    one = a_daemon(tmp_path, public=str(tmp_path / "above" / "public"))
     for number in (one.wake, one._poke):
         os.close(number)
     box = tmp_path / "state" / "inbox"
@@ -820,7 +820,9 @@ def test_a_daemon_among_odd_files_starts_afresh_answers_wakes_and_stops(tmp_path
     (box / "1.answer").write_text("{}")
     running = start(tmp_path)
     try:
-        until(lambda: (tmp_path / "public" / "status.json").exists(), running)
+        until(lambda: (tmp_path / "above" / "public" / "status.json").exists(), running)
+        mask = Path(f"/proc/{running.pid}/status")
+        umask = mask.read_text().split("Umask:")[1].split()[0] if mask.exists() else "0022"
         began, left = stat.S_IMODE((tmp_path / "state").stat().st_mode), os.listdir(box)
         os.mkfifo(box / "0.request")
         for _ in range(100):
@@ -837,7 +839,7 @@ def test_a_daemon_among_odd_files_starts_afresh_answers_wakes_and_stops(tmp_path
         running.kill()
         running.wait()
 
-    assert (began, left) == (0o700, [])
+    assert (began, left, umask) == (0o700, [], "0022")
     assert (paused["ok"], resumed["ok"], resumed["text"], ended) == (True, True, "resumed", 0)
     assert '"k":"spent"' in (tmp_path / "state" / "ledger.jsonl").read_text()
     assert (tmp_path / "stderr").read_text() == ""
@@ -847,7 +849,7 @@ def start(folder: Path) -> subprocess.Popen[bytes]:
     code = "import sys; sys.path.insert(0, sys.argv.pop(1)); from rmcagent.cli import main; sys.exit(main(sys.argv[1:]))"
     with open(folder / "stderr", "wb") as errors:
         return subprocess.Popen([sys.executable, "-I", "-c", code, AGENT, "run", "--config", str(folder / "rmcagent.yaml")],
-                                stdin=subprocess.DEVNULL, stdout=errors, stderr=errors, start_new_session=True)
+                                stdin=subprocess.DEVNULL, stdout=errors, stderr=errors, start_new_session=True, umask=0)
 
 
 @pytest.mark.real

@@ -686,6 +686,16 @@ def test_where_syslog_records_nothing_by_default_we_keep_a_file(wanted: str, pla
 
 # ---- the public document
 
+def test_nobody_else_may_write_in_the_folders_above_what_is_published(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        publish(str(tmp_path / "a" / "b" / "status.json"), {})
+    finally:
+        os.umask(before)
+
+    assert [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("a", "a/b")] == [0o755, 0o755]
+
+
 def test_a_document_is_published_for_everyone_whatever_our_umask(tmp_path: Path) -> None:
     path, before = tmp_path / "public" / "status.json", os.umask(0o077)
     try:

@@ -158,7 +158,7 @@ def publish(path: str, document: Mapping[str, Any]) -> None:
 
     folder, name = os.path.split(path)
     if not os.path.isdir(folder):
-        os.makedirs(folder)
+        _make(folder)
         os.chmod(folder, 0o755)           # whatever our umask is
     _put(Place(folder), name, json.dumps(document, sort_keys=True, ensure_ascii=True, indent=1).encode("ascii") + b"\n")
 
@@ -252,6 +252,13 @@ class Place(NamedTuple):
             os.close(self.descriptor)
 
 
+def _make(folder: str) -> None:
+    """The folder and those above it, in which nobody else may write, whatever our umask is. Raises OSError."""
+    if folder and not os.path.isdir(folder):
+        _make(os.path.dirname(folder.rstrip("/")))
+        os.mkdir(folder, 0o755)
+
+
 def _opened(folder: str, make: bool = False) -> Place:
     """Open the folder an operator named, through such links only as root or we made where nobody else can. Raises OSError.
 
@@ -259,7 +266,7 @@ def _opened(folder: str, make: bool = False) -> Place:
     """
     if not DESCRIPTORS:
         if make:
-            os.makedirs(folder, 0o755, exist_ok=True)
+            _make(folder)
         _insist_on_ours(folder)
         return Place(folder)
     at, links = os.open("/", FOLDER), 0
