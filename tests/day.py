@@ -11,7 +11,7 @@ from rmcagent.cycle import Cycle
 from rmcagent.ledger import Ledger
 from rmcagent.model import Platform
 from rmcagent.partition.platform import place
-from rmcagent.report import Event, line
+from rmcagent.report import EVENTS, Event, line
 from rmcagent.sim.clock import VirtualClock
 from rmcagent.sim.partition import Partition, SimHost
 
@@ -50,9 +50,15 @@ class Day:
         self.settings = config.parse(text).settings
         here = place(self.host, self.settings)
         ledger = Ledger(f"{self.folder}/state/ledger.jsonl", self.clock, self.partition.boot)
-        self.cycle = Cycle(self.host, here, self.settings, ledger, self.events.append)
+        self.cycle = Cycle(self.host, here, self.settings, ledger, self._hear)
 
     restart = start
+
+    def _hear(self, event: Event) -> None:
+        """What the table says of it must be so: without a field that it shows, the journal explains nothing."""
+        known = EVENTS[event.code]
+        assert event.word == known.name and {*known.shows} <= {key for key, _ in event.fields}, event
+        self.events.append(event)
 
     def run(self, seconds: float) -> None:
         end = self.clock.monotonic() + seconds

@@ -1,14 +1,17 @@
 """The table of events: the journal's catalogue is printed from it, and what it says of an event's fields is so."""
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
-from typing import Iterable, Tuple
+from typing import FrozenSet, Iterable, Iterator, List, Mapping, NamedTuple, Set, Tuple
 
 import pytest
 
+import house
 from day import HOUR, Day
 from rmcagent.report.events import EVENTS, Event
 
@@ -49,6 +52,59 @@ def test_the_catalogue_has_an_entry_for_each_event_in_the_form_journalctl_reads(
         assert all(len(line) <= 76 for line in body.splitlines())
 
 
+# ---- the table and what is told
+
+class Literal(NamedTuple):
+    """An Event("RMCA...", "word", fields) as it stands in the agent, and the keys that its fields can have."""
+
+    where: str
+    code: str
+    word: str
+    keys: FrozenSet[str]
+
+
+@cache
+def literals() -> Tuple[Literal, ...]:
+    return tuple(told for source in house.the_package() if "Event(" in source.text for told in told_by(source))
+
+
+def told_by(source: house.Source) -> Iterator[Literal]:
+    functions = [node for node in ast.walk(source.tree) if isinstance(node, ast.FunctionDef)]
+    named = {function.name: function for function in functions}
+    for function in functions:
+        for call, name in house.calls(function):
+            if name == "Event" and isinstance(call.args[0], ast.Constant):
+                code, word, *fields = call.args
+                keys = {key for node in fields for key in keys_of(node, function, named, set())}
+                yield Literal(f"{source.name}:{call.lineno}", ast.literal_eval(code), ast.literal_eval(word), frozenset(keys))
+
+
+def keys_of(node: ast.AST, function: ast.FunctionDef, named: Mapping[str, ast.FunctionDef], known: Set[str]) -> Iterator[str]:
+    """What its tuples begin with, and those of the variables and of the functions beside it of which it is made."""
+    for part in ast.walk(node):
+        if isinstance(part, ast.Tuple) and part.elts and isinstance(part.elts[0], ast.Constant):
+            yield str(part.elts[0].value)
+        elif isinstance(part, ast.Name) and part.id not in known:
+            known.add(part.id)
+            made: List[ast.AST] = [assign.value for assign in ast.walk(function) if isinstance(assign, ast.Assign)
+                                   if part.id in re.findall(r"\w+", ast.unparse(assign.targets[0]))]
+            for more in (*made, *filter(None, [named.get(part.id)])):
+                yield from keys_of(more, function, named, known)
+
+
+def test_each_event_of_the_table_is_told_somewhere_and_no_other() -> None:
+    assert {told.code for told in literals()} == {*EVENTS}
+
+
+def test_an_event_is_called_what_the_table_calls_it() -> None:
+    """Who searches for what the manual, the catalogue or the README call it finds it."""
+    assert [told for told in literals() if told.word != EVENTS[told.code].name] == []
+
+
+def test_each_place_that_tells_an_event_gives_it_the_fields_that_the_table_shows() -> None:
+    assert [told for told in literals() if not {*EVENTS[told.code].shows} <= told.keys] == []
+
+
 # A mode, how long it is lived in, and what happens at once.
 DAYS: Tuple[Tuple[str, float, Tuple[Tuple[str, ...], ...]], ...] = (
     ("act", 0.5, (("crash", "ctrmc"),)),
@@ -61,12 +117,11 @@ DAYS: Tuple[Tuple[str, float, Tuple[Tuple[str, ...], ...]], ...] = (
 
 
 def test_every_event_has_the_fields_that_the_catalogue_shows(tmp_path: Path) -> None:
-    """A field that is missing would cost the entry its explanation."""
+    """A field that is missing would cost the entry its explanation: a Day insists on it."""
     told = list(lived(tmp_path))
 
     assert {event.code for event in told} >= {"RMCA1006W", "RMCA2001W", "RMCA2002N", "RMCA3001N", "RMCA3002N", "RMCA3003W",
                                               "RMCA3004W", "RMCA3005N", "RMCA4001E", "RMCA4002W"}
-    assert [event for event in told if not {*EVENTS[event.code].shows} <= {key for key, _ in event.fields}] == []
 
 
 def lived(folder: Path) -> Iterable[Event]:

@@ -324,13 +324,13 @@ class Cycle:
                 self._tell_outcome(attempt, how, because)
 
     def _tell_outcome(self, attempt: Attempt, how: Outcome, because: str) -> None:
-        code, word = {
-            Outcome.HEALED: ("RMCA3002N", "remedy healed it"),
-            Outcome.UNKNOWN: ("RMCA3003W", "remedy could not be judged"),
-        }.get(how, ("RMCA3003W", "remedy changed nothing"))
         failed = (("failed", attempt.failed),) if attempt.failed else ()
         told = (("episode", attempt.episode), ("fault", attempt.fault.value), ("outcome", how.value), ("because", because))
-        self.emit(Event(code, word, (("remedy", attempt.remedy.value), ("attempt", str(attempt.id)), *told, *failed)))
+        fields = (("remedy", attempt.remedy.value), ("attempt", str(attempt.id)), *told, *failed)
+        if how is Outcome.HEALED:
+            self.emit(Event("RMCA3002N", "remedy healed it", fields))
+        else:
+            self.emit(Event("RMCA3003W", "remedy changed nothing", fields))
 
     def _suspicious(self) -> bool:
         return any(set(LADDER[finding.fault]) & DISRUPTIVE for finding in self.findings)

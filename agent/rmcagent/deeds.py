@@ -216,7 +216,7 @@ class Deeds:
     def _interrupted(self, attempt: Attempt, because: str) -> None:
         self._cut_short(attempt, because)
         outcome = (("outcome", Outcome.INTERRUPTED.value), ("because", because))
-        self.emit(Event("RMCA3003W", "remedy was interrupted", (*_fields(attempt), *outcome)))
+        self.emit(Event("RMCA3003W", "remedy changed nothing", (*_fields(attempt), *outcome)))
 
     def _cut_short(self, attempt: Attempt, because: str) -> None:
         ended_at = attempt.ended_at or self.ledger.steady.now()

@@ -7,7 +7,7 @@ from typing import Mapping, NamedTuple, Tuple
 
 class Meaning(NamedTuple):
     level: str                            # I | N | W | E
-    name: str
+    name: str                             # the line's words after the code, and what every manual calls it
     meaning: str
     do: str                               # what a human does about it
     message_id: str                       # the journal's; for good, like the code
@@ -27,7 +27,7 @@ EVENTS: Mapping[str, Meaning] = {
         "Nothing, if that was intended. Until it is started again nobody watches RMC here.",
         "01e82d16133d42deb8fbaa0a8c672282"),
     "RMCA1003E": Meaning(
-        "E", "configuration rejected", "The new configuration has mistakes; the old one stays in force.",
+        "E", "configuration rejected, old one kept", "The new configuration has mistakes; the old one stays in force.",
         "Mend the mistakes named in the message, see that `rmcagent config check` finds no more, then run `rmcagent reload`.",
         "1ae92d322bfb48ce8e1eaf7d1b717c69", ("mistakes",)),
     "RMCA1004N": Meaning(
@@ -43,7 +43,7 @@ EVENTS: Mapping[str, Meaning] = {
     "RMCA1007N": Meaning(
         "N", "sees again", "The agent can observe RMC again.", NOTHING, "f048234ec10b4d63b192bea948bbd694"),
     "RMCA1008E": Meaning(
-        "E", "crash loop", "The agent failed several times in a row; it observes only.",
+        "E", "crash loop: observing only", "The agent failed several times in a row; it observes only.",
         "Look at what it wrote on standard error (the journal, or SRC's console file) and report it. "
         "The agent acts again after a quiet hour.",
         "08ef8a7b172d44249f40898f7f7eae54", ("crashes", "because")),
@@ -71,7 +71,7 @@ EVENTS: Mapping[str, Meaning] = {
         "Nothing yet: the agent goes on to what reaches further, as far as the policy allows. `rmcagent why` tells what is next.",
         "0de4b784cf1d47e593104a2c7c2a4955", (*REMEDY, "outcome", "because")),
     "RMCA3004W": Meaning(
-        "W", "remedy refused", "A guard forbids the remedy; the line says why, and what would unblock it.",
+        "W", "refused", "A guard forbids the remedy; the line says why, and what would unblock it.",
         "Do what unblocks it, where that is wanted; `rmcagent why` has every guard that spoke.",
         "380b3644003a400b8b47f9c5990cf276", (*REMEDY, "guard", "because", "unblock")),
     "RMCA3005N": Meaning(
@@ -99,7 +99,7 @@ EVENTS: Mapping[str, Meaning] = {
 
 @dataclass(frozen=True)
 class Event:
-    """One thing to report: a code of EVENTS, the short word after it, and the fields in their order."""
+    """One thing to report: a code of EVENTS, its name there, and the fields in their order."""
 
     code: str
     word: str

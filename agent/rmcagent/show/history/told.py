@@ -110,6 +110,8 @@ def _sentences(row: Row, ended: Optional[Ended]) -> List[str]:
     if ended is not None and ended.known:
         lasted = length(row.at - ended.since)
         words.append(f"down for {lasted}" if row.code == STARTED else f"after {lasted}")
+    outcome = fields.get("outcome", "")
+    words += [OUTCOMES[outcome]] if row.code == UNHEALED and outcome != "unchanged" and outcome in OUTCOMES else []
     healed = left.pop("healed", "")
     words += [f"healed {healed}"] if healed else []
     inline = [key for key, value in left.items() if len(value) <= INLINE and " " not in value]
