@@ -1,6 +1,7 @@
 """The command: what it takes, what it says, its exit codes, and how little `status` loads."""
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -441,7 +442,16 @@ def test_why_tells_the_last_decision_or_an_episodes(public: Path, capsys: Captur
 
     out = capsys.readouterr().out
     assert out.count("E-2 link-down wait\n") == 3
-    assert json.loads(out[out.index("["):]) == ENTRIES[1:]
+    assert json.loads(out[out.index("["):]) == [{**entry, "over": "over"} for entry in ENTRIES[1:]]
+
+
+def test_why_tells_what_is_decided_now_where_nothing_was_written_of_it(public: Path, capsys: Capture) -> None:
+    due = {"kind": "wait", "remedy": "start", "because": "start is next", "until": "2026-05-04T14:00:00+00:00"}
+    publish(public, why=[], decision={**due, "fault": "rmc-stopped"})
+
+    assert main(["why"]) == 0
+
+    assert capsys.readouterr().out.startswith("* 2026-05-04T12:00:28+00:00 rmc-stopped start is due at 14:00:00: start is next\n")
 
 
 @pytest.mark.parametrize("facts, argv, code, said", [
@@ -463,6 +473,16 @@ def test_why_says_what_it_has_not_got(
 
 
 # ---- what is passed on to the daemon
+
+def test_a_full_disk_is_told_with_where_and_what_mends_it(daemon: Daemon, tmp_path: Path, capsys: Capture) -> None:
+    path = configured(tmp_path, "paths: {state: /var/rmcagent}\n")
+    daemon.raises = OSError(errno.ENOSPC, "No space left on device")
+
+    assert main(["pause", "--for", "1h", "--reason", "x", "--config", path]) == 1
+
+    assert capsys.readouterr().err == ("rmcagent: cannot pause: cannot write into /var/rmcagent: No space left on device; make "
+                                       "room there, rmcagent doctor tells what takes it\n")
+
 
 class Daemon:
     """Stands for rmcagent.daemon and keeps what it was asked."""

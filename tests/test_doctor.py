@@ -226,7 +226,18 @@ def test_a_command_that_hung_may_be_given_longer(tmp_path: Path) -> None:
     scene = Scene(tmp_path)
     scene.partition.hang_command("lspv")
 
-    assert one(scene.examine(), "cannot read lspv").mend == "/sim/bin/lspv\ntimeouts: {lspv: 180s}"
+    assert one(scene.examine(), "cannot read lspv").mend == (
+        "/sim/bin/lspv   # by hand: does it hang there too?\ntimeouts: {lspv: 180s}   # only if it is merely slow")
+
+
+def test_for_a_command_that_asks_rmc_and_hung_more_patience_is_not_the_first_advice(tmp_path: Path) -> None:
+    scene = Scene(tmp_path)
+    scene.partition.hung_rmc()
+
+    mend = one(scene.examine(), "cannot read rmcdomainstatus").mend.splitlines()
+
+    assert mend[0].endswith("rmcdomainstatus -s ctrmc   # by hand: if it hangs there too, RMC hangs: rmcagent status")
+    assert mend[1].endswith("   # only if it is merely slow")
 
 
 def test_a_command_that_needs_over_half_its_time_out_is_advised_upon(tmp_path: Path) -> None:

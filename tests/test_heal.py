@@ -367,7 +367,9 @@ def test_a_dry_run_of_what_is_held_shows_both(tmp_path: Path) -> None:
     told = ask(day, "recfgct", dry_run=True)
 
     assert "  order: no recycle was judged unchanged in this episode" in told["text"]
-    assert "  archive /var/ct/cfg\n" in told["text"] and told["text"].endswith("nothing was begun")
+    assert "  archive /var/ct/cfg\n" in told["text"]
+    assert "were it allowed, it would run, in this order:\n" in told["text"] and "it runs" not in told["text"]
+    assert told["text"].endswith("do not run it by hand while a guard holds\nnothing was begun")
 
 
 # -- danger that comes up between asking and deed
@@ -538,8 +540,6 @@ def test_of_two_managers_the_one_that_may_be_started_is(tmp_path: Path) -> None:
     assert told["exit"] == 0 and told["text"].startswith("begun: manager for manager-down IBM.MgmtDomainRM (attempt 1)")
 
 
-# -- what fails
-
 # -- whoever asked waits no more
 
 
@@ -570,6 +570,8 @@ def test_nobody_need_wait_for_what_begins_nothing(tmp_path: Path) -> None:
 
     assert [one["exit"] for one in told] == [11, 11]
 
+
+# -- what fails
 
 
 def test_without_a_durable_intent_nothing_is_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -636,6 +636,96 @@ def test_why_explains_every_decision_of_an_episode() -> None:
     assert show.why_text(entries, "E-13") == show.why_text([]) == ""
 
 
+def current(kind: str = "wait", **more: Any) -> Dict[str, Any]:
+    decision = {"kind": kind, "remedy": "start", "fault": "rmc-stopped", "subject": "", "because": "start is next",
+                "until": "2026-05-04T14:00:28+00:00", "unblock": "", "refusals": [], **more}
+    return {"verdict": "degraded", "taken_at": "2026-05-04T12:00:28+00:00", "episode": "E-13", "decisions": [decision],
+            "findings": [{"fault": "rmc-stopped", "subject": "", "evidence": "errpt shows that RMC was stopped"}], "why": [ENTRY]}
+
+
+def why_now(document: Dict[str, Any]) -> str:
+    return show.why_text(show.why_entries(document))
+
+
+def test_why_tells_the_decision_that_stands_where_none_was_written() -> None:
+    assert why_now(current()).startswith(
+        "* 2026-05-04T12:00:28+00:00 E-13 rmc-stopped start is due at 14:00:28: start is\n  next\n"
+        "    Evidence: errpt shows that RMC was stopped\n")
+    shadow = " ".join(why_now(current(shadow=True, attempt=9)).split())
+    blind = why_now({"verdict": "blind", "because": "lssrc hangs", "decisions": [{"kind": "rest"}], "taken_at": "then"})
+    assert "start is judged at 14:00:28, in shadow only" in shadow and "keep it stopped" not in shadow
+    assert blind == "* then rest: lssrc hangs\n       To do: rmcagent doctor\n"
+
+
+@pytest.mark.parametrize("document", [
+    {"advice": "start rmcagent"},                                      # nobody decides any more
+    {"why": [{**ENTRY, "episode": "E-13", "fault": "rmc-stopped"}]},   # it was written
+    {"decisions": [{"kind": "rest"}]},
+])
+def test_why_tells_what_was_written_where_nothing_else_stands(document: Dict[str, Any]) -> None:
+    entries = show.why_entries({**current(), **document})
+
+    assert len(entries) == 1 and "now" not in entries[0]
+
+
+def test_an_episode_that_is_over_says_so() -> None:
+    gone = {"at": "2026-05-04T12:30:00+00:00", "code": "RMCA2002N", "text": "problem gone fault=link-down episode=E-12"}
+    over = {"verdict": "healthy", "decision": {"kind": "rest"}, "episode": None, "why": [ENTRY]}
+
+    assert why_now({**over, "events": [gone]}).startswith("* over since 12:30:00: 2026-05-04T12:00:28+00:00 E-12 link-down")
+    assert why_now(over).startswith("* over: 2026-05-04T12:00:28+00:00 E-12 link-down")
+    assert why_now({**over, "episode": "E-12"}) == why_now({**over, "advice": "start rmcagent"}) == WHY
+
+
+def test_what_was_cut_ends_in_dots() -> None:
+    text = " ".join(show.why_text([{**ENTRY, "because": "b" * 500, "alternatives": ["refresh: refuse, " + "c" * 283]}]).split())
+
+    assert text.count("...") == 2 and "ccc... " in f"{text} " and "b" * 60 in text
+
+
+@pytest.mark.parametrize("alternative, said", [
+    ("recycle: wait, recycle waits: it is not judged yet", ""),          # of what was decided nothing else is said
+    ("start: wait, tried before and judged unchanged (1); start is due: so", "start: tried before and judged unchanged (1)"),
+    ("start: wait, rmc-down may pass on its own; start is next", "start: wait, rmc-down may pass on its own"),
+    ("start: wait, start waits: rpm is running", "start: wait, rpm is running"),
+    ("start: refuse, start is held: it is off", "start: refuse, it is off"),
+    ("start", "start: , "),
+])
+def test_an_alternative_does_not_argue_with_itself(alternative: str, said: str) -> None:
+    text = show.why_text([{**ENTRY, "alternatives": [alternative]}])
+
+    assert text.partition("Alternatives: ")[2].rstrip("\n") == said.rstrip()
+
+
+def test_what_is_counted_in_shadow_says_so() -> None:
+    def text(**more: Any) -> str:
+        settings = config.parse(f"mode: {more.pop('mode', 'act')}\n").settings
+        document = show.document(view("needs-human", **more), settings, lambda moment: moment, {})
+        return " ".join(show.status_text(document).split())
+
+    tried = Attempt(1, Remedy.LPARMGR, Fault.LPARMGR_STUCK, "", "E-1", NOON - MINUTE, "boot", "x", shadow=True)
+    spent = Decision(Kind.ESCALATE, "every remedy was tried", DOWN, refused_by=(BUDGET,))
+
+    shadow, act = text(mode="shadow", decisions=(spent,)), text(history=dataclasses.replace(STARTED, attempts=(tried,)))
+
+    assert "Budgets left: in shadow, per 24 h: refresh 12/12," in shadow
+    assert "every remedy was tried (in shadow: none is run)" in shadow
+    assert "Held by: in shadow, budget: recycle was begun 2 times" in shadow
+    assert "Budgets left: per 24 h: refresh 12/12," in act and "lparmgr 2/3 in shadow, recycle 2/2," in act
+
+
+def test_what_forbids_recfgct_is_told_and_not_what_speaks_for_recycle() -> None:
+    rows = dict(ROWS, ctrmc=Subsystem("ctrmc", State.INOPERATIVE, "rsct"))
+    down = dataclasses.replace(SEEN, subsystems=Fact(How.SEEN, rows))
+    known = ClusterVerdict("absent", True, False, ("ct_clusterinfo -c says IW",))
+
+    evidence = documented(view(snapshot=down, cluster=known))["cluster"]["evidence"]
+
+    assert evidence == "RMC is down or silent, and without its word no peer domain is ruled out"
+    assert documented(view(snapshot=down, cluster=dataclasses.replace(known, state="present")))["cluster"]["evidence"] \
+        == "ct_clusterinfo -c says IW"
+
+
 # ---- exit codes
 
 LOOK = {"look_seconds": 60.0, "timeout_seconds": 20.0}

@@ -110,6 +110,10 @@ TWO_PROBLEMS = {
      "RMC WARNING: paused: LPM; meanwhile link-down: both are O"),
     ({"verdict": "needs-human", "because": "it is full", **TWO_PROBLEMS},     # the second made the verdict, its advice first
      "RMC CRITICAL: needs-human: var-full: it is full -> look; or make room"),
+    ({"verdict": "degraded", "because": "it is full", **TWO_PROBLEMS},     # no grave one
+     "RMC WARNING: degraded: var-full: it is full -> look; or make room"),
+    ({"verdict": "degraded", "because": "so", "mode": "shadow", "decision": {"kind": "wait", "remedy": "start"}},
+     "RMC WARNING: degraded: so; in shadow, no remedy is run -> start waits"),
     ({"verdict": "degraded", "because": "DRM is down", **TWO_PROBLEMS},
      "RMC WARNING: degraded: manager-down IBM.DRM: DRM is down -> held by maintenance -> remove /etc/r/maintenance"),
     ({"verdict": "healthy", "because": "RMC runs", "maintenance": True, "config": "/etc/r/r.yaml"},

@@ -28,8 +28,8 @@ AGENT = Path(cli.__file__).parent.parent
 ASCII_LINES = set(map(chr, range(0x20, 0x7F))) | {"\n"}
 CODES = {                                # of status, plan (None: it looks for itself), check
     "healthy": (0, 0, 0), "degraded": (150, 10, 1), "healing": (150, 10, 1), "needs-human": (151, 11, 2), "paused": (152, 10, 1),
-    "blind": (153, 13, 3), "unknown": (4, 13, 3), "network": (151, 11, 2), "shadow": (150, 10, 1), "partial": (151, 11, 2),
-    "hung": (4, 13, 3), "storm": (151, 11, 2), "stale": (4, None, 3), "killed": (1, None, 2), "stopped": (3, None, 2),
+    "blind": (153, 13, 3), "unknown": (4, 13, 3), "network": (151, 11, 2), "shadow": (150, 10, 1), "partial": (150, 11, 1),
+    "hung": (4, 13, 3), "storm": (150, 11, 1), "stale": (4, None, 3), "killed": (1, None, 2), "stopped": (3, None, 2),
 }
 
 

@@ -9,11 +9,12 @@ from rmcagent.config import spell
 from rmcagent.cycle import Cycle
 from rmcagent.deeds import CannotBegin
 from rmcagent.model import Attempt, Decision, Kind, Outcome, Refusal, Remedy, Step
-from rmcagent.show import clean
+from rmcagent.show import advised, clean
 
 DONE, FAILED, USAGE, REFUSED, SPENT = 0, 1, 2, 11, 12
 MOST_REFUSALS = 16              # said in one answer
 LONGEST_SENTENCE = 300
+BY_HAND = "do not run it by hand while a guard holds"
 
 Answer = Dict[str, Any]         # {"ok", "text", "exit"}; each line of the text is fit for a terminal
 
@@ -33,7 +34,7 @@ def answer(cycle: Cycle, request: Mapping[str, Any], claim: Callable[[], None]) 
         return _begun(cycle, decision, begun)
     if decision.kind is Kind.APPLY and dry_run:
         told = f"would begin {_what(decision)}: {_evidence(decision)}"
-        return _answer(DONE, [told, *_steps(cycle, decision), "nothing was begun"])
+        return _answer(DONE, [told, *_steps(cycle, decision, "it runs, in this order:"), "nothing was begun"])
     return _refused(cycle, decision, dry_run)
 
 
@@ -63,13 +64,14 @@ def _refused(cycle: Cycle, decision: Decision, dry_run: bool) -> Answer:
             lines.append(f"    unblock: {_unblock(cycle, refusal)}")
     if len(spoken) > MOST_REFUSALS:
         lines.append(f"  and {len(spoken) - MOST_REFUSALS} more: rmcagent why")
-    if dry_run:
     lines.append(f"what is seen: {_evidence(decision)}")
-        lines += [*_steps(cycle, decision), "nothing was begun"]
+    if dry_run:
+        steps = list(_steps(cycle, decision, "were it allowed, it would run, in this order:"))
+        lines += [*steps, *([BY_HAND] if steps else []), "nothing was begun"]
     return _answer(exit_code, lines)
 
 
-def _steps(cycle: Cycle, decision: Decision) -> Iterator[str]:
+def _steps(cycle: Cycle, decision: Decision, heading: str) -> Iterator[str]:
     """What it runs, in its order, and how long it settles; nothing where it has no steps, for that was said."""
     if decision.finding is None or decision.remedy is None:
         return
@@ -77,7 +79,7 @@ def _steps(cycle: Cycle, decision: Decision) -> Iterator[str]:
         steps = cycle.steps(decision.remedy, decision.finding.subject)
     except CannotBegin:
         return
-    yield "it runs, in this order:"
+    yield heading
     for step in steps:
         yield f"  {_said(_spelled(step))}"
     yield f"and is judged {spell(cycle.settings.remedies[decision.remedy.value].settle)} after its last step"
@@ -100,7 +102,8 @@ def _evidence(decision: Decision) -> str:
 
 
 def _unblock(cycle: Cycle, refusal: Refusal) -> str:
-    return _said(refusal.unblock) + (f" (it is over at {_shown(cycle, refusal.until)})" if refusal.until is not None else "")
+    told = advised(refusal.unblock, {"maintenance_file": cycle.maintenance})
+    return _said(told) + (f" (it is over at {_shown(cycle, refusal.until)})" if refusal.until is not None else "")
 
 
 def _shown(cycle: Cycle, moment: datetime) -> str:

@@ -77,14 +77,15 @@ def why(asked: Asked) -> int:
     document = files.document(files.public(asked))
     if document is None or (document["verdict"] == "not-running" and not document.get("why")):
         raise Cannot(NOT_RUNNING, "cannot tell why: the agent is not running, start it or use rmcagent plan")
-    entries = [entry for entry in document.get("why") or () if isinstance(entry, dict)]
+    from rmcagent.show.plan import why_entries, why_text
+
+    entries = why_entries(codes.as_of(document, published.alive(document), published.age(document)))
     episode = asked.words[0] if asked.words else None
     chosen = [entry for entry in entries if entry.get("episode") == episode] if episode else entries
     if episode and not chosen:
         known = dict.fromkeys(str(entry["episode"]) for entry in entries if entry.get("episode"))
         raise Cannot(FAILED, f"cannot find episode {episode}: known are {', '.join(known) or 'none'}")
-    from rmcagent.show.plan import why_text
-
     nothing = "nothing was decided yet: no finding has asked for it\n"
-    sys.stdout.write(as_json(chosen) + "\n" if asked.json else why_text(chosen, episode, columns()) or nothing)
+    sys.stdout.write(as_json(chosen) + "\n" if asked.json else why_text(
+        [{**entry, "config": asked.config} for entry in chosen], episode, columns()) or nothing)
     return DONE

@@ -6,6 +6,8 @@ from typing import Dict, Iterator, Optional
 from rmcagent.doctor.nouns import Complaint, Run, Scene, advice, cannot_see
 from rmcagent.model import Gap, State
 
+ASK_RMC = ("rmcdomainstatus", "lsrsrc", "lsrpdomain")     # what waits for an answer of rmcd's
+
 
 def gaps(scene: Scene) -> Iterator[Complaint]:
     """What one real look could not tell; a missing command has spoken for itself."""
@@ -25,7 +27,11 @@ def _by_hand(scene: Scene, gap: Gap, run: Optional[Run]) -> str:
         on_file = gap.about in scene.settings.expect.subsystems or gap.about == "ctrmc"
         return f"{scene.place.commands['lssrc']} -s {gap.about}" if on_file else "rmcagent plan"
     typed = " ".join(run.argv)
-    return f"{typed}\n{_longer(run)}" if run.answer.timed_out else typed
+    if not run.answer.timed_out:
+        return typed
+    asks_rmc = run.argv[0].rpartition("/")[2] in ASK_RMC
+    hangs = "if it hangs there too, RMC hangs: rmcagent status" if asks_rmc else "does it hang there too?"
+    return f"{typed}   # by hand: {hangs}\n{_longer(run)}   # only if it is merely slow"
 
 
 def slow(scene: Scene) -> Iterator[Complaint]:

@@ -63,6 +63,7 @@ def _said(now: Document) -> str:
     until = text_of(table_of(now, "pause"), "until") if verdict == "paused" else ""
     head = f"{verdict} until {time_of(until, now)}" if until else verdict
     said = ": ".join(filter(None, (head, fault, because))) + meanwhile(now)
+    said += "; in shadow, no remedy is run" if verdict in ("degraded", "needs-human") and text_of(now, "mode") == "shadow" else ""
     return " -> ".join([said, *_next(now, decision)])
 
 
@@ -72,13 +73,14 @@ def _next(now: Document, decision: Document) -> List[str]:
         return texts_of(now, "advice")
     if verdict == "blind":
         return [DOCTOR]
-    if verdict in ("degraded", "healing"):
-        return _awaited(now, decision)
-    if verdict != "needs-human":
+    if verdict not in ("degraded", "healing", "needs-human"):
         return []
+    if verdict != "needs-human" and text_of(decision, "kind") not in ("escalate", "refuse"):
+        return _awaited(now, decision)
     # First what is harmless: the finding's own advice is about looking, the decision's may be a procedure.
-    steps = [*texts_of(finding_of(decision, now), "advice"), *(advised(text, now) for text in texts_of(decision, "unblock"))]
-    return ["; or ".join(dict.fromkeys(steps)) or "rmcagent plan"]
+    mends = "; ".join(advised(text, now) for text in texts_of(decision, "unblock"))
+    first = [text for text in texts_of(finding_of(decision, now), "advice") if text not in mends]
+    return ["; or ".join(filter(None, [*first, mends])) or "rmcagent plan"]
 
 
 def _awaited(now: Document, decision: Document) -> List[str]:

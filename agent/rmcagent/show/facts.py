@@ -15,6 +15,7 @@ Document = Dict[str, Any]
 Shown = Callable[[datetime], datetime]
 
 MOST_ROWS = 256                           # of one list or table in a document
+RMC_IS_SILENT = "RMC is down or silent, and without its word no peer domain is ruled out"
 EMPTY_LOOKS = 2                           # in a row, before no-hmc is a finding
 
 # The keys of each row, which are its noun's names. Others read them: more may be added, none renamed.
@@ -54,7 +55,7 @@ def document(view: View, settings: Settings, shown: Shown, extra: Mapping[str, A
             "state": view.cluster.state,
             "recycle": "allowed" if view.cluster.recycle else "forbidden",
             "recfgct": "allowed" if view.cluster.recfgct else "forbidden",
-            "evidence": "; ".join(view.cluster.evidence),
+            "evidence": "; ".join((RMC_IS_SILENT,) if _only_silence_forbids(view) else view.cluster.evidence),
         },
         "findings": each(view.findings, FINDING),
         "streaks": _streaks(view, settings),
@@ -73,6 +74,13 @@ def document(view: View, settings: Settings, shown: Shown, extra: Mapping[str, A
         "attempts": each(history.attempts[-10:], ATTEMPT),
     }, shown)
     return told
+
+
+def _only_silence_forbids(view: View) -> bool:
+    """What allows recycle is no reason for what is forbidden while RMC does not answer."""
+    seen, known = view.snapshot, view.cluster
+    answers = seen is not None and seen.state_of("ctrmc") is State.ACTIVE and seen.status.seen
+    return known.state == "absent" and known.recycle and not known.recfgct and not answers
 
 
 def row(noun: object, names: str) -> Document:
@@ -182,7 +190,7 @@ def _budget_facts(view: View, settings: Settings) -> Document:
         none_left = lost is not None and view.taken_at < lost + max(budget.span for budget in policy.budget)
         facts[remedy] = [
             {"spent": budget.times if none_left else sum(at > view.taken_at - budget.span for at in begun),
-             "times": budget.times, "span_seconds": budget.span.total_seconds()}
+             "times": budget.times, "span_seconds": budget.span.total_seconds(), "shadow": shadow}
             for budget in policy.budget
         ]
     return facts

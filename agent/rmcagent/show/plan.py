@@ -2,7 +2,19 @@
 from __future__ import annotations
 
 from rmcagent.show.codes import plan_code, wanted
-from rmcagent.show.screen import Screen, leading, phrase, rows_of, table_of, text_of, texts_of, words
+from rmcagent.show.screen import (
+    Screen,
+    finding_of,
+    in_shadow,
+    leading,
+    phrase,
+    rows_of,
+    table_of,
+    text_of,
+    texts_of,
+    time_of,
+    words,
+)
 from rmcagent.show.status import cluster, findings, gaps, held, refusals, taken, to_do, what_holds
 
 TYPE_CHECKING = False                     # typing's own would be an import that `status` pays for
@@ -11,6 +23,9 @@ if TYPE_CHECKING:
 
     Document = Dict[str, Any]
 
+LONGEST_SAID, LONGEST_REASON = 500, 300     # letters that an entry keeps of a sentence, and of an alternative or a refusal
+PROBLEM_GONE = "RMCA2002N"
+TRIED = "tried before"
 GRAVE = ("refuse", "escalate")
 COLOURS = {0: 32, 10: 33, 11: 31, 13: 35}
 
@@ -24,7 +39,7 @@ def plan_text(document: Document, columns: int = 80, colour: bool = False) -> st
     if code == 11 and text_of(first, "kind") == "rest":
         screen.head("plan: a human is needed", wanted(document))
     elif code in (10, 11):
-        screen.head(f"plan: {phrase(first, document)}", _reason(first))
+        screen.head(f"plan: {phrase(first, document)}", _reason(first) + in_shadow(first, document))
     else:
         screen.head("plan: nothing to do" if code == 0 else "plan: cannot tell", text_of(document, "because"))
     screen.rows("Taken", taken(document))
@@ -48,6 +63,36 @@ def _daemon(document: Document) -> List[str]:
     return [f"rmcagent status says {verdict}: {because}; what takes more than one look to tell this one cannot know"]
 
 
+def why_entries(document: Document) -> List[Document]:
+    """What was decided, oldest first, each with since when its episode is over; and last, where nothing was written of it, what
+    is decided now."""
+    stands = "advice" not in document       # else nobody knows what is over
+    entries = [{**entry, "over": _over(entry, document) if stands else ""} for entry in rows_of(document, "why")]
+    decision, episode = leading(document), text_of(document, "episode")
+    rests = text_of(decision, "kind") == "rest"
+    about = (episode, text_of(decision, "fault"), text_of(decision, "subject"))
+    written = any(about == tuple(text_of(entry, key) for key in ("episode", "fault", "subject")) for entry in entries)
+    if not stands or written or not decision or (rests and text_of(document, "verdict") not in ("blind", "unknown")):
+        return entries
+    now = {
+        **decision, "at": text_of(document, "taken_at"), "episode": episode, "now": True,
+        "refused_by": rows_of(decision, "refusals"),
+        "evidence": text_of(finding_of(decision, document), "evidence"), "alternatives": [], "over": "",
+        "because": text_of(document, "because") if rests else text_of(decision, "because"),
+    }
+    return [*entries, {**now, "unblock": "rmcagent doctor"} if rests else now]
+
+
+def _over(entry: Document, document: Document) -> str:
+    """Since when an entry's episode is over, as far as the last events tell; "": it is not."""
+    episode = text_of(entry, "episode")
+    if not episode or episode == text_of(document, "episode"):
+        return ""
+    ends = [text_of(event, "at") for event in rows_of(document, "events")
+            if text_of(event, "code") == PROBLEM_GONE and f"episode={episode}" in text_of(event, "text").split()]
+    return f"over since {time_of(ends[-1], entry)}" if ends else "over"
+
+
 def why_text(entries: Sequence[Document], episode: Optional[str] = None, columns: int = 80) -> str:
     """The last decision, or all of one episode's (entries are oldest first), with what would have changed it; "" is none."""
     chosen = [entry for entry in entries if entry.get("episode") == episode] if episode else entries[-1:]
@@ -64,14 +109,36 @@ def _reason(first: Document) -> str:
 
 def _reasons(entry: Document, columns: int) -> str:
     screen = Screen(columns)
-    screen.head(words(entry, "at episode fault subject kind remedy"), text_of(entry, "because"))
-    screen.rows("Evidence", [screen.unsaid(text) for text in texts_of(entry, "evidence")])
+    head = phrase(entry, entry) if entry.get("now") is True else words(entry, "kind remedy")
+    over, about = text_of(entry, "over"), words(entry, "at episode fault subject")
+    title = " ".join(filter(None, (f"{over}:" if over else "", about, head)))
+    screen.head(title, _ended(text_of(entry, "because"), LONGEST_SAID))
+    screen.rows("Evidence", [screen.unsaid(_ended(text, LONGEST_SAID)) for text in texts_of(entry, "evidence")])
     screen.rows("Held by", refusals(screen, entry, "refused_by", entry))
     screen.rows("To do", to_do(screen, entry, entry))
-    screen.rows("Alternatives", [screen.unsaid(text) for text in texts_of(entry, "alternatives") if not _is_it(text, entry)])
+    screen.rows("Alternatives", [screen.unsaid(text) for text in _alternatives(entry)])
     return screen.text()
 
 
-def _is_it(alternative: str, entry: Document) -> bool:
-    """Whether an alternative, which is spelt `remedy: kind, because`, is the decision itself."""
-    return alternative.startswith(f"{text_of(entry, 'remedy')}: {text_of(entry, 'kind')}, ")
+def _alternatives(entry: Document) -> List[str]:
+    """The other remedies and what speaks against each; an entry spells one `remedy: kind, because`. Its own remedy is none: what
+    was said of that was asked again when it had begun."""
+    told = []
+    for text in texts_of(entry, "alternatives"):
+        remedy, _, rest = _ended(text, LONGEST_REASON).partition(": ")
+        if remedy == text_of(entry, "remedy"):
+            continue
+        kind, _, because = rest.partition(", ")
+        tried, _, _ = because.partition("; ")
+        if tried.startswith(TRIED):       # whether it would be due is no answer to that
+            told.append(f"{remedy}: {tried}")
+            continue
+        for spelt in (f"{remedy} waits: ", f"{remedy} is held: "):
+            because = because[len(spelt):] if because.startswith(spelt) else because
+        told.append(f"{remedy}: {kind}, {because}".replace(f"; {remedy} is next", ""))
+    return told
+
+
+def _ended(text: str, most: int) -> str:
+    """A text that was cut when it was written says so."""
+    return text if len(text) < most else text[:most - 3] + "..."

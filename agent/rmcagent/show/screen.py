@@ -221,9 +221,16 @@ def though_held(document: Document) -> str:
     return "".join(f"; but {text}" for text in told if text_of(document, "verdict") == "healthy")
 
 
+def in_shadow(decision: Document, document: Document) -> str:
+    """What must be known of remedies that were tried: that none was run."""
+    tried = text_of(decision, "kind") in ("escalate", "refuse") and text_of(document, "mode") == "shadow"
+    return " (in shadow: none is run)" if tried else ""
+
+
 def keep_stopped(decision: Document) -> List[str]:
     """How what an operator stopped stays so, where its start is due."""
     planned = text_of(decision, "kind") in ("wait", "apply") and text_of(decision, "remedy") == "start"
+    planned = planned and decision.get("shadow") is not True and not rows_of(decision, "refusals")
     return [KEEP_STOPPED] if planned and text_of(decision, "fault") == "rmc-stopped" else []
 
 
@@ -231,7 +238,8 @@ def advised(text: str, document: Mapping[str, Any]) -> str:
     """Advice with the names that only whoever shows it knows: `config` is the configuration's path."""
     path = text_of(document, "config")
     if text == REMOVE_FILE:
-        return f"remove {path.rpartition('/')[0]}/{MAINTENANCE}" if path else REMOVE_FILE
+        file = text_of(document, "maintenance_file") or (f"{path.rpartition('/')[0]}/{MAINTENANCE}" if path else "")
+        return f"remove {file}" if file else REMOVE_FILE
     if text.startswith(POLICY_LINES):
         return f"{text} in {path or 'the configuration'}, then rmcagent reload"
     return text

@@ -10,6 +10,7 @@ from rmcagent.show.screen import (
     cut,
     few,
     holds,
+    in_shadow,
     keep_stopped,
     leading,
     length_of,
@@ -37,7 +38,9 @@ MODES = {"shadow": "decides and records, runs no remedy", "observe": "looks and 
 PLACES = {"here": "here", "operator": "an operator's doing", "network": "in the network", "hmc": "at the HMC",
           "identity": "node ids", "config": "the configuration", "evidence": "not told", "benign": "none that matters"}
 GENTLEST_FIRST = ("refresh", "start", "manager", "lparmgr", "recycle", "recfgct")
+ELSE = "; only if that does not help: "   # between two steps of one piece of advice
 NO_ADVICE = ("wait", "none is needed: nothing is wrong")
+COUNTED = ("budget", "cooldown", "settle")   # guards that go by attempts: in shadow by those of shadow
 ANSWERS = {True: "answers", False: "silent"}
 SCREEN_LINES = 24
 EVENTS_SHOWN = 3                          # where the screen has room for them, at least one
@@ -216,15 +219,19 @@ def _rate(rate: float) -> str:
 
 
 def _budgets(document: Document) -> List[str]:
-    """What is left of what there was, by span: `per 24 h: start 5/6, recycle 2/2`."""
+    """What is left of what there was, by span: `per 24 h: start 5/6, recycle 2/2`; what only shadow attempts spend says so."""
     budgets = table_of(document, "budgets")
     spans: Dict[float, List[str]] = {}
+    rehearsed = [remedy for remedy in budgets if any(budget.get("shadow") is True for budget in rows_of(budgets, remedy))]
+    only = bool(budgets) and len(rehearsed) == len(budgets)
     for remedy in sorted(budgets, key=lambda name: (GENTLEST_FIRST.index(name) if name in GENTLEST_FIRST else 9, name)):
         for budget in rows_of(budgets, remedy):
             times, spent, span = (number_of(budget, key) for key in ("times", "spent", "span_seconds"))
             if times is not None and spent is not None and span is not None:
-                spans.setdefault(span, []).append(f"{remedy} {max(times - spent, 0):.0f}/{times:.0f}")
-    return ["; ".join(f"per {length_of(span)}: {', '.join(spans[span])}" for span in sorted(spans))]
+                left = f"{remedy} {max(times - spent, 0):.0f}/{times:.0f}"
+                spans.setdefault(span, []).append(left + (" in shadow" if spent and remedy in rehearsed and not only else ""))
+    told = "; ".join(f"per {length_of(span)}: {', '.join(spans[span])}" for span in sorted(spans))
+    return [("in shadow, " if only and told else "") + told]
 
 
 def _events(document: Document) -> List[str]:
@@ -254,7 +261,8 @@ def _decisions(document: Document) -> List[Document]:
 def to_do(screen: Screen, decision: Document, document: Document) -> List[str]:
     """What a human does, which is not told twice; to wait is nothing to do."""
     told = [advised(text, document) for text in texts_of(decision, "unblock") if text not in NO_ADVICE]
-    return [text for text in [*told, *keep_stopped(decision)] if screen.unsaid(text)]
+    unsaid = [ELSE.join(filter(screen.unsaid, text.split(ELSE))) for text in [*told, *keep_stopped(decision)]]
+    return [text for text in unsaid if text]
 
 
 def decided(screen: Screen, decision: Document, document: Document) -> str:
@@ -263,6 +271,7 @@ def decided(screen: Screen, decision: Document, document: Document) -> str:
     if guards and (text_of(decision, "kind") == "refuse" or any(text_of(refusal, "because") in because for refusal in guards)):
         because = ""
     because = screen.unsaid(because)
+    because += in_shadow(decision, document) if because else ""
     about = "" if because and text_of(decision, "fault") in because else words(decision, "fault subject")
     return (f"{about}: " if about else "") + phrase(decision, document) + (f": {because}" if because else "")
 
@@ -273,7 +282,9 @@ def refusals(screen: Screen, row: Document, key: str, document: Document) -> Lis
     for refusal in rows_of(row, key):
         told.setdefault(text_of(refusal, "guard"), []).append(refusal)
     advice = [text for each in told.values() for text in dict.fromkeys(text_of(refusal, "unblock") for refusal in each)]
-    return [_refusal(screen, guard, each, advice, document) for guard, each in told.items()]
+    rehearsed = text_of(document, "mode") == "shadow"
+    return [("in shadow, " if rehearsed and guard in COUNTED else "") + _refusal(screen, guard, each, advice, document)
+            for guard, each in told.items()]
 
 
 def _refusal(screen: Screen, guard: str, told: List[Document], advice: List[str], document: Document) -> str:
