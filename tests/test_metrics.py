@@ -184,6 +184,14 @@ def test_what_was_decided_and_which_guards_hold_it_is_told() -> None:
     assert told(full(), "guard_holding") == {"pause": 1}
 
 
+def test_a_budget_of_what_is_only_rehearsed_is_not_told() -> None:
+    rehearsed = {"times": 2, "spent": 2, "span_seconds": 86400.0, "shadow": True}
+    shown = full(budgets={"recycle": [rehearsed], "start": [{**rehearsed, "shadow": False}]})
+
+    assert told(shown, "remedy_budget_remaining") == {("start", "24h"): 0}
+    assert told(shown, "remedy_budget_limit") == {("start", "24h"): 2}
+
+
 def test_a_budget_is_told_by_remedy_and_span_with_what_is_left_of_it() -> None:
     row = {"times": 3, "spent": 1, "span_seconds": 30 * 86400.0}
     overspent = {"times": 1, "spent": 2, "span_seconds": 86400.0}

@@ -195,10 +195,11 @@ def _guard_holding(document: Document) -> Iterator[Sample]:
 
 
 def _budgets(document: Document) -> Iterator[Tuple[Labels, float, float]]:
+    """Of what is only rehearsed none: nothing was begun, and an empty budget would be told to people."""
     for remedy in Remedy:
         for budget in rows_of(table_of(document, "budgets"), remedy.value)[:MOST_BUDGETS]:
             times, spent, span = (_number(budget.get(key)) for key in ("times", "spent", "span_seconds"))
-            if times is not None and spent is not None and span is not None:
+            if times is not None and spent is not None and span is not None and budget.get("shadow") is not True:
                 yield (("remedy", remedy.value), ("span", _span(span))), times, max(0, times - spent)
 
 
@@ -271,7 +272,7 @@ METRICS: Tuple[Metric, ...] = (
     Metric("rmcagent_gaps", "gauge", "Questions that had no answer in the last look.", _one(_count("gaps"))),
     Metric("rmcagent_decisions", "gauge", "What was decided about the findings, by kind.", _decisions),
     Metric("rmcagent_guard_holding", "gauge", "1 for each guard that holds a remedy now.", _guard_holding),
-    Metric("rmcagent_remedy_budget_limit", "gauge", "How often the remedy may be begun within the span.", _budget_limit),
+    Metric("rmcagent_remedy_budget_limit", "gauge", "How often the remedy may be begun within the span; none in shadow.", _budget_limit),
     Metric("rmcagent_remedy_budget_remaining", "gauge", "How often the remedy may still be begun within the span.",
            _budget_remaining),
     Metric("rmcagent_remedies_begun_total", "counter", "Remedies begun since the daemon started.", _remedies_begun),
