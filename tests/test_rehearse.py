@@ -17,12 +17,15 @@ from xml.etree import ElementTree
 import pytest
 
 from rmcagent import cli, config
+from rmcagent.picture import looks
 from rmcagent.reason import guards
-from rmcagent.report import Event
+from rmcagent.report import EVENTS, Event
+from rmcagent.report.kept import Record, Row
+from rmcagent.show.history.timeline import picture
 from rmcagent.sim.clock import NEW_YEAR
 from rmcagent.sim.rehearsal import reading, rehearse
 from rmcagent.sim.rehearsal.audit import Auditor, Breach
-from rmcagent.sim.rehearsal.outcome import fleet, told
+from rmcagent.sim.rehearsal.outcome import chart, fleet, told
 from rmcagent.sim.rehearsal.outcome.tally import Tally, problems
 from rmcagent.sim.rehearsal.rehearse import NAMES, Bar, main
 from rmcagent.sim.rehearsal.run import Told
@@ -139,6 +142,17 @@ def test_the_picture_draws_the_cluster_from_its_absence_and_counts_the_deeds(in_
     assert drawn.tag.endswith("svg") and "HMC 192.0.2.21" in words and "the agent says" in words
     assert "cluster: absent" in words and "cluster: active" in words
     assert "refresh" in words and "refused" in words
+
+
+@pytest.mark.parametrize("code, kind", looks.MARKS.items())
+def test_an_event_is_the_same_mark_in_a_rehearsal_as_in_history(code: str, kind: str) -> None:
+    here = event(60.0, code, remedy="recycle", fault="link-down")
+    played: Any = SimpleNamespace(zero=NEW_YEAR, now=3600.0, told=[here])
+    kept = Row(NEW_YEAR, code, "x", here.event.fields)
+
+    drawn = chart.Film(played).picture("one"), picture(Record((kept,)), None, NEW_YEAR)
+
+    assert code in EVENTS and all(f"<title>{kind} at " in svg for svg in drawn)
 
 
 def test_the_same_seed_is_the_same_rehearsal_and_another_is_not() -> None:

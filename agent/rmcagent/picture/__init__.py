@@ -2,5 +2,6 @@
 from __future__ import annotations
 
 from rmcagent.picture.draw import Bar, Lane, Mark, svg
+from rmcagent.picture.looks import kind
 
-__all__ = ["Bar", "Lane", "Mark", "svg"]
+__all__ = ["Bar", "Lane", "Mark", "kind", "svg"]

@@ -1,9 +1,9 @@
-"""How each state and each kind of mark looks: by colour, by pattern and by letter, on light and on dark."""
+"""Which event is which kind of mark; how each state and each kind looks: by colour, pattern and letter, on light and on dark."""
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Dict, Iterable, Iterator, Mapping, Tuple
+from typing import Dict, Iterable, Iterator, Mapping, Optional, Tuple
 
 MOST_NAMED = 20                   # states, and kinds of marks, told apart; the others look alike
 
@@ -18,6 +18,11 @@ LOOKS: Mapping[str, Tuple[str, ...]] = {
 LOOK_OF = {state: look for look, states in LOOKS.items() for state in states}
 UNDONE = ("refused", "needs-human", "elsewhere", "waiting", "escalated", "shadow")       # these stand below their lane
 HUMAN = ("needs-human", "escalated")
+BEGUN = "RMCA3001N"
+MARKS: Mapping[str, str] = {
+    "RMCA3002N": "healed", "RMCA3003W": "unchanged", "RMCA3004W": "refused", "RMCA3005N": "shadow", "RMCA3006W": "finished",
+    "RMCA3007W": "node-id", "RMCA4001E": "needs-human", "RMCA4002W": "elsewhere",
+}
 
 # light, dark
 COLOURS: Mapping[str, Tuple[str, str]] = {
@@ -34,6 +39,11 @@ PATTERNS: Mapping[str, str] = {
     "several": "M0 0l6 6M0 6l6 -6",
     "other": "M0 3h6",
 }
+
+
+def kind(code: str, remedy: str = "") -> Optional[str]:
+    """The kind of mark that an event is, by its code; None where it is none. A remedy that was begun is marked by its name."""
+    return (remedy or "remedy") if code == BEGUN else MARKS.get(code)
 
 
 def style() -> str:

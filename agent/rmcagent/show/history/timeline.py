@@ -4,31 +4,11 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Dict, List, NamedTuple, Optional, Tuple
 
-from rmcagent.picture import Bar, Lane, Mark, svg
-from rmcagent.show.history.story import (
-    BEGUN,
-    BLIND,
-    FINISHED,
-    FOUND,
-    GONE,
-    HEALED,
-    HUMAN,
-    PAUSED,
-    REFUSED,
-    SHADOW,
-    STARTED,
-    STOPPED,
-    UNHEALED,
-    Record,
-    Row,
-    Story,
-    problem,
-)
+from rmcagent.picture import Bar, Lane, Mark, kind, svg
+from rmcagent.show.history.story import BLIND, FOUND, GONE, PAUSED, STARTED, STOPPED, Record, Row, Story, problem
 
 AGENT = "the agent"
 STATES = ((STOPPED, "not-running"), (BLIND, "blind"), (PAUSED, "paused"))       # the first that holds is the agent's
-MARKS = {HEALED: "healed", UNHEALED: "unchanged", REFUSED: "refused", SHADOW: "shadow", FINISHED: "finished",
-         HUMAN: "needs-human", "RMCA4002W": "elsewhere", "RMCA3007W": "node-id"}
 LEAST = timedelta(minutes=1)
 
 
@@ -76,10 +56,10 @@ class Lanes:
             self.open.setdefault(key, row)
         elif row.code == GONE and key in self.open:
             self.problems[key].append(self._bar(self.open.pop(key), row.at, f"; healed {fields.get('healed', '')}"))
-        kind = fields.get("remedy", "remedy") if row.code == BEGUN else MARKS.get(row.code)
-        if kind:
+        marked = kind(row.code, fields.get("remedy", ""))
+        if marked:
             because = fields.get("because") or fields.get("do", "")
-            self.marks.append(Mark(row.at, kind, f"{row.code} {fields.get('remedy', '')} {because}", self._lane(key, fields)))
+            self.marks.append(Mark(row.at, marked, f"{row.code} {fields.get('remedy', '')} {because}", self._lane(key, fields)))
 
     def drawn(self, begin: datetime) -> List[Lane]:
         """The agent first, then the problems as they were first found; those that were over before `begin` are left out."""

@@ -4,13 +4,10 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Dict, List, Tuple
 
-from rmcagent.picture import Bar, Lane, Mark, svg
+from rmcagent.picture import Bar, Lane, Mark, kind, svg
 
 if TYPE_CHECKING:
     from rmcagent.sim.rehearsal.run import Rehearsal
-
-MARKS = {"RMCA3002N": "healed", "RMCA3004W": "refused", "RMCA3005N": "shadow", "RMCA4001E": "needs-human",
-         "RMCA4002W": "elsewhere", "RMCA3006W": "interrupted"}
 
 
 class Film:
@@ -46,10 +43,10 @@ class Film:
         marks = []
         for told in rehearsal.told:
             fields = dict(told.event.fields)
-            kind = fields["remedy"] if told.event.code == "RMCA3001N" else MARKS.get(told.event.code)
-            if kind:
+            marked = kind(told.event.code, fields.get("remedy", ""))
+            if marked:
                 because = fields.get("because") or fields.get("do", "")
-                marks.append(Mark(zero + timedelta(seconds=told.at), kind, f"{told.event.code} {because}", "the agent says"))
+                marks.append(Mark(zero + timedelta(seconds=told.at), marked, f"{told.event.code} {because}", "the agent says"))
         return svg(title, zero, end, lanes, marks)
 
 

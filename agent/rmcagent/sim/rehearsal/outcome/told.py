@@ -6,6 +6,7 @@ from textwrap import wrap
 from typing import Any, Dict, List, Mapping, Sequence
 
 from rmcagent.config import Loaded, Settings
+from rmcagent.picture import kind
 from rmcagent.show import clean
 from rmcagent.sim.rehearsal.outcome import bounds
 from rmcagent.sim.rehearsal.outcome.fleet import Fleet
@@ -19,7 +20,6 @@ MOST_LINES = 4                  # of one event's evidence
 MOST_LINES_AT_ALL = 40          # of what a reader must not miss: all that an event holds, on the narrowest terminal
 MOST_BROKEN = 10                # told in words; JSON has more
 NARROWEST = 40
-ENDED = {"RMCA3002N": "healed", "RMCA3003W": "changed nothing, or was interrupted", "RMCA3006W": "finished after an interruption"}
 
 
 def policy(loaded: Loaded, path: str) -> str:
@@ -70,7 +70,7 @@ def _helps(told: Told) -> str:
 def summary(tally: Tally, columns: int) -> List[str]:
     """What was done, refused and told, and how long each fault lasted."""
     lines = [f"remedies begun: {counted(tally.begun) or 'none'}"]
-    ended = {f"{remedy} {ENDED[code]}": count for (remedy, code), count in sorted(tally.ended.items())}
+    ended = {f"{remedy} {kind(code)}": count for (remedy, code), count in sorted(tally.ended.items())}
     lines += [f"would have: {counted(tally.would_have)}"] if tally.would_have else []
     lines += [f"came to: {counted(ended)}"] if ended else []
     refused = {f"{remedy} by {guard}": count for (remedy, guard), count in sorted(tally.refused.items())}
