@@ -39,7 +39,7 @@ REFUSED: Mapping[int, str] = {
 class Aside:
     """Does what may hang for days in a child, one at a time: where an operator's file lies, a file system may not answer.
 
-    A child costs a millisecond or two of one processor. While the last one hangs there is no other.
+    A child costs some four milliseconds of one processor. While the last one hangs there is no other.
     """
 
     def __init__(self) -> None:
