@@ -640,7 +640,10 @@ def test_whoever_ends_a_command_withdraws_what_it_asked_for(
 ) -> None:
     """As Ctrl-C does, and only once: a second signal must not keep it from withdrawing."""
     withdrawn: List[str] = []
-    before = [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM)]
+    numbers = (signal.SIGINT, signal.SIGHUP, signal.SIGTERM)
+
+    def unheard(number: int, frame: Any) -> None:
+        withdrawn.append("unheard")
 
     def ask(*words: Any) -> Dict[str, Any]:
         try:
@@ -651,10 +654,14 @@ def test_whoever_ends_a_command_withdraws_what_it_asked_for(
         return {"ok": True, "text": "done", "exit": 0}
 
     monkeypatch.setattr(daemon, "ask", ask)
-    code = main(["heal", "refresh", "--config", configured(tmp_path)])
+    before = [signal.signal(one, unheard) for one in numbers]
+    try:
+        code = main(["heal", "refresh", "--config", configured(tmp_path)])
+    finally:
+        after = [signal.signal(one, handler) for one, handler in zip(numbers, before)]
 
+    assert after == [unheard, unheard, unheard]
     assert (code, withdrawn, capsys.readouterr()) == (128 + number, ["withdrawn"], ("", ""))
-    assert before == [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM)]
 
 
 def test_who_ignores_the_end_of_his_terminal_waits_on(daemon: Daemon, tmp_path: Path, monkeypatch: Patch) -> None:
@@ -685,14 +692,14 @@ def test_what_a_terminal_cannot_spell_is_escaped_and_ends_no_command(
 
     codes = [main([*words, "--config", str(strange)]) for words in (["heal", "refresh"], ["config", "check"])]
     print("\u4e2d", end="")
-    missing = main(["config", "check", "--config", "/\u4e2d\udce9"])
+    refused = main(["heal", "\u4e2d\udce9\xe9"]), main(["config", "check", "--config", "/\u4e2d"])
     for stream in (out, err):
         stream.flush()
 
     told, first = out.buffer.getvalue().decode("ascii"), err.buffer.getvalue().decode("ascii")  # type: ignore[attr-defined]
-    assert (codes, missing) == ([0, 0], 6)
+    assert (codes, refused) == ([0, 0], (2, 6))
     assert told.startswith("begun: refresh: hmc-\\u4e2d\\u6587\\xe9 \\u202e\nOK: ") and told.endswith("\\u4e2d")
-    assert "\\u4e2d\\udce9.yaml (1 file), policy" in told and "\\u4e2d\\udce9" in first
+    assert "\\u4e2d\\udce9.yaml (1 file), policy" in told and "heal by \\u4e2d\\udce9\\xe9:" in first
 
 
 def test_ctrl_c_is_quiet(daemon: Daemon, tmp_path: Path, capsys: Capture) -> None:
