@@ -66,7 +66,7 @@ MAY_IMPORT: Mapping[str, Tuple[str, ...]] = {
     "published": (),
     "command": (*TURN, "cycle", "show", "published", "daemon", "classify", "collect", "doctor", "sim", "whole",
                 "register", "command"),
-    "cli": ("command.arguments", "command.table"),
+    "cli": ("command.arguments", "command.table", "show.check"),
     "__main__": ("cli",),
     "sim": (*TURN, "episodes", "deeds", "cycle", "life", "lives", "show", "daemon", "picture", "records", "whole", "sim"),
 }
