@@ -534,6 +534,17 @@ def test_a_plan_begins_with_what_would_be_done() -> None:
     ]
 
 
+def test_a_remedy_to_run_by_hand_is_no_advice_while_the_agent_has_it_in_hand() -> None:
+    down = dataclasses.replace(DOWN, advice="as root: rmcctrl -A, then rmcctrl -p")
+    due = Decision(Kind.WAIT, "start is next", down, Remedy.START, (CLUSTER,))
+    never = Decision(Kind.ESCALATE, "every remedy was tried", down)
+
+    held, left = (show.status_text(documented(view("degraded", findings=(down,), decisions=(one,)))) for one in (due, never))
+
+    assert "rmcctrl -A" not in held
+    assert "-> as root: rmcctrl -A" in " ".join(left.split())
+
+
 def test_every_decision_but_the_leading_one_is_told_besides() -> None:
     escalate = Decision(Kind.ESCALATE, "every remedy was tried", DOWN, unblock="look into /var/ct/IW/log/mc")
     other = dataclasses.replace(DOWN, fault=Fault.MANAGER_DOWN, subject="IBM.DRM")
@@ -808,7 +819,7 @@ def test_a_plan_never_says_less_than_a_daemon_that_has_seen_more(kinds: Any, dae
     ({"fresh": False, "verdict": "not-running", "because": "the daemon (pid 4) ended without a clean stop"},
      "Daemon: the daemon (pid 4) ended without a clean stop: nobody does this, and times are counted from this look,"),
     ({"fresh": True, "verdict": "degraded", "because": "hung for two looks"},
-     "Daemon: rmcagent status says degraded: hung for two looks; what takes more than one look to tell"),
+     "Daemon: rmcagent status says degraded: hung for two looks; this is one look more, and cannot"),
     ({"fresh": True, "verdict": "healthy", "because": "RMC runs"}, ""),
     ({}, ""),
 ])

@@ -60,7 +60,7 @@ def _daemon(document: Document) -> List[str]:
         return []
     if daemon.get("fresh") is not True:
         return [f"{because}: nobody does this, and times are counted from this look, as if it were an agent's first"]
-    return [f"rmcagent status says {verdict}: {because}; what takes more than one look to tell this one cannot know"]
+    return [f"rmcagent status says {verdict}: {because}; this is one look more, and cannot know all that the daemon has seen"]
 
 
 def why_entries(document: Document) -> List[Document]:

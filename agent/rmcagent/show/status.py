@@ -39,6 +39,7 @@ PLACES = {"here": "here", "operator": "an operator's doing", "network": "in the 
           "identity": "node ids", "config": "the configuration", "evidence": "not told", "benign": "none that matters"}
 GENTLEST_FIRST = ("refresh", "start", "manager", "lparmgr", "recycle", "recfgct")
 ELSE = "; only if that does not help: "   # between two steps of one piece of advice
+BY_HAND = "as root"                        # stands in advice to run a remedy oneself
 NO_ADVICE = ("wait", "none is needed: nothing is wrong")
 COUNTED = ("budget", "cooldown", "settle")   # guards that go by attempts: in shadow by those of shadow
 ANSWERS = {True: "answers", False: "silent"}
@@ -165,15 +166,24 @@ def cluster(screen: Screen, document: Document) -> List[str]:
 
 def findings(screen: Screen, document: Document) -> List[str]:
     """A sentence each, without what the verdict has said; advice stands with the decision, where there is one about it."""
-    decided = {text for decision in rows_of(document, "decisions") for text in texts_of(decision, "unblock")}
     return [
         words(finding, "fault subject") + (f" since {time_of(since, document)}" if since else "")
         + (f", cause {PLACES.get(side, side)}" if side else "") + (f": {evidence}" if evidence else "")
-        + (f" -> {advice}" if advice and advice not in decided else "")
+        + (f" -> {advice}" if advice else "")
         for finding in rows_of(document, "findings")
         for since, side, evidence, advice in [(text_of(finding, "since"), text_of(finding, "side"),
-                                               screen.unsaid(text_of(finding, "evidence")), text_of(finding, "advice"))]
+                                               screen.unsaid(text_of(finding, "evidence")), _own_advice(finding, document))]
     ]
+
+
+def _own_advice(finding: Document, document: Document) -> str:
+    """Unless a decision tells it; and what is a remedy run by hand only where the agent leaves that to a human."""
+    advice, about = text_of(finding, "advice"), words(finding, "fault subject")
+    decisions = rows_of(document, "decisions")
+    told = any(advice in texts_of(decision, "unblock") for decision in decisions)
+    ours = any(text_of(decision, "kind") in ("wait", "apply", "judge") and text_of(decision, "remedy")
+               and words(decision, "fault subject") == about for decision in decisions)
+    return "" if told or (ours and BY_HAND in advice) else advice
 
 
 def _streaks(document: Document) -> List[str]:
