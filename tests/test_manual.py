@@ -17,6 +17,7 @@ from typing import Dict, List, Sequence
 
 import pytest
 
+import house
 from house import ROOT
 from rmcagent import config
 from rmcagent.command.arguments import parsed
@@ -24,9 +25,11 @@ from rmcagent.command.table import VERBS
 from rmcagent.config.table import each_key
 from rmcagent.model import Remedy
 from rmcagent.report import EVENTS
+from rmcagent.show import codes
 from rmcagent.sim.rehearsal.scenarios import SCENARIOS
 
 MAN, COMPLETION = ROOT / "packaging" / "man", ROOT / "packaging" / "completion" / "rmcagent.bash"
+CATALOG = ROOT / "packaging" / "linux" / "rmcagent.catalog"
 PAGES = ("rmcagent.8", "rmcagent.yaml.5")
 BASH = shutil.which("bash")
 PATIENCE = 20.0
@@ -50,7 +53,7 @@ def test_what_is_committed_is_what_the_programs_tables_make() -> None:
 
     stale = [str(path.relative_to(ROOT)) for path, text in texts.items() if not path.exists() or path.read_text("utf-8") != text]
 
-    assert set(texts) == {ROOT / "README.md", COMPLETION, *(MAN / name for name in PAGES)}
+    assert set(texts) == {ROOT / "README.md", CATALOG, COMPLETION, *(MAN / name for name in PAGES)}
     assert stale == [], "run python3 packaging/man/make.py"
 
 
@@ -63,6 +66,19 @@ def test_the_pages_are_ascii_and_tell_every_verb_option_key_and_event() -> None:
     assert [code for code in EVENTS if f".It Sy {code} " not in command] == []
     assert [event.name for event in EVENTS.values() if f"MESSAGE_ID {event.message_id}\n" not in command] == []
     assert [name for name, _ in each_key() if not re.search(rf"^\.It (Ic |Va )?{re.escape(name)}\b", policy, re.MULTILINE)] == []
+
+
+def test_each_exit_code_means_what_the_program_ends_with_it_for() -> None:
+    """The manual and the README are made of what is said; the program goes by the other tables, and by names beside them."""
+    said = [(codes.STATUS_CODES, codes.STATUS_EXITS), (codes.CHECK_CODES, codes.CHECK_EXITS)]
+    literal = [int(code) for source in house.the_package() for code in re.findall(r'"exit": ([0-9]+)', source.text)]
+
+    assert [verdict for table, meanings in said for verdict, code in table.items()
+            if verdict.replace("needs-", "needs a ").replace("-", " ") not in meanings[code]] == []
+    assert set(codes.STATUS_EXITS) == {*codes.STATUS_CODES.values(), codes.status_code({"verdict": "healthy"}, False, 0)}
+    assert set(codes.CHECK_EXITS) == {*codes.CHECK_CODES.values(), codes.check_code(None, True, None), 3}
+    assert set(codes.PLAN_EXITS) == {*codes.PLAN_CODES.values(), codes.plan_code(None)}
+    assert len(literal) > 3 and {*literal} <= set(codes.OTHER_EXITS)
 
 
 def test_completing_starts_no_process() -> None:

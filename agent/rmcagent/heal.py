@@ -10,8 +10,8 @@ from rmcagent.cycle import Cycle
 from rmcagent.deeds import CannotBegin
 from rmcagent.model import Attempt, Decision, Kind, Outcome, Refusal, Remedy, Step
 from rmcagent.show import advised, clean
+from rmcagent.show.codes import DONE, FAILED, REFUSED, SPENT, USAGE
 
-DONE, FAILED, USAGE, REFUSED, SPENT = 0, 1, 2, 11, 12
 MOST_REFUSALS = 16              # said in one answer
 LONGEST_SENTENCE = 300
 BY_HAND = "do not run it by hand while a guard holds"

@@ -1,11 +1,11 @@
 """rmcagent(8): the verbs, the ladder, exit codes and events of the program's own tables, and the prose around them."""
 from __future__ import annotations
 
-from typing import Dict, Iterator, List, Mapping, Tuple
+from typing import Iterator, List, Tuple
 
 import values
 from mdoc import capital, display, explained, item, literally, macro, page, prose, section, tagged
-from readme import to_do
+from readme import EXITS, RUN_EXITS, to_do
 
 from rmcagent.command.table import VERBS
 from rmcagent.config.table import COMMANDS, PATHS, REMEDIES, Section
@@ -13,7 +13,6 @@ from rmcagent.model import Remedy
 from rmcagent.partition.act import MANAGERS, START, deed
 from rmcagent.reason.ladder import LADDER
 from rmcagent.report import EVENTS
-from rmcagent.show.codes import CHECK_CODES, STATUS_CODES
 
 DATE = "November 26, 2026"                # of the text, and not of the clock: the same tables make the same page
 
@@ -27,25 +26,6 @@ NOTICED = {
                "An archive of `/var/ct/cfg` is kept first.",
 }
 LEVELS = {"I": "info", "N": "notice", "W": "warning", "E": "err"}
-OTHER_EXITS = {
-    0: "Done.",
-    1: "Failed.",
-    2: "Wrong usage: an unknown verb or option, or a word too many.",
-    4: "Not permitted.",
-    5: "RSCT is not installed (`rmcagent doctor`).",
-    6: "The configuration is invalid.",
-    7: "The daemon is not running.",
-    11: "Refused by a guard (`rmcagent heal`).",
-    12: "The budget is spent (`rmcagent heal`).",
-    20: "A rehearsal broke an invariant.",
-}
-CHECK_WORDS = ("OK", "WARNING", "CRITICAL", "UNKNOWN")
-PLAN_EXITS = {
-    0: "There is nothing to do.",
-    10: "A remedy would be run, waited for or judged.",
-    11: "A remedy would be refused, or a human called.",
-    13: "It cannot be told.",
-}
 SIGNALS = {
     "HUP": "Read the configuration again, as `rmcagent reload` does.",
     "TERM": "Stop. A remedy that is under way is brought to its end by its own process, which ends with RMC started.",
@@ -169,22 +149,11 @@ def _remedy(remedy: Remedy) -> Tuple[str, List[str]]:
 
 
 def _exits() -> Iterator[str]:
-    status, check = _verdicts(STATUS_CODES), _verdicts(CHECK_CODES)
-    status[1] = "The daemon is dead and left its lock."
-    status[4] = "Unknown, or what was published is too old to be believed."
-    check = {code: f"{CHECK_WORDS[code]}: {check.get(code, 'Anything else.').lower()}" for code in range(len(CHECK_WORDS))}
-    for title, codes in (("rmcagent status", status), ("rmcagent check", check), ("rmcagent plan", PLAN_EXITS),
-                         ("All others", OTHER_EXITS)):
+    for title, codes in EXITS.items():
         yield macro("Ss", title)
-        yield from explained({str(code): codes[code] for code in sorted(codes)}, "Li", "150", compact=True)
+        yield from explained({str(code): capital(meaning) for code, meaning in codes.items()}, "Li", "150", compact=True)
     yield ".Pp"
-    yield from prose("`rmcagent run` ends with 0 after a clean stop, and with 6 where its configuration is invalid.")
-
-
-def _verdicts(codes: Mapping[str, int]) -> Dict[int, str]:
-    """By exit code, which verdicts have it."""
-    return {code: capital(" or ".join(verdict for verdict, its in codes.items() if its == code).replace("-", " "))
-            for code in codes.values()}
+    yield from prose(RUN_EXITS)
 
 
 def _examples() -> Iterator[str]:

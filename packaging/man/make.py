@@ -1,5 +1,8 @@
 #!/usr/bin/env python3
-"""Write the manual, the completion and the README's events, of the tables that the program uses: python3 packaging/man/make.py"""
+"""Write all that is made of the program's own tables: python3 packaging/man/make.py
+
+The manual, the completion, the journal's catalogue, and the README's events and exit codes.
+"""
 from __future__ import annotations
 
 import sys
@@ -13,6 +16,7 @@ sys.path[:0] = [str(HERE), str(HERE.parents[1] / "agent")]
 
 def made() -> Dict[Path, str]:
     """Every generated file, and what it should hold now."""
+    import catalog
     import command_page
     import completion
     import policy_page
@@ -21,6 +25,7 @@ def made() -> Dict[Path, str]:
     return {README: readme.text(README.read_text("utf-8")),
             HERE / "rmcagent.8": command_page.text(),
             HERE / "rmcagent.yaml.5": policy_page.text(),
+            HERE.parent / "linux" / "rmcagent.catalog": catalog.text(),
             HERE.parent / "completion" / "rmcagent.bash": completion.text()}
 
 

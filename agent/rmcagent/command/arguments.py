@@ -4,6 +4,7 @@ from __future__ import annotations
 import os
 import sys
 
+from rmcagent.show import codes
 from rmcagent.show.screen import ascii_of, clean
 
 TYPE_CHECKING = False                     # typing's own would be an import that `status` pays for
@@ -13,7 +14,8 @@ if TYPE_CHECKING:
     Verbs = Mapping[str, "Verb"]
 
 CONFIG = "/etc/rmcagent/rmcagent.yaml"
-DONE, FAILED, USAGE, NOT_PERMITTED, UNKNOWN, INVALID, NOT_RUNNING = 0, 1, 2, 4, 4, 6, 7
+DONE, FAILED, USAGE, NOT_PERMITTED = codes.DONE, codes.FAILED, codes.USAGE, codes.NOT_PERMITTED
+UNKNOWN, INVALID, NOT_RUNNING = codes.UNKNOWN, codes.INVALID, codes.NOT_RUNNING
 
 
 class Cannot(Exception):

@@ -10,6 +10,7 @@ from rmcagent.config import Settings
 from rmcagent.model import Answer, Platform, Snapshot
 from rmcagent.partition.host import Host
 from rmcagent.partition.platform import Place
+from rmcagent.show.codes import DONE, FAILED, INVALID, NOT_INSTALLED
 
 READING_SECONDS = 5.0
 SMALL_FILE = 64 << 10
@@ -58,7 +59,7 @@ class Examination:
 
     @property
     def code(self) -> int:
-        return {"ready": 0, "limited": 1, "not-installed": 5, "invalid": 6}[self.verdict]
+        return {"ready": DONE, "limited": FAILED, "not-installed": NOT_INSTALLED, "invalid": INVALID}[self.verdict]
 
 
 @dataclass(frozen=True)

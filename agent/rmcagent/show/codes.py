@@ -1,4 +1,4 @@
-"""What a document is worth now: its age, whether anybody stands behind it, and the exit codes that follow."""
+"""What a document is worth now: its age, whether anybody stands behind it; the exit codes that follow, and all others."""
 from __future__ import annotations
 
 from rmcagent.show.screen import leading, number_of, rows_of, table_of, text_of
@@ -13,6 +13,30 @@ STATUS_CODES = {"healthy": 0, "not-running": 3, "unknown": 4, "degraded": 150, "
                 "blind": 153}
 CHECK_CODES = {"healthy": 0, "degraded": 1, "healing": 1, "paused": 1, "needs-human": 2, "not-running": 2}
 PLAN_CODES = {"rest": 0, "wait": 10, "apply": 10, "judge": 10, "refuse": 11, "escalate": 11}
+# Of the other verbs.
+DONE, FAILED, USAGE, NOT_PERMITTED, UNKNOWN, NOT_INSTALLED, INVALID, NOT_RUNNING = 0, 1, 2, 4, 4, 5, 6, 7
+REFUSED, SPENT, BROKEN = 11, 12, 20
+
+# What each code means: the manual and the README are made of these tables.
+STATUS_EXITS = {0: "healthy", 1: "the daemon is dead and left its lock", 3: "not running",
+                4: "unknown, or what was published is too old to be believed", 150: "degraded or healing", 151: "needs a human",
+                152: "paused", 153: "blind"}
+CHECK_EXITS = {0: "OK: healthy", 1: "WARNING: degraded, healing or paused", 2: "CRITICAL: needs a human, or not running",
+               3: "UNKNOWN: anything else"}
+PLAN_EXITS = {0: "there is nothing to do", 10: "a remedy would be run, waited for or judged",
+              11: "a remedy would be refused, or a human called", 13: "it cannot be told"}
+OTHER_EXITS = {
+    DONE: "done",
+    FAILED: "failed",
+    USAGE: "wrong usage: an unknown verb or option, or a word too many",
+    NOT_PERMITTED: "not permitted",
+    NOT_INSTALLED: "RSCT is not installed (`rmcagent doctor`)",
+    INVALID: "the configuration is invalid",
+    NOT_RUNNING: "the daemon is not running",
+    REFUSED: "refused by a guard (`rmcagent heal`)",
+    SPENT: "the budget is spent (`rmcagent heal`)",
+    BROKEN: "a rehearsal broke an invariant",
+}
 
 
 def stale(document: Document, age: Optional[float]) -> bool:

@@ -16,6 +16,7 @@ from rmcagent.clock import SystemClock
 from rmcagent.config import ConfigError, Loaded, duration
 from rmcagent.config.words import either, spell
 from rmcagent.show import clean
+from rmcagent.show.codes import BROKEN, DONE
 from rmcagent.sim.impossible import Impossible
 from rmcagent.sim.rehearsal import reading
 from rmcagent.sim.rehearsal.audit import INVARIANTS, Auditor
@@ -27,7 +28,6 @@ from rmcagent.sim.rehearsal.scenarios import SCENARIOS, write
 from rmcagent.sim.rehearsal.script import DAY, Script
 from rmcagent.whole import written
 
-DONE, BROKEN = 0, 20
 LONGEST_SCRIPT = 1 << 20
 IN_MEMORY = "/dev/shm"          # where there is one, a rehearsed ledger need not wait for a disk
 WIDE, EVERY = 30, 0.2           # columns of a bar, seconds
