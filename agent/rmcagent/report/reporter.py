@@ -34,8 +34,8 @@ OPPOSITES.update({undone: done for done, undone in tuple(OPPOSITES.items())})
 class Reporter:
     """Tells of events wherever the settings say, in at most 60 lines an hour besides those of level E.
 
-    `errlogger` enters a text into AIX's error log; what is told is also kept in the folder `state`, for history. What it has to
-    `complain` of is a log file that cannot be written.
+    `errlogger` enters a text into AIX's error log. The folder `state` keeps, for history, what is told and what found no line.
+    What it has to `complain` of is a log file that cannot be written.
     """
 
     def __init__(self, settings: Report, platform: str, clock: Clock, pid: Optional[int] = None,

@@ -12,7 +12,6 @@ MESSAGE_BYTES = 2048                      # of RFC 5424: what every receiver sho
 VALUE_BYTES = 900
 HOST_BYTES = 255
 DOTS = 3
-MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")    # strftime's follow the locale
 ELEMENT = "rmcagent@32473"                # the enterprise number set apart for documentation: we have none of our own
 
 
@@ -38,7 +37,7 @@ def escaped(value: str) -> str:
 
 def rfc3164(priority: int, local: datetime, pid: int, text: str) -> str:
     """What syslog(3) writes on its socket."""
-    return f"<{priority}>{MONTHS[local.month - 1]} {local.day:2d} {local:%H:%M:%S} rmcagent[{pid}]: {text}"
+    return f"<{priority}>{local:%b} {local.day:2d} {local:%H:%M:%S} rmcagent[{pid}]: {text}"
 
 
 def rfc5424(priority: int, local: datetime, host: str, pid: int, event: Event, text: str) -> str:
