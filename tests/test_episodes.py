@@ -411,13 +411,12 @@ def test_a_hold_that_has_no_end_of_its_own_is_told_after_an_hour_and_then_as_rem
     assert said == [[], [], [REFUSED], [], [REFUSED], [], [REFUSED]]
 
 
-def test_a_grace_is_no_hold_and_a_pause_ends_by_itself(story: Story) -> None:
+@pytest.mark.parametrize("guard, unblock", [("maintenance", ""), ("paused", "ask paused")])
+def test_a_grace_is_no_hold_and_a_pause_ends_by_itself(guard: str, unblock: str, story: Story) -> None:
     told_story(story)
-    graced = replace(refusal("maintenance", lasting=False), kind=Kind.WAIT, unblock="")
-    paused = replace(refusal("paused", lasting=False), kind=Kind.WAIT)
+    waits = replace(refusal(guard, lasting=False), kind=Kind.WAIT, unblock=unblock)
 
-    for waits in (graced, paused):
-        assert [story.decide(waits, after=hours * HOUR) for hours in (0, 1.1)] == [[], []]
+    assert [story.decide(waits, after=hours * HOUR) for hours in (0, 1.1)] == [[], []]
 
 
 def test_where_reminders_come_sooner_than_an_hour_so_does_the_first_word_of_a_hold(story: Story) -> None:

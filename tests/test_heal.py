@@ -299,7 +299,7 @@ def test_an_operator_spends_the_budget_that_the_agent_has(tmp_path: Path) -> Non
     day.run(3 * HOUR)
 
     assert [told["exit"] for told in (first, cooling, spent, rehearsed, paused)] == [0, 11, 12, 12, 11]
-    assert "refresh was begun 1 times within 1d" in spent["text"] and "budget" in paused["text"]
+    assert "refresh was begun once in 24 h" in spent["text"] and "budget" in paused["text"]
     assert day.did() == REFRESHED
 
 

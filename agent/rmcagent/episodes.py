@@ -202,11 +202,11 @@ def entry(decision: Decision, alternatives: Sequence[Decision], episode: str, at
 
 
 def _untold_for(decision: Decision, remind: timedelta) -> timedelta:
-    """How long a decision must have stood before it is told: only what waits may pass without a word."""
+    """How long a decision must have stood before it is told, if no reminder is due before: only what waits may pass untold."""
     if decision.kind is not Kind.WAIT:
         return timedelta(0)
     unending = decision.unblock and any(refusal.guard in UNENDING for refusal in decision.refused_by)
-    return min(AN_HOUR, remind) if unending else remind
+    return AN_HOUR if unending else remind
 
 
 def lasting_guards(decision: Decision) -> Tuple[str, ...]:
