@@ -50,9 +50,7 @@ def plan(loaded: Loaded, config_path: str = "", told: Optional[Mapping[str, Any]
         os.path.join(os.path.dirname(os.path.abspath(config_path)), "maintenance"),
     )
     cycle.memory.crash_loop = lives.in_loop(ledger)
-    began = ledger.steady.now()
-    recalled.recall(cycle, told)
-    view = recalled.undated(cycle.glance(), began)
+    view = recalled.glance(cycle, told)
     return document(view, loaded.settings, _local(ledger.steady), {"version": __version__, "why": ledger.decisions})
 
 

@@ -7,10 +7,20 @@ from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Tuple
 
 from rmcagent.cycle import Cycle
 from rmcagent.model import Fact, Fault, Finding, Hmc, Link, Platform, Side, Sighting, Snapshot, View
+from rmcagent.reason.decide import decide, verdict
 from rmcagent.reason.links import reachability
 
 Told = Mapping[str, Any]                  # the published document, which somebody may have damaged
 Moment = Callable[[Any], Optional[datetime]]
+HEARD = (Fault.LOG_STORM, Fault.HMC_SIDE)
+
+
+def glance(cycle: Cycle, told: Optional[Told]) -> View:
+    """A plan's look, with all that only time tells."""
+    began = cycle.steady.now()
+    recall(cycle, told)
+    heard = tuple(one for one in cycle.findings if one.fault in HEARD)
+    return undated(_with_heard(cycle, cycle.glance(), heard), began)
 
 
 def recall(cycle: Cycle, told: Optional[Told]) -> None:
@@ -31,6 +41,22 @@ def undated(view: View, began: datetime) -> View:
     """What only this look has seen has no `since`: it may have been so for days."""
     findings = tuple(replace(one, since=None) if one.since is not None and one.since >= began else one for one in view.findings)
     return replace(view, findings=findings)
+
+
+def _with_heard(cycle: Cycle, view: View, heard: Tuple[Finding, ...]) -> View:
+    """What the daemon heard in the logs, as far as this look has not listened for long enough to tell."""
+    seen, settings = view.snapshot, cycle.settings
+    logs = seen.logs.value if seen else None
+    if seen is None or (logs is not None and logs.covers >= settings.log.storm.within):
+        return view
+    known = {one.key for one in view.findings}
+    findings = (*view.findings, *(one for one in heard if one.key not in known))
+    if len(findings) == len(known):
+        return view
+    now, history = cycle.steady.now(), cycle.memory.history()
+    decisions = decide(seen, findings, history, settings, now)
+    word, because = verdict(seen, findings, decisions, history, settings, now)
+    return replace(view, verdict=word, because=because, findings=findings, decisions=decisions)
 
 
 def _moments(cycle: Cycle) -> Moment:
