@@ -179,7 +179,7 @@ def nothing_listens(source: Source) -> Iterator[str]:
 # ---- how a file reads --------------------------------------------------------------------------------------------------
 
 MAY_PRINT = ("cli", "command.told", "command.here", "sim.demo", "sim.live.shims", "sim.live.world")
-BROAD_EXCEPTS: Mapping[str, int] = {"life": 1, "cli": 1}       # the one that ends a turn; the one that ends a command
+BROAD_EXCEPTS: Mapping[str, int] = {"life": 1, "cli": 1}       # a turn, a request, publishing; a command
 LONGEST_MODULE = 400
 LONGER: Mapping[str, int] = {"model": 560}                       # every noun in one place is worth the length
 
