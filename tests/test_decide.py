@@ -332,6 +332,15 @@ def test_once_recycle_changed_nothing_and_the_rest_is_forbidden_for_good_a_human
     assert "clctrl" in after[1].unblock and "cluster" in [refusal.guard for refusal in after[1].refused_by]
 
 
+def test_what_could_only_not_be_told_is_no_reason_to_call_a_human_though_recycle_changed_nothing() -> None:
+    tried = (attempt(REFRESH, 4 * HOUR, fault=Fault.LINK_PENDING), attempt(RECYCLE, 25 * MINUTE, fault=Fault.LINK_PENDING))
+    full = plain(var=told(Space("/var", 100, 1)))
+
+    untold = [decided(PENDING, *tried, seen=with_fact(plain(), where, gap())) for where in ("cluster.peer_domains", "subsystems")]
+
+    assert [decision.kind for decision in (*untold, decided(PENDING, *tried, seen=full))] == [Kind.REFUSE] * 3
+
+
 def test_in_a_cluster_what_is_harmless_comes_before_the_procedure() -> None:
     in_a_cluster = with_fact(plain(), "cluster.caa", told("State of node:  UP"))
     advised = finding(Fault.LINK_DOWN, advice="on the HMC, see what lspartition -dlpar says")

@@ -23,6 +23,7 @@ from rmcagent.model import (
     Snapshot,
     State,
 )
+from rmcagent.reason import cluster
 from rmcagent.reason.guards import Case, grace_of, refusals, splayed, telling
 from rmcagent.reason.ladder import IDENTITY_FAULTS, LINK_FAULTS, REPEATABLE, remedies_for, so_often
 from rmcagent.reason.nodes import accepted
@@ -33,6 +34,7 @@ DEEDS = (Kind.APPLY, Kind.JUDGE)
 BY_HAND = "find the cause by hand: rmcagent why shows what was tried, and what holds the rest"
 LOST = (Link.DOWN, Link.PENDING, Link.SUSPENDED, Link.FLAPPING)
 STRONGER = (Remedy.RECYCLE, Remedy.RECFGCT)
+UNTOLD = (cluster.ANSWER, cluster.PROVE)      # what could not be told may be told at the next look
 MOST_REFRESHES = 3          # of one kind of fault in an episode; what three did not mend a fourth will not
 
 
@@ -241,7 +243,7 @@ def _decide_one(finding: Finding, seen: Snapshot, history: History, settings: Se
         if decision.kind is Kind.APPLY:
             return decision
         if decision.kind is Kind.WAIT:
-            return _refused(finding, forbidden, tries) if forbidden else decision
+            return _refused(forbidden, tries) if forbidden else decision
         held.append(decision)
     return _stuck(finding, held, tries, settings)
 
@@ -338,20 +340,21 @@ def _stuck(finding: Finding, held: Sequence[Decision], tries: Mapping[Remedy, in
     """Every rung was tried, or is forbidden: say which guard forbids what, or that nothing is left."""
     forbidden = [decision for decision in held if _forbidden(decision.refused_by)]
     if forbidden:
-        return _refused(finding, forbidden, tries)
+        return _refused(forbidden, tries)
     until = min((decision.until for decision in held if decision.until), default=None)
     spoken: Tuple[Refusal, ...] = tuple(refusal for decision in held for refusal in decision.refused_by)
     return Decision(Kind.ESCALATE, _nothing_left(finding, held, tries, settings), finding, refused_by=spoken,
                     unblock=finding.advice or BY_HAND, until=until)
 
 
-def _refused(finding: Finding, forbidden: Sequence[Decision], tries: Mapping[Remedy, int]) -> Decision:
-    """What is forbidden is refused; once recycle was tried in vain it was the last that might have helped."""
+def _refused(forbidden: Sequence[Decision], tries: Mapping[Remedy, int]) -> Decision:
+    """What is forbidden is refused; where a cluster forbids it, and recycle was tried in vain, nothing is left that could help."""
     refused = forbidden[0]
-    if refused.remedy is None or not tries.get(Remedy.RECYCLE):
+    for_good = any(refusal.guard == "cluster" and refusal.unblock not in UNTOLD for refusal in refused.refused_by)
+    if not (for_good and tries.get(Remedy.RECYCLE)):
         return refused
     because = f"recycle was tried {so_often(tries[Remedy.RECYCLE])} and changed nothing; {refused.because}"
-    return replace(refused, kind=Kind.ESCALATE, because=because, remedy=None)
+    return replace(refused, kind=Kind.ESCALATE, because=because)
 
 
 def _nothing_left(finding: Finding, held: Sequence[Decision], tries: Mapping[Remedy, int], settings: Settings) -> str:
