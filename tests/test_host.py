@@ -499,6 +499,21 @@ def test_a_program_of_roots_rights_that_anybody_starts_by_another_name_is_known_
     assert found.get(lent.name) == (posing.pid,) and link.name not in found
 
 
+@pytest.mark.skipif(not LINUX, reason="told by /proc on Linux only")
+def test_a_program_whose_file_is_hidden_from_us_counts_by_what_it_is_called(
+        host: SystemHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    def hidden(path: str) -> str:
+        raise PermissionError(13, "Permission denied", path)
+
+    monkeypatch.setattr(started, "_users", lambda pid: (65534, 0))
+    monkeypatch.setattr(os, "readlink", hidden)
+    with subprocess.Popen([f"{UNIQUE}hidden", "300"], executable="/bin/sleep") as running:
+        found = host.processes() or {}
+        running.kill()
+
+    assert found.get(f"{UNIQUE}hidden") == (running.pid,)
+
+
 def users_run(name: str, real: int, effective: int) -> subprocess.Popen[bytes]:
     return subprocess.Popen([name, "300"], executable="/bin/sleep", preexec_fn=lambda: os.setreuid(real, effective))
 

@@ -81,9 +81,8 @@ def command_lines() -> Optional[Dict[int, List[str]]]:
                 real, effective = _users(pid)
                 if {real, effective} & {0, os.geteuid()}:
                     # Anybody may start a set-user-id program by a name he likes: of such a one the file's own name counts.
-                    lent = effective == 0 != real
-                    called = ("", os.readlink(f"/proc/{pid}/exe")) if lent else (_comm(pid), words[0])
-                    lines[pid] = [*called, *words[1:3]]
+                    file = _file(pid) if effective == 0 != real else ""
+                    lines[pid] = [*(("", file) if file else (_comm(pid), words[0])), *words[1:3]]
         except OSError:
             continue             # it has ended since
     return lines
@@ -95,6 +94,14 @@ def _users(pid: int) -> Tuple[int, int]:
     if len(told) < 3:
         raise OSError("it does not say whose it is")
     return int(told[0]), int(told[1])
+
+
+def _file(pid: int) -> str:
+    """The program's own; "" when we may not know: then what it is called counts, for in doubt nothing is begun."""
+    try:
+        return os.readlink(f"/proc/{pid}/exe")
+    except OSError:
+        return ""
 
 
 def _comm(pid: int) -> str:
