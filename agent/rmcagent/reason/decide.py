@@ -348,7 +348,10 @@ def _stuck(finding: Finding, held: Sequence[Decision], tries: Mapping[Remedy, in
 
 
 def _refused(forbidden: Sequence[Decision], tries: Mapping[Remedy, int]) -> Decision:
-    """What is forbidden is refused; where a cluster forbids it, and recycle was tried in vain, nothing is left that could help."""
+    """What is forbidden is refused; where a cluster forbids it, and recycle was tried in vain, nothing is left.
+
+    A gap may be told at the next look: it calls nobody.
+    """
     refused = forbidden[0]
     for_good = any(refusal.guard == "cluster" and refusal.unblock not in UNTOLD for refusal in refused.refused_by)
     if not (for_good and tries.get(Remedy.RECYCLE)):
