@@ -820,7 +820,9 @@ def test_status_loads_little(public: Path) -> None:
 
 
 @pytest.mark.real
-@pytest.mark.parametrize("argv, closed, code", [(["statsu"], 2, 2), (["check", "--config", "/none.yaml"], 1, 3), (["--help"], 1, 0)])
+@pytest.mark.parametrize("argv, closed, code", [
+    (["statsu"], 2, 2), (["check", "--config", "/none.yaml"], 1, 3), (["--help"], 1, 0),
+])
 def test_what_the_caller_closed_changes_no_exit_code(argv: List[str], closed: int, code: int) -> None:
     script = f'exec "$@" {closed}>&-'
 

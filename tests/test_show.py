@@ -793,6 +793,7 @@ def test_a_document_nobody_stands_behind_is_not_passed_on_as_the_present() -> No
     (["rest"], "blind", 13),
     (["wait"], "unknown", 10),                    # a fault that is seen outweighs what could not be told
     (["refuse", "apply"], "degraded", 11),        # the gravest first
+    (["apply", "escalate"], "degraded", 10),
     (["ponder"], "healthy", 13),
 ])
 def test_the_exit_codes_of_plan(kinds: Any, verdict: str, code: int) -> None:
@@ -808,7 +809,7 @@ def test_the_exit_codes_of_plan(kinds: Any, verdict: str, code: int) -> None:
     (["rest"], {"fresh": True, "verdict": "healthy", "because": "so"}, 0, "* plan: nothing to do"),
 ])
 def test_a_plan_never_says_less_than_a_daemon_that_has_seen_more(kinds: Any, daemon: Any, code: int, head: str) -> None:
-    decisions = [{"kind": kind, "fault": "rmc-down"} for kind in kinds]
+    decisions = [{"kind": kind, "fault": "rmc-down", "attempt": 4 if kind == "wait" else None} for kind in kinds]
     document = {"verdict": "healthy", "decisions": decisions, "daemon": daemon}
 
     assert show.plan_code(document) == code

@@ -69,12 +69,14 @@ def check_code(document: Optional[Document], alive: Optional[bool], age: Optiona
 
 
 def plan_code(document: Optional[Document]) -> int:
-    """The exit code of `plan`, by the gravest of what was decided; a daemon that sees more than one look can is heard."""
+    """The exit code of `plan`, by the decision about the gravest finding; what is wrong beside a remedy under way is not hidden
+    by it, and a daemon that sees more than one look can is heard."""
     if not document:
         return 13
-    if any(PLAN_CODES.get(str(decision.get("kind"))) == 11 for decision in rows_of(document, "decisions")):
-        return 11
     first = leading(document)
+    under_way = first.get("attempt") is not None
+    if under_way and any(PLAN_CODES.get(str(decision.get("kind"))) == 11 for decision in rows_of(document, "decisions")):
+        return 11
     if first.get("kind") == "rest" and document.get("verdict") in ("unknown", "blind"):
         return 13
     if first.get("kind") == "rest" and wanted(document):

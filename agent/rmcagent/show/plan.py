@@ -33,7 +33,9 @@ COLOURS = {0: 32, 10: 33, 11: 31, 13: 35}
 def plan_text(document: Document, columns: int = 80, colour: bool = False) -> str:
     """What would be done now, and why or why not."""
     code = plan_code(document)
-    document = {**document, "decisions": sorted(rows_of(document, "decisions"), key=lambda one: one.get("kind") not in GRAVE)}
+    if code == 11:
+        grave_first = sorted(rows_of(document, "decisions"), key=lambda one: one.get("kind") not in GRAVE)
+        document = {**document, "decisions": grave_first}
     first = leading(document)
     screen = Screen(columns, COLOURS[code] if colour else 0)
     if code == 11 and text_of(first, "kind") == "rest":

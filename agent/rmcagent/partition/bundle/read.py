@@ -23,7 +23,7 @@ MOST_COUNTED = 4 << 20           # of the logs, for the census
 MOST_NOTES = 32
 LOG_PATTERN = "/bundle/log/*"    # what LogWatch is told to look for
 YEARS = range(1990, 2200)        # what a file's time may be; tar can say anything
-
+UNENDED = "did not end by itself"
 
 class CannotRead(OSError):
     """Its text is the sentence."""
@@ -121,8 +121,10 @@ class BundleHost:
             return {key: self.plainly(value) for key, value in told.items()}
         if isinstance(told, list):
             return [self.plainly(value) for value in told]
-        for asked, file in self.missing.items() if isinstance(told, str) and "cannot read" in told else ():
-            told = told.replace(f"cannot read {asked}: it did not end by itself", f"{file} is not in this {self.kind}")
+        for asked, file in self.missing.items() if isinstance(told, str) and UNENDED in told else ():
+            # By its id, or as it is typed.
+            untold = rf"cannot read {re.escape(asked)}: it {UNENDED}|{' -?'.join(map(re.escape, asked.split('-')))} {UNENDED}"
+            told = re.sub(untold, f"{file} is not in this {self.kind}".replace("\\", r"\\"), told)
         return told
 
     def described(self) -> Mapping[str, Any]:
