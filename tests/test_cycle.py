@@ -202,6 +202,20 @@ def test_with_caa_active_neither_recycle_nor_recfgct_runs_and_the_refusal_says_w
     assert "only if that does not help: " in day.field(refusal, "unblock") and "clctrl -stop" in day.field(refusal, "unblock")
 
 
+def test_where_a_cluster_at_rest_allows_recycle_and_it_changes_nothing_a_human_is_called(tmp_path: Path) -> None:
+    day = broken(Day(tmp_path, policy="remedies: {recycle: {in_cluster: allow}}\n"), ("start_caa",))
+    for service in ("cthags", "cthats", "clconfd"):
+        day.partition.end(service)
+    day.partition.caa, day.partition.identity_broken = "", True
+    day.partition.changed()
+
+    day.run(4 * HOUR)
+
+    human = day.told("RMCA4001E")[0]
+    assert day.field(human, "fault") == "link-pending" and "recycle was tried once" in day.field(human, "because")
+    assert "rmcctrl -z" in day.did() and "recfgct" not in day.did() and not day.told("RMCA3004W")
+
+
 @pytest.mark.parametrize("hidden", ["lscluster", "lspv", "odmget"])
 def test_a_cluster_that_cannot_be_ruled_out_counts_as_one(tmp_path: Path, hidden: str) -> None:
     day = broken(Day(tmp_path), ("hang_command", hidden), ("stick_session",))

@@ -41,7 +41,7 @@ CAA = {
     Remedy.RECFGCT: Procedure("at a change window, for this stops the applications on all nodes: clmgr offline cluster NAME "
                               "STOP_CAA=yes", "clmgr online cluster NAME START_CAA=yes"),
 }
-# clmgr is PowerHA's. clctrl takes nodes out of CAA's cluster [documented]; that RMC may be treated then is [my inference].
+# clmgr is PowerHA's. That CAA's clctrl takes the flags that are documented of the VIOS's clstartstop is [my inference].
 CAA_ALONE = {
     Remedy.RECYCLE: Procedure("at a change window, what uses CAA here stopped first (without PowerHA there is no clmgr): "
                               "clctrl -stop -n NAME -m NODE", "clctrl -start -n NAME -m NODE"),
