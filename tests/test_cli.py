@@ -90,7 +90,19 @@ def test_without_a_published_document_the_agent_is_not_running(public: Path, cap
 
     out = capsys.readouterr().out.splitlines()
     assert out[0].startswith("* rmcagent: not-running: nothing was published in ")
-    assert json.loads("".join(out[1:])) == {"schema": 1, "verdict": "not-running"}
+    told = json.loads("".join(out[1:]))
+    assert (told["schema"], told["verdict"], told["findings"], told["decision"]["kind"]) == (1, "not-running", [], "rest")
+    assert (told["cluster"]["recycle"], told["cluster"]["recfgct"]) == ("forbidden", "forbidden")
+
+
+def test_after_a_clean_stop_every_key_of_status_is_there(public: Path, capsys: Capture) -> None:
+    (public / "status.json").write_text('{"schema": 1, "verdict": "not-running", "taken_at": "2026-05-04T12:00:28+00:00"}')
+
+    assert main(["status", "--json"]) == 3
+
+    told = json.loads(capsys.readouterr().out)
+    keys = "schema verdict taken_at subsystems hmcs cluster findings gaps decision decisions log".split()
+    assert [key for key in keys if key not in told] == [] and told["taken_at"] == "2026-05-04T12:00:28+00:00"
 
 
 def test_a_daemon_that_died_is_not_called_healthy(public: Path, capsys: Capture) -> None:

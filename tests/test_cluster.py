@@ -618,7 +618,8 @@ def test_an_objection_names_its_evidence_and_the_procedure() -> None:
     assert [(one.guard, one.because, one.lasting) for one in spoken] == [
         ("cluster", "CAA is configured (caavg_private on hdisk2)", True)
     ]
-    assert "(clctrl -stop -n NAME -a)" in spoken[0].unblock and spoken[0].unblock.endswith("then clctrl -start -n NAME -a")
+    assert "(clmgr offline cluster NAME STOP_CAA=yes, or clctrl -stop -n NAME -a)" in spoken[0].unblock
+    assert spoken[0].unblock.endswith("then clmgr online cluster NAME START_CAA=yes, or clctrl -start -n NAME -a")
 
 
 # -- the procedure, by platform and situation
@@ -646,11 +647,12 @@ OFFLINE_OUT = ("an Offline domain holds only recfgct, not recycle: recfgct delet
                "rmrpdomain -f NAME on each of its nodes")
 OFFLINE_IN = "make the domain anew (preprpnode, mkrpdomain)"
 CAA_FIRST = "make lscluster and lspv answer first: where CAA is configured, removing the peer domain removes CAA's cluster"
-ALONE_OFF = ("at a change window, what uses CAA here stopped first (without PowerHA there is no clmgr): "
+ALONE_OFF = ("at a change window: clmgr offline node NODE WHEN=now MANAGE=move STOP_CAA=yes, or without PowerHA "
              "clctrl -stop -n NAME -m NODE")
-ALONE_ALL_OFF = ("at a change window, what uses CAA stopped first on all nodes (without PowerHA there is no clmgr): "
-                 "clctrl -stop -n NAME -a")
-ALONE_ON, ALONE_ALL_ON = "clctrl -start -n NAME -m NODE", "clctrl -start -n NAME -a"
+ALONE_ALL_OFF = ("at a change window, for this stops what uses CAA on all nodes: clmgr offline cluster NAME STOP_CAA=yes, "
+                 "or without PowerHA clctrl -stop -n NAME -a")
+ALONE_ON = "clmgr online node NODE START_CAA=yes, or clctrl -start -n NAME -m NODE"
+ALONE_ALL_ON = "clmgr online cluster NAME START_CAA=yes, or clctrl -start -n NAME -a"
 UP = {"cluster.caa": told("State of node:  UP"), "cluster.caavg": told("hdisk2"), "cthags": State.ACTIVE,
       "clconfd": State.ACTIVE}
 TAKEN, ST_INIT, ONLINE = {"cluster.caavg": told("hdisk2")}, told("ST_INIT"), told(domains("Online"))
@@ -659,7 +661,8 @@ HELD = f"{CAA_DOWN}; {BY_HAND}; then {NODE_ON}{ALLOWING}"
 ALL_HELD = f"{CAA_DOWN} on all nodes (clmgr offline cluster NAME STOP_CAA=yes); {RECFGCT_BY_HAND}; then {ALL_ON}"
 CAA_UP = (f"{NODE_OFF}; {BY_HAND}; then {NODE_ON}", f"{ALL_OFF}; {RECFGCT_BY_HAND}; then {ALL_ON}")
 ALONE_HELD = (f"{CAA_DOWN}; {BY_HAND}; then {ALONE_ON}{ALLOWING}",
-              f"{CAA_DOWN} on all nodes (clctrl -stop -n NAME -a); {RECFGCT_BY_HAND}; then {ALONE_ALL_ON}")
+              f"{CAA_DOWN} on all nodes (clmgr offline cluster NAME STOP_CAA=yes, or clctrl -stop -n NAME -a); "
+              f"{RECFGCT_BY_HAND}; then {ALONE_ALL_ON}")
 ALONE_UP = (f"{ALONE_OFF}; {BY_HAND}; then {ALONE_ON}", f"{ALONE_ALL_OFF}; {RECFGCT_BY_HAND}; then {ALONE_ALL_ON}")
 POOL_UP = (f"{POOL_OFF}; {BY_HAND}; then {POOL_ON}", f"{POOL_OFF}; {RECFGCT_BY_HAND}; then {POOL_ON}")
 POOL_HELD = (f"{POOL_DOWN}; {BY_HAND}; then {POOL_ON}{ALLOWING}", f"{POOL_DOWN}; {RECFGCT_BY_HAND}; then {POOL_ON}")

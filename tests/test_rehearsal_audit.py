@@ -8,7 +8,7 @@ from typing import Any, Set, Tuple
 
 import pytest
 
-from rmcagent import config, cycle, episodes, report
+from rmcagent import config, cycle, episodes
 from rmcagent.clock import Steady
 from rmcagent.deeds import Deeds
 from rmcagent.episodes import Episodes
@@ -17,6 +17,7 @@ from rmcagent.model import Fault, Finding, Platform, Remedy, Side
 from rmcagent.partition.observe import Observer
 from rmcagent.reason import cluster, decide, guards
 from rmcagent.reason.diagnose import diagnose
+from rmcagent.report import text
 from rmcagent.sim.rehearsal import run
 from rmcagent.sim.rehearsal.audit import INVARIANTS, Auditor
 from rmcagent.sim.rehearsal.run import Rehearsal
@@ -450,7 +451,7 @@ def test_a_fault_that_is_called_healthy(tmp_path: Path, monkeypatch: Patch) -> N
 
 def test_a_line_with_a_control_character(tmp_path: Path, monkeypatch: Patch) -> None:
     change_findings(monkeypatch, evidence="\x1b[2J")
-    monkeypatch.setattr(report, "_escaped", lambda character: character)
+    monkeypatch.setattr(text, "_clear", lambda character: character)
 
     audit = played(tmp_path, at(600, "hmc_unreachable"))
 

@@ -38,13 +38,13 @@ def _status_once(asked: Asked, path: str) -> int:
     alive, age = (published.alive(document), published.age(document)) if document else (None, None)
     code = codes.status_code(document, alive, age)
     if document is None:
-        absent = {"schema": 1, "verdict": "not-running"}
         brief = "" if "--brief" in asked.options else "* rmcagent: "
-        print(as_json(absent) if asked.json else f"{brief}not-running: nothing was published in {os.path.dirname(path)}")
+        said = f"{brief}not-running: nothing was published in {os.path.dirname(path)}"
+        print(as_json(codes.unseen()) if asked.json else said)
         return code
     now = codes.as_of(document, alive, age)
     if asked.json:
-        sys.stdout.write(as_json(now) + "\n")
+        sys.stdout.write(as_json({**codes.unseen(), **now}) + "\n")
     else:
         from rmcagent.show.status import brief_text, status_text
 

@@ -43,10 +43,12 @@ CAA = {
 }
 # clmgr is PowerHA's. That CAA's clctrl takes the flags that are documented of the VIOS's clstartstop is [my inference].
 CAA_ALONE = {
-    Remedy.RECYCLE: Procedure("at a change window, what uses CAA here stopped first (without PowerHA there is no clmgr): "
-                              "clctrl -stop -n NAME -m NODE", "clctrl -start -n NAME -m NODE"),
-    Remedy.RECFGCT: Procedure("at a change window, what uses CAA stopped first on all nodes (without PowerHA there is no clmgr): "
-                              "clctrl -stop -n NAME -a", "clctrl -start -n NAME -a"),
+    Remedy.RECYCLE: Procedure("at a change window: clmgr offline node NODE WHEN=now MANAGE=move STOP_CAA=yes, or without PowerHA "
+                              "clctrl -stop -n NAME -m NODE", "clmgr online node NODE START_CAA=yes, or clctrl -start -n NAME -m "
+                              "NODE"),
+    Remedy.RECFGCT: Procedure("at a change window, for this stops what uses CAA on all nodes: clmgr offline cluster NAME "
+                              "STOP_CAA=yes, or without PowerHA clctrl -stop -n NAME -a",
+                              "clmgr online cluster NAME START_CAA=yes, or clctrl -start -n NAME -a"),
 }
 CAA_DOWN = {
     Remedy.RECYCLE: Procedure("CAA is configured here and does not run: make sure that it is down on purpose",
@@ -57,7 +59,8 @@ CAA_DOWN = {
 CAA_ALONE_DOWN = {
     Remedy.RECYCLE: Procedure(CAA_DOWN[Remedy.RECYCLE].before, CAA_ALONE[Remedy.RECYCLE].after),
     Remedy.RECFGCT: Procedure("CAA is configured here and does not run: make sure that it is down on purpose on all nodes "
-                              "(clctrl -stop -n NAME -a)", CAA_ALONE[Remedy.RECFGCT].after),
+                              "(clmgr offline cluster NAME STOP_CAA=yes, or clctrl -stop -n NAME -a)",
+                              CAA_ALONE[Remedy.RECFGCT].after),
 }
 CLMGR = (*CAA.values(), *CAA_DOWN.values())
 POWERHA_DOWN = Procedure("PowerHA is stopped here and CAA does not run, so nothing needs to be stopped",

@@ -39,6 +39,17 @@ OTHER_EXITS = {
 }
 
 
+def unseen() -> Document:
+    """What `status --json` says of a partition that nobody has looked at: every key is there for those who read them."""
+    return {
+        "schema": 1, "verdict": "not-running", "because": "nothing was published", "taken_at": None, "subsystems": {}, "hmcs": [],
+        "cluster": {"state": "unknown", "recycle": "forbidden", "recfgct": "forbidden", "evidence": ""},
+        "findings": [], "gaps": [],
+        "decision": {"kind": "rest", "remedy": None, "because": "nobody looks", "refused_by": [], "unblock": "start rmcagent"},
+        "decisions": [], "log": {"bytes_per_second": None, "messages": {}, "side": "unknown"},
+    }
+
+
 def stale(document: Document, age: Optional[float]) -> bool:
     """True when the look is older than three looks and one time-out, or its age cannot be told."""
     return age is None or abs(age) > longest_age(document)    # from the future: the clock was set back, nobody wrote since

@@ -25,6 +25,7 @@ LOG_PATTERN = "/bundle/log/*"    # what LogWatch is told to look for
 YEARS = range(1990, 2200)        # what a file's time may be; tar can say anything
 UNENDED = "did not end by itself"
 
+
 class CannotRead(OSError):
     """Its text is the sentence."""
 
