@@ -3,8 +3,12 @@ home=/opt/rmcagent
 state=/var/rmcagent
 logs=/var/log/rmcagent
 configuration=/etc/rmcagent
-# There while an update by installp lies between taking the old agent away and bringing the new one.
+# There while an update by installp lies between taking the old agent away and bringing the new one: when it was written, and
+# the line of inittab that an operator turned off. installp tells a removal from an update nowhere: an install half an hour later
+# is a new one.
 mark=$state/restart
+turned_off=$state/inittab.off
+an_update=1800
 PATH=/usr/bin:/usr/sbin:/etc:/bin:/sbin
 LC_ALL=C
 export PATH LC_ALL
@@ -18,27 +22,56 @@ on_aix() {
     [ "$(uname -s)" = AIX ]
 }
 
+# What SRC says of a subsystem: active (or on its way there or away), inoperative, absent, or unknown. Only the words of
+# 0513-085 say that there is none: a failure says nothing of what runs.
+look() {
+    if said=$(lssrc -s "$1" 2>&1); then
+        seen=$(echo "$said" | awk -v name="$1" '
+            $1 == name { row = 1; if ($NF != "inoperative") up = 1 }
+            END { print row ? (up ? "active" : "inoperative") : "unknown" }')
+        return 0
+    fi
+    case $said in
+        *0513-085*) seen=absent ;;
+        *) seen=unknown ;;
+    esac
+}
+
 # Whether there is an SRC to register with: not in an image that NIM or alt_disk_install makes.
 live() {
     [ -z "${INUCLIENTS-}" ] || return 1
-    case $(lssrc -s rmcagent 2>&1) in
-        *rmcagent*) return 0 ;;
-    esac
-    return 1
+    look rmcagent
+    [ "$seen" != unknown ]
 }
 
 active() {
-    lssrc -s rmcagent 2>/dev/null | awk '$1 == "rmcagent" && $NF != "inoperative" { found = 1 } END { exit found ? 0 : 1 }'
+    look rmcagent
+    [ "$seen" = active ]
+}
+
+gone() {
+    look rmcagent
+    [ "$seen" = inoperative ] || [ "$seen" = absent ]
 }
 
 # Until SRC says that it has ended: its last look may take a while.
 stop_agent() {
-    active || return 0
+    look rmcagent
+    case $seen in
+        inoperative | absent) return 0 ;;
+        unknown)
+            cannot_tell
+            return 1
+            ;;
+    esac
     stopsrc -s rmcagent >/dev/null 2>&1
     tries=0
-    while active; do
+    until gone; do
         tries=$((tries + 1))
-        if [ "$tries" -gt 60 ]; then
+        if [ "$tries" -gt 60 ] && [ "$seen" = unknown ]; then
+            cannot_tell
+            return 1
+        elif [ "$tries" -gt 60 ]; then
             say "cannot stop the agent: SRC still says active after two minutes; see lssrc -s rmcagent" >&2
             return 1
         fi
@@ -46,19 +79,57 @@ stop_agent() {
     done
 }
 
+cannot_tell() {
+    say "cannot go on: SRC does not tell whether the agent runs, and under a running one nothing is removed; it says:" >&2
+    echo "${said:-nothing}" >&2
+    say "see whether srcmstr runs (ps -e | grep srcmstr; init starts it: telinit q), and try again when lssrc answers" >&2
+}
+
+# Not with a configuration that it would end over: SRC would try a few times and give it up.
 start_agent() {
+    if [ "${usable-yes}" = no ]; then
+        say "not started: mend the configuration first, then: startsrc -s rmcagent" >&2
+        return 1
+    fi
     startsrc -s rmcagent >/dev/null && say "started again"
+}
+
+# Where the agent keeps its deeds: the configuration may say so; where it cannot be asked, at the usual place.
+find_deeds() {
+    deeds=$("$home/bin/rmcagent" config show --json 2>/dev/null | awk '
+        /"key":/ { here = /"paths\.state"/ }
+        here && sub(/^ *"value": "/, "") { sub(/",?$/, ""); print }')
+    deeds=${deeds:-$state}
 }
 
 # A helper writes its number first and that it is done last, into a file of its own; it outlives the agent.
 remedy_under_way() {
-    for deed in "$state"/deed-*.jsonl; do
+    for deed in "$deeds"/deed-*.jsonl; do
         [ -f "$deed" ] || continue
         grep '"done": true' "$deed" >/dev/null && continue
         helper=$(sed -n '1s/.*"helper": \([0-9][0-9]*\).*/\1/p' "$deed")
         [ -n "$helper" ] || continue
         case $(ps -o args= -p "$helper" 2>/dev/null) in
             *' -I -B -X utf8 -c '*) return 0 ;;
+        esac
+        its_command_runs && return 0
+    done
+    return 1
+}
+
+# A helper that was killed leaves its command behind, which goes on. Its number may be another's by now: that one's program is
+# none of the deed's.
+its_command_runs() {
+    helper=$(awk '/"pid": [0-9]/ { pid = $0; sub(/.*"pid": /, "", pid); sub(/[^0-9].*/, "", pid) } /"end": / { pid = "" }
+        END { print pid }' "$deed")
+    [ -n "$helper" ] || return 1
+    set -f
+    # shellcheck disable=SC2046  # its words are wanted
+    set -- $(ps -o args= -p "$helper" 2>/dev/null)
+    set +f
+    for word in "$@"; do
+        case $word in
+            /*) grep -F "\"$word\"" "${deed%l}" >/dev/null 2>&1 && return 0 ;;
         esac
     done
     return 1
@@ -77,6 +148,28 @@ await_remedy() {
         fi
         sleep 5
     done
+}
+
+# A remedy that was cut in two may have stopped RMC, and with the agent goes what would start it again.
+rmc_was_left() {
+    rmcctrl=''
+    for place in /opt/rsct/bin /usr/sbin/rsct/bin; do
+        [ -z "$rmcctrl" ] && [ -x "$place/rmcctrl" ] && rmcctrl=$place/rmcctrl
+    done
+    [ -n "$rmcctrl" ] || return 1
+    for deed in "$deeds"/deed-*.jsonl; do
+        [ -f "$deed" ] || continue
+        grep '"done": true' "$deed" >/dev/null && continue
+        look ctrmc
+        # recfgct takes it off the file before it puts it back.
+        if [ "$seen" = inoperative ] || [ "$seen" = absent ]; then
+            name=${deed##*/}
+            say "cannot go on: RMC was left stopped by ${name%.jsonl}: run $rmcctrl -A, then $rmcctrl -p, then try again;" \
+                "or rm $deed, where RMC shall stay stopped" >&2
+            return 0
+        fi
+    done
+    return 1
 }
 
 # What is there already is left as it is.
@@ -115,35 +208,110 @@ advise() {
     else
         say "RSCT is not installed here: until it is, the agent has nothing to look after" >&2
     fi
+    usable=yes
     if wrong=$("$home/bin/rmcagent" config check 2>&1); then
         return 0
     fi
+    usable=no
     say "the configuration was kept as it is, and cannot be used:" >&2
     echo "$wrong" >&2
 }
 
 unregister_agent() {
     "$home/bin/rmcagent" register --remove && return 0
-    # Python may be gone already.
+    if "$home/bin/rmcagent" --version >/dev/null 2>&1; then
+        say "cannot unregister the agent: mend what is said above, and try again" >&2
+        "$home/bin/rmcagent" register --apply >/dev/null 2>&1
+        return 1
+    fi
+    # Python is gone already. Never under a running agent: SRC would lose sight of it.
     tries=0
-    while [ "$tries" -lt 8 ] && rmssys -s rmcagent >/dev/null 2>&1; do
+    while look rmcagent && [ "$seen" = inoperative ] && [ "$tries" -lt 8 ]; do
         tries=$((tries + 1))
+        rmssys -s rmcagent >/dev/null 2>&1 || break
     done
+    if [ "$seen" != absent ]; then
+        say "cannot unregister the agent: SRC says $seen after rmssys -s rmcagent; see lssrc -S -s rmcagent, and try again" >&2
+        return 1
+    fi
     if lsitab rmcagent >/dev/null 2>&1; then
-        rmitab rmcagent
+        rmitab rmcagent || say "cannot remove its line of inittab, which does no harm; later: rmitab rmcagent" >&2
     fi
     return 0
 }
 
 # Stopped, no remedy half-way, unregistered; or all as it was, and why.
 retire() {
+    [ -z "${INUCLIENTS-}" ] || return 0
     ran=no
     active && ran=yes
-    if stop_agent && await_remedy; then
-        [ "$ran" = yes ] && [ "${1-}" = remember ] && : >"$mark"
-        unregister_agent
+    line=$(lsitab rmcagent 2>/dev/null)
+    find_deeds
+    if settle && unregister_agent; then
+        [ "${1-}" != remember ] || remember
         return 0
     fi
     [ "$ran" = yes ] && { active || start_agent; }
     return 1
+}
+
+# Somebody, or init, may start it while a remedy is waited for.
+settle() {
+    rounds=0
+    while [ "$rounds" -lt 5 ]; do
+        rounds=$((rounds + 1))
+        stop_agent && await_remedy || return 1
+        gone || continue
+        if rmc_was_left; then
+            return 1
+        fi
+        return 0
+    done
+    say "cannot go on: something starts the agent again as often as it is stopped; see ps -ef, and try again" >&2
+    return 1
+}
+
+# What cannot be noted is told, and holds nothing up.
+remember() {
+    if [ "$ran" = yes ]; then
+        if (seconds >"$mark") 2>/dev/null; then
+            say "an install within half an hour starts the agent again; where this is a removal and that is not wanted: rm $mark"
+        else
+            say "cannot write $mark: after an update start the agent by hand, startsrc -s rmcagent" >&2
+        fi
+    fi
+    case $line in
+        rmcagent:*:off:*)
+            if (echo "$line" >"$turned_off") 2>/dev/null; then
+                say "its line of inittab is off, and will be so again after the next install, unless: rm $turned_off"
+            else
+                say "cannot write $turned_off: after an update turn its line of inittab off again, chitab \"$line\"" >&2
+            fi
+            ;;
+    esac
+    return 0
+}
+
+put_back_off() {
+    [ -f "$turned_off" ] || return 0
+    lsitab rmcagent >/dev/null 2>&1 || mkitab "$(cat "$turned_off")" || return 1
+    rm -f "$turned_off"
+}
+
+# Whether the mark is of this update: not of one that never came, nor of a removal some time ago.
+marked() {
+    [ -f "$mark" ] || return 1
+    [ -n "$(find "$mark" -mtime -1 2>/dev/null)" ] || return 1
+    written=$(sed -n 1p "$mark")
+    case $written in
+        '' | *[!0-9]*) return 1 ;;
+    esac
+    now=$(seconds)
+    since=$((now - written))
+    [ "$since" -ge 0 ] && [ "$since" -lt "$an_update" ]
+}
+
+# Of this year; AIX's date need not know the seconds since 1970, and find there no minutes [my inference].
+seconds() {
+    date -u '+%j %H %M %S' | awk '{ print (($1 * 24 + $2) * 60 + $3) * 60 + $4 }'
 }

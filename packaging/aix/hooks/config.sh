@@ -8,15 +8,15 @@ else
     say "there is no running SRC here: after the boot run $home/bin/rmcagent register --apply"
     exit 0
 fi
+put_back_off || say "cannot turn its line of inittab off again; do it by hand: chitab \"$(cat "$turned_off")\"" >&2
 register_agent
 advise
-# A mark of an update that never came is forgotten after a day.
-if [ -n "$(find "$mark" -mtime -1 2>/dev/null)" ]; then
+if marked; then
     active || start_agent
 elif active; then
     :
 else
     say "not started: see what it would do with $home/bin/rmcagent plan, then: startsrc -s rmcagent"
 fi
-rm -f "$mark"
+rm -f "$mark" 2>/dev/null
 exit 0
