@@ -896,5 +896,6 @@ def test_a_long_log_is_counted_about_as_fast_as_grep_finds_its_numbers(tmp_path:
 
     seen = bench.compare(tmp_path / "log", name, lines, rounds=3)
 
-    assert float(str(seen["times"])) <= 1.5
+    # By the CPU that each takes: what else the machine does at that moment is no matter of ours.
+    assert float(str(seen["rmcagent_cpu_s"])) <= 1.5 * float(str(seen["grep_cpu_s"])), seen
     assert float(str(seen["memory_mib"])) <= bench.MARKS["memory_mib"]
