@@ -323,3 +323,128 @@ def test_an_agent_that_does_not_stop_keeps_the_package(artefacts: Path, root: Ai
     done = root.rpm("-e", "rmcagent")
 
     assert done.returncode != 0 and "cannot stop the agent" in done.stdout and registered(root) and root.odm.sins() == []
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_where_src_does_not_answer_nothing_is_removed(artefacts: Path, tmp_path: Path, shell: str) -> None:
+    root = AixRoot(tmp_path / "root", shell)
+    root.give_python()
+    install(root, artefacts)
+    root.run("startsrc", "-s", "rmcagent")
+    asked = root.read("usr/bin/lssrc")
+    root.write("usr/bin/lssrc", "#!/bin/sh\necho '0513-056 Timeout waiting for command response.' >&2\nexit 1\n", 0o755)
+
+    done = root.rpm("-e", "rmcagent")
+    root.write("usr/bin/lssrc", asked, 0o755)
+
+    assert done.returncode != 0 and root.exists("opt/rmcagent/bin/rmcagent")
+    assert "SRC does not tell whether the agent runs" in done.stdout and "0513-056" in done.stdout and "telinit q" in done.stdout
+    assert registered(root) and root.odm.is_active() and root.odm.sins() == []
+
+
+def test_a_registration_that_cannot_be_removed_keeps_the_package_and_the_agent(artefacts: Path, root: AixRoot) -> None:
+    install(root, artefacts)
+    root.run("startsrc", "-s", "rmcagent")
+    root.write("usr/bin/rmssys", "#!/bin/sh\necho '0513-056 Timeout waiting for command response.' >&2\nexit 1\n", 0o755)
+
+    done = root.rpm("-e", "rmcagent")
+
+    assert done.returncode != 0 and "cannot unregister the agent" in done.stdout
+    assert registered(root) and root.odm.is_active()
+
+
+def test_without_python_a_registration_that_cannot_be_removed_keeps_the_package(artefacts: Path, root: AixRoot) -> None:
+    install(root, artefacts)
+    (root.folder / "usr/bin/python3").unlink()
+    root.write("usr/bin/rmssys", "#!/bin/sh\nexit 1\n", 0o755)
+
+    done = root.rpm("-e", "rmcagent")
+
+    assert done.returncode != 0 and "SRC says inoperative after rmssys" in done.stdout and registered(root)
+
+
+def test_an_agent_that_somebody_starts_while_a_remedy_is_waited_for_is_stopped_again(artefacts: Path, root: AixRoot) -> None:
+    install(root, artefacts)
+    root.run("startsrc", "-s", "rmcagent")
+    begin_remedy(root, 4)
+    root.link("sh", "dash")      # whose sleep is a command
+    (root.folder / "usr/bin/sleep").unlink()
+    root.write("usr/bin/sleep", "#!/bin/sh\nstartsrc -s rmcagent >/dev/null\nexec /host/bin/sleep $1\n", 0o755)
+
+    done = root.rpm("-e", "rmcagent")
+
+    assert done.returncode == 0 and not root.odm.is_active() and not registered(root) and root.odm.sins() == []
+
+
+def test_a_remedy_is_waited_for_where_the_configuration_keeps_it(artefacts: Path, root: AixRoot) -> None:
+    root.write("etc/rmcagent/conf.d/60-state.yaml", "paths: {state: /var/other}\n")
+    (root.folder / "var/other").mkdir(mode=0o700)
+    install(root, artefacts)
+    host, step = SystemHost(), Step("slow", ("/bin/sleep", "4"), 60.0)
+    host.begin(Deed(1, Remedy.REFRESH, (step,)), str(root.folder / "var/other"))
+
+    done = root.rpm("-e", "rmcagent")
+
+    progress = host.progress(1, str(root.folder / "var/other"))
+    assert done.returncode == 0 and "a remedy is under way" in done.stdout and progress is not None and not progress.alive
+
+
+def deed(root: AixRoot, argv: str, *lines: str) -> None:
+    """One whose helper was killed."""
+    root.write("var/rmcagent/deed-7.json", f'{{"attempt": 7, "steps": [{{"name": "stop", "argv": {argv}}}]}}')
+    written = ('{"helper": 4194303, "at": 1.0}', '{"begin": "stop", "at": 1.1}', *lines, "")
+    root.write("var/rmcagent/deed-7.jsonl", "\n".join(written))
+
+
+def test_a_command_that_outlives_its_helper_is_waited_for_and_what_got_its_number_is_not(artefacts: Path, root: AixRoot) -> None:
+    install(root, artefacts)
+    running = subprocess.Popen(["/bin/sleep", "4"])
+    begun = f'{{"pid": {running.pid}, "started": "1", "wall": 1.0, "timeout": 60.0, "at": 1.2}}'
+
+    deed(root, '["/bin/sleep", "4"]', begun)
+    root.rpm("-e", "rmcagent")
+    waited = running.poll() is not None or running.wait(0.5) == 0
+    install(root, artefacts)
+    other = subprocess.Popen(["/bin/sleep", "30"])
+    deed(root, '["/opt/rsct/bin/rmcctrl", "-z"]', begun.replace(str(running.pid), str(other.pid)))
+    said = root.rpm("-e", "rmcagent").stdout
+    other.kill(), other.wait()
+
+    assert waited and "under way" not in said and not registered(root)
+
+
+def test_where_a_remedy_that_was_cut_in_two_left_rmc_stopped_the_agent_stays(artefacts: Path, root: AixRoot) -> None:
+    root.write("opt/rsct/bin/rmcctrl", "#!/bin/sh\n", 0o755)
+    install(root, artefacts)
+    root.run("startsrc", "-s", "rmcagent")
+    root.run("mkssys", "-s", "ctrmc", "-p", "/opt/rsct/bin/rmcd", "-u", "0")
+    deed(root, '["/opt/rsct/bin/rmcctrl", "-z"]', '{"end": "stop", "exit": 0, "took": 1.0, "at": 2.0}')
+
+    done = root.rpm("-e", "rmcagent")
+    kept = root.odm.is_active()
+    root.run("startsrc", "-s", "ctrmc")
+    later = root.rpm("-e", "rmcagent")
+
+    assert done.returncode != 0 and "RMC was left stopped by deed-7: run /opt/rsct/bin/rmcctrl -A, then" in done.stdout
+    assert kept and later.returncode == 0 and root.odm.sins() == []
+
+
+def test_an_upgrade_does_not_start_what_its_configuration_would_end(artefacts: Path, later: Path, root: AixRoot) -> None:
+    install(root, artefacts)
+    root.run("startsrc", "-s", "rmcagent")
+    root.write("etc/rmcagent/rmcagent.yaml", "mode: acct\n")
+
+    said = install(root, later)
+
+    assert "not started: mend the configuration first" in said and not root.odm.is_active()
+
+
+def test_over_an_installp_image_it_is_refused(artefacts: Path, root: AixRoot) -> None:
+    row = "rmcagent:rmcagent.rte:0.1.0.0: : :C: :agent"
+    root.write("usr/bin/lslpp", f"#!/bin/sh\n[ \"$*\" = '-Lcq rmcagent.rte' ] && echo '{row}'\n", 0o755)
+
+    done = root.rpm("-U", package(artefacts))
+    root.write("usr/bin/lslpp", "#!/bin/sh\necho '0504-132 Fileset rmcagent.rte not installed.' >&2\nexit 1\n", 0o755)
+
+    assert done.returncode != 0 and "installp -u rmcagent.rte" in done.stdout and not root.exists("opt/rmcagent")
+    install(root, artefacts)

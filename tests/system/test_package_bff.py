@@ -143,6 +143,71 @@ def test_an_update_that_was_cut_short_is_finished_by_the_next_but_not_days_later
     assert "not started" in Installp(root).install(later) and not root.odm.is_active()
 
 
+def test_half_an_hour_after_a_removal_an_install_is_a_new_one(artefacts: Path, root: AixRoot) -> None:
+    installp = Installp(root)
+    installp.install(artefacts)
+    root.run("startsrc", "-s", "rmcagent")
+    told = installp.remove()
+    written = int(root.read("var/rmcagent/restart"))
+
+    root.write("var/rmcagent/restart", f"{written - 1900}\n")
+
+    assert "starts the agent again" in told and "rm /var/rmcagent/restart" in told
+    assert "not started" in installp.install(artefacts) and not root.odm.is_active() and not root.exists("var/rmcagent/restart")
+
+
+def test_an_update_does_not_start_what_its_configuration_would_end(artefacts: Path, later: Path, root: AixRoot) -> None:
+    installp = Installp(root)
+    installp.install(artefacts)
+    root.run("startsrc", "-s", "rmcagent")
+    installp.run("unconfig")
+    root.write("etc/rmcagent/rmcagent.yaml", "mode: acct\n")
+
+    said = Installp(root).install(later)
+
+    assert "not started: mend the configuration first" in said and not root.odm.is_active()
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_what_an_operator_turned_off_is_off_after_an_update(artefacts: Path, later: Path, tmp_path: Path, shell: str) -> None:
+    aix_root.needs()
+    root = AixRoot(tmp_path / "root", shell)
+    root.give_python()
+    installp, off = Installp(root), "rmcagent:2:off:/usr/bin/startsrc -s rmcagent"
+    installp.install(artefacts)
+    root.write("odm/inittab", off + "\n")
+
+    said = installp.install(later)
+
+    assert root.odm.inittab() == [off] and "OFF" in said and not root.exists("var/rmcagent/inittab.off")
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_mark_that_cannot_be_written_is_told_and_holds_nothing_up(artefacts: Path, tmp_path: Path, shell: str) -> None:
+    aix_root.needs()
+    root = AixRoot(tmp_path / "root", shell)
+    root.give_python()
+    installp = Installp(root)
+    installp.install(artefacts)
+    root.run("startsrc", "-s", "rmcagent")
+    (root.folder / "var/rmcagent/restart").mkdir()
+
+    said = installp.remove()
+
+    assert "cannot write /var/rmcagent/restart" in said and not registered(root) and not root.odm.is_active()
+    assert "not started" in installp.install(artefacts)
+
+
+def test_over_the_rpm_it_is_refused_before_any_file_comes(artefacts: Path, root: AixRoot) -> None:
+    root.write("usr/bin/rpm", "#!/bin/sh\n[ \"$*\" = '-q rmcagent' ] && echo rmcagent-0.1.0-1.noarch\n", 0o755)
+    image = bff.read(next(artefacts.glob("*.bff")).read_bytes())
+    scripts = {name.rpartition(".")[2]: data.decode() for name, data, _ in bff.members(image.entries[1].data)}
+
+    done = root.script(scripts["pre_i"])
+
+    assert done.returncode == 1 and "rpm -e rmcagent" in done.stdout
+
+
 def test_on_another_system_it_is_refused_before_any_file_comes(artefacts: Path, root: AixRoot) -> None:
     root.write("usr/bin/uname", "#!/bin/sh\necho Linux\n", 0o755)
     image = bff.read(next(artefacts.glob("*.bff")).read_bytes())
