@@ -216,7 +216,7 @@ def test_a_service_manager_tells_a_crash_from_a_clean_stop():
 
 @pytest.mark.parametrize("capture, platform", [("lssrc-a--aix72", Platform.AIX), ("lssrc-a--linux-narrow-pid", Platform.LINUX)])
 def test_lssrc_says_a_captured_table_again_to_the_letter(capture: str, platform: Platform):
-    text = (CAPTURES / f"{capture}.txt").read_text()
+    text = (CAPTURES / f"{capture}.txt").read_text("utf-8")
 
     assert voices.lssrc(parse.lssrc(said(text)).values(), platform) == text
 
@@ -228,7 +228,7 @@ def test_lssrc_says_a_captured_table_again_to_the_letter(capture: str, platform:
     ("lsrsrc-IBM.MCP--none", lambda answer: voices.lsrsrc_mcp(parse.lsrsrc(answer, "IBM.MCP"))),
 ])
 def test_a_voice_says_a_captured_answer_again_to_the_letter(capture, say):
-    text = (CAPTURES / f"{capture}.txt").read_text()
+    text = (CAPTURES / f"{capture}.txt").read_text("utf-8")
 
     again = say(said(text))
 
@@ -685,7 +685,7 @@ def test_what_a_partition_cannot_be_is_refused_by_name(rule, lie):
 
 
 def test_every_rule_was_broken_once_above_or_below():
-    text = Path(__file__).read_text()
+    text = Path(__file__).read_text("utf-8")
 
     assert [rule.__name__ for rule in RULES if f'"{rule.__name__}"' not in text] == []
 
