@@ -46,6 +46,7 @@ if booted; then
     systemctl daemon-reload || :
 fi
 if [ "$1" -eq 0 ]; then
+    forget
     journalctl --update-catalog 2>/dev/null || :
     say "kept: /var/lib/rmcagent, and of /etc/rmcagent what was changed; remove them by hand where nothing of them is wanted"
 fi

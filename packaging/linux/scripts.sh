@@ -1,6 +1,7 @@
 # Stands in the scripts of the deb and of the rpm for Linux. Any POSIX shell.
-PATH=/usr/sbin:/usr/bin:/sbin:/bin
+PATH=/usr/sbin:/usr/bin:/sbin:/bin:/opt/rsct/bin
 export PATH
+state=/var/lib/rmcagent
 
 say() {
     echo "rmcagent: $*"
@@ -11,15 +12,37 @@ booted() {
     [ -d /run/systemd/system ]
 }
 
+# Of a remedy under systemd. One that was begun outside of it has a process and no unit.
 remedies() {
-    systemctl list-units --plain --no-legend --no-pager --state=active,activating,deactivating 'rmcagent-remedy-*.service' 2>/dev/null |
-        sed 's/ .*//'
+    listed=$(systemctl list-units --plain --no-legend --no-pager --state=active,activating,deactivating \
+        'rmcagent-remedy-*.service' 2>/dev/null) || {
+        say "cannot be removed: systemd does not tell whether a remedy is under way; see systemctl list-units" >&2
+        return 1
+    }
+    under_way=$(echo "$listed" | sed 's/ .*//')
+    [ -n "$under_way" ] || ! unfinished_deed lives || under_way="process $helper"
+}
+
+# A helper writes its number first and that it is done last. $1: lives, or ended.
+unfinished_deed() {
+    for deed in "$state"/deed-*.jsonl; do
+        [ -f "$deed" ] || continue
+        if sed -n '/"done": true/q1' "$deed"; then
+            helper=$(sed -n '1s/.*"helper": \([0-9][0-9]*\).*/\1/p' "$deed")
+            lives=ended
+            if [ -n "$helper" ] && [ -n "$(sed -n '/partition[.]system[.]perform/p' "/proc/$helper/cmdline" 2>/dev/null)" ]; then
+                lives=lives
+            fi
+            [ "$lives" != "$1" ] || return 0
+        fi
+    done
+    return 1
 }
 
 # A remedy may have stopped RMC and not started it again: taking the program away then is left for later.
 await_remedies() {
     tries=0
-    while under_way=$(remedies) && [ -n "$under_way" ]; do
+    while remedies || return 1; [ -n "$under_way" ]; do
         if [ "$tries" -eq 0 ]; then
             say "a remedy is under way ($under_way): waiting for its end, at most 20 minutes"
         fi
@@ -32,17 +55,44 @@ await_remedies() {
     done
 }
 
-# Stopped, and no remedy half-way; or all as it was, and why.
+# A helper that was killed starts nothing again, and without the agent nobody would.
+none_left_half_way() {
+    unfinished_deed ended || return 0
+    # Without RSCT there is nothing to be started.
+    command -v lssrc >/dev/null || return 0
+    case $(lssrc -s ctrmc 2>/dev/null) in
+        *inoperative*) ;;
+        *ctrmc*active*) return 0 ;;
+    esac
+    half=${deed##*/}
+    say "cannot be removed: RMC was left stopped by ${half%.jsonl}: run rmcctrl -A, then rmcctrl -p, then remove" >&2
+    return 1
+}
+
+# Stopped, and no remedy half-way; or all as it was, and why. One that is being started, or waits to be, runs.
 retire() {
     booted || return 0
-    ran=no
-    if systemctl --quiet is-active rmcagent.service; then
-        ran=yes
-        systemctl stop rmcagent.service || return 1
+    is=$(systemctl show -p ActiveState --value rmcagent.service 2>/dev/null) || is=
+    if [ -z "$is" ]; then
+        say "cannot be removed: systemd does not tell whether the agent runs; see systemctl status rmcagent" >&2
+        return 1
     fi
-    await_remedies && return 0
-    [ "$ran" = no ] || systemctl start rmcagent.service
+    case $is in
+        inactive | failed) ;;
+        *) systemctl stop rmcagent.service || return 1 ;;
+    esac
+    await_remedies && none_left_half_way && return 0
+    case $is in
+        inactive | failed) ;;
+        *) systemctl start rmcagent.service ;;
+    esac
     return 1
+}
+
+# Of an agent that is gone, nothing that says that it failed, or how RMC was.
+forget() {
+    ! booted || systemctl reset-failed rmcagent.service 2>/dev/null || :
+    rm -rf /run/rmcagent
 }
 
 # What is wrong here is told and does not undo the install.

@@ -98,15 +98,39 @@ def test_the_deb_depends_on_what_debian_has_and_keeps_the_configuration(deb: Pat
     assert "/etc/rmcagent/rmcagent.yaml" in ran("dpkg-deb", "-I", str(deb), "conffiles").stdout.split()
 
 
+IN_PLACE = 'mount -t overlay overlay -o "lowerdir=$1$2:$2" "$2" && shift 2 && exec env "$@"'
+
+
+def test_the_debs_program_imports_nothing_from_where_the_environment_points(deb: Path, tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root may lay the package over this system")
+    ran("dpkg-deb", "-x", str(deb), str(tmp_path / "root"))
+    # The home's path is that of the Python that the program runs on.
+    site = ran("env", f"HOME={tmp_path}/home", "/usr/bin/python3", "-m", "site", "--user-site").stdout.strip()
+    for place in ("evil", site):
+        (tmp_path / place / "rmcagent").mkdir(parents=True)
+        (tmp_path / place / "rmcagent/__init__.py").write_text("raise SystemExit('not ours')\n")
+    program = tmp_path / "root/usr/bin/rmcagent"
+
+    told = ran("unshare", "-m", "--propagation", "private", "sh", "-c", IN_PLACE, "sh", str(tmp_path / "root"),
+               "/usr/lib/python3/dist-packages", f"PYTHONPATH={tmp_path}/evil", f"HOME={tmp_path}/home", str(program),
+               "--version")
+
+    assert program.read_text().splitlines()[0] == "#! /usr/bin/python3 -I"
+    assert (told.returncode, told.stdout.split()[0]) == (0, "rmcagent"), told.stdout
+
+
 # ---- the rpm -----------------------------------------------------------------------------------------------------------
 
 SYSTEMCTL = r"""#!/bin/sh
 echo "$*" >>/asked
 case $* in
-    '--quiet is-active rmcagent.service') [ -e /runs ] ;;
+    'show -p ActiveState --value rmcagent.service')
+        if [ -e /is ]; then cat /is; elif [ -e /runs ]; then echo active; else echo inactive; fi ;;
     'stop rmcagent.service') rm -f /runs ;;
     'start rmcagent.service') : >/runs ;;
-    list-units*) [ ! -s /remedies ] || { read -r unit </remedies; sed -i 1d /remedies; echo "$unit loaded active running"; } ;;
+    list-units*) [ ! -e /silent ] || exit 1
+        [ ! -s /remedies ] || { read -r unit </remedies; sed -i 1d /remedies; echo "$unit loaded active running"; } ;;
 esac
 """
 TOOLS = ("sed", "sleep", "rm", "cat", "head")
@@ -199,6 +223,7 @@ def test_installed_upgraded_and_erased_the_rpm_asks_of_systemd_what_each_needs(r
     root.runs(True)
     root.write("etc/rmcagent/rmcagent.yaml", "mode: observe\n")
     root.write("var/lib/rmcagent/ledger.jsonl", "remembered\n")
+    root.write("run/rmcagent/status.json", "{}\n")
     upgrade = root.rpm("-U", "--nodeps", later)
     asked_upgrade = root.asked()
     kept = (root.folder / "etc/rmcagent/rmcagent.yaml").read_text()
@@ -210,8 +235,10 @@ def test_installed_upgraded_and_erased_the_rpm_asks_of_systemd_what_each_needs(r
     # The old one's %postun lies between: only then are its files gone.
     assert asked_upgrade == ["daemon-reload", "journalctl --update-catalog", "daemon-reload", "try-restart rmcagent.service"]
     assert kept == "mode: observe\n"
-    assert root.asked() == ["--quiet is-active rmcagent.service", "stop rmcagent.service", "--no-reload disable rmcagent.service",
-                            "daemon-reload", "journalctl --update-catalog"]
+    assert root.asked() == ["show -p ActiveState --value rmcagent.service", "stop rmcagent.service",
+                            "--no-reload disable rmcagent.service", "daemon-reload", "reset-failed rmcagent.service",
+                            "journalctl --update-catalog"]
+    assert not (root.folder / "run/rmcagent").exists()
     left = sorted(str(path.relative_to(root.folder)) for path in root.folder.glob("[euv]*/**/*rmcagent*") if path.name != "host")
     assert left == ["etc/rmcagent", "etc/rmcagent/rmcagent.yaml.rpmsave", "var/lib/rmcagent"]
     assert "kept: /var/lib/rmcagent" in erased.stdout
@@ -248,6 +275,54 @@ def test_a_remedy_that_never_ends_keeps_the_package_and_the_agent_as_they_were(r
     assert erased.returncode != 0
     assert "cannot be removed: the remedy has not ended" in erased.stdout
     assert (root.folder / "runs").exists() and (root.folder / "usr/bin/rmcagent").exists()
+
+
+def stops(root: Root) -> bool:
+    return "stop rmcagent.service" in root.asked()
+
+
+@pytest.mark.parametrize("state, stopped", [("activating", True), ("reloading", True), ("deactivating", True), ("active", True),
+                                            ("inactive", False), ("failed", False)])
+def test_an_erasure_stops_an_agent_in_whatever_state_but_one_at_rest(root: Root, rpms: List[Path], state: str,
+                                                                     stopped: bool) -> None:
+    root.rpm("-i", "--nodeps", str(rpms[0]))
+    root.write("is", f"{state}\n")
+
+    erased = root.rpm("-e", "rmcagent")
+
+    assert (erased.returncode, stops(root)) == (0, stopped), erased.stdout
+
+
+@pytest.mark.parametrize("silent, words", [("is", "whether the agent runs"), ("silent", "whether a remedy is under way")])
+def test_an_erasure_without_an_answer_of_systemd_is_refused(root: Root, rpms: List[Path], silent: str, words: str) -> None:
+    root.rpm("-i", "--nodeps", str(rpms[0]))
+    root.write(silent, "")
+
+    erased = root.rpm("-e", "rmcagent")
+
+    assert erased.returncode != 0 and f"cannot be removed: systemd does not tell {words}" in erased.stdout
+    assert (root.folder / "usr/bin/rmcagent").exists()
+
+
+HALF = '{"helper": 4194303, "at": 1.0}\n{"begin": "rmcctrl -z", "at": 1.1}\n'
+OF_CTRMC = "#!/bin/sh\necho ' ctrmc            rsct             @IS@'\n"
+
+
+@pytest.mark.parametrize("lines, ctrmc, refused", [
+    (HALF, "inoperative", True), (HALF, "5112  stopping", True), (HALF, "5112  active", False), (HALF, "", False),
+    (HALF + '{"done": true, "failed": [], "at": 2.0}\n', "inoperative", False)])
+def test_an_erasure_is_refused_while_rmc_is_left_stopped(root: Root, rpms: List[Path], lines: str, ctrmc: str,
+                                                         refused: bool) -> None:
+    root.rpm("-i", "--nodeps", str(rpms[0]))
+    root.runs(True)
+    root.write("var/lib/rmcagent/deed-7.jsonl", lines)
+    if ctrmc:
+        root.write("usr/bin/lssrc", OF_CTRMC.replace("@IS@", ctrmc), 0o755)
+
+    erased = root.rpm("-e", "rmcagent")
+
+    assert (erased.returncode != 0) == refused == (root.folder / "runs").exists(), erased.stdout
+    assert ("RMC was left stopped by deed-7: run rmcctrl -A, then rmcctrl -p, then remove" in erased.stdout) == refused
 
 
 def test_over_a_broken_configuration_the_upgrade_says_so_and_keeps_it(root: Root, rpms: List[Path]) -> None:
