@@ -6,6 +6,7 @@ root, debootstrap, systemd-container and what builds the deb.
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
 import re
@@ -90,14 +91,19 @@ case $1 in
         cp @FOLDER@/brought @FOLDER@/rmcagent ;;
 esac
 """
-# What the package brings: its own words where they matter here, and the real program for what is checked.
+# What the package brings: its own words where they matter here, and the real program for what is checked. It is in the mode of
+# the file that it read last, and of the verdicts it tells the first and forgets it, but the last.
 PROGRAM = r"""#!/bin/sh
 echo "rmcagent $*" >>@FOLDER@/asked
 case $1 in
     --version) echo 'rmcagent 0.1.0' ;;
     config) PYTHONPATH=@AGENT@ exec @PYTHON@ -m rmcagent "$@" ;;
     register) PYTHONPATH=@AGENT@ exec @PYTHON@ @FOLDER@/register.py "$2" ;;
-    status) echo '{"schema": 1, "verdict": "degraded"}'; exit 150 ;;
+    reload) [ -e @FOLDER@/deaf ] || sed -n 's/^mode: //p' @FOLDER@/etc/conf.d/50-ansible.yaml >@FOLDER@/mode ;;
+    status) [ -e @FOLDER@/mode ] || exit 3
+            echo "{\"schema\": 1, \"verdict\": \"$(sed -n 1p @FOLDER@/verdicts)\", \"mode\": \"$(cat @FOLDER@/mode)\"}"
+            [ "$(wc -l <@FOLDER@/verdicts)" -le 1 ] || sed -i 1d @FOLDER@/verdicts
+            exit 150 ;;
     doctor) echo 'errpt cannot be read'; exit 1 ;;
 esac
 """
@@ -132,8 +138,11 @@ class Aix:
             (folder / name).chmod(0o755)
         commands = {name: str(folder / "bin" / name) for name in ("lssrc", "mkssys", "rmssys", "lsitab", "mkitab", "rmitab")}
         (folder / "register.py").write_text(REGISTER.format(commands=json.dumps(commands), program=str(folder / "rmcagent")))
+        self.verdicts("degraded")
         self.variables = {"rmcagent_system": "AIX", "rmcagent_require_rsct": False, "rmcagent_program": str(folder / "rmcagent"),
                           "rmcagent_configuration": str(folder / "etc"), "rmcagent_package": str(package),
+                          "rmcagent_checksum": hashlib.sha256(b"a package").hexdigest(), "rmcagent_verify_seconds": 5,
+                          "rmcagent_vios_seconds": 5,
                           "ansible_python_interpreter": sys.executable, "ansible_connection": "local"}
 
     def play(self, *words: str, hosts: str = "one,", serial: str = "1", **variables: object) -> Ran:
@@ -152,6 +161,9 @@ class Aix:
         lines = file.read_text().splitlines() if file.exists() else []
         file.unlink(missing_ok=True)
         return [line for line in lines if line.startswith(("rpm -U", "rpm -e", "rmcagent register --apply", "rmcagent reload"))]
+
+    def verdicts(self, *told: str) -> None:
+        (self.folder / "verdicts").write_text("".join(f"{one}\n" for one in told))
 
     @property
     def site(self) -> Path:
@@ -182,7 +194,7 @@ def test_on_aix_it_comes_changes_its_mode_and_goes(aix: Aix) -> None:
 
     assert (before.code, nothing) == (0, ([], False, [])), before.said
     assert first.code == 0, first.said
-    assert [line.partition(" /")[0] for line in came] == ["rpm -U --oldpackage", "rmcagent register --apply", "rmcagent reload"]
+    assert [line.partition(" /")[0] for line in came] == ["rpm -U --oldpackage", "rmcagent reload", "rmcagent register --apply"]
     assert [record["subsysname"] for record in records] == ["rmcagent"] and "mode: observe" in observing
     assert "rmcagent 0.1.0 in mode observe: degraded" in first.said and "errpt cannot be read" in first.said
     assert (shadow.code, changed) == (0, ["rmcagent reload"]), shadow.said
@@ -203,6 +215,44 @@ def test_a_configuration_with_a_mistake_replaces_nothing(aix: Aix) -> None:
     assert aix.site.read_text() == good and aix.asked() == []
 
 
+def test_after_a_run_that_failed_the_agent_is_in_the_mode_that_the_role_says(aix: Aix) -> None:
+    aix.play(rmcagent_mode="act")
+    (aix.folder / "odm/active/rmcagent").unlink()
+    startsrc = aix.folder / "bin/startsrc"
+    working = startsrc.read_text()
+
+    startsrc.write_text("#!/bin/sh\nexit 1\n")
+    failed = aix.play(rmcagent_mode="observe")
+    reached = (aix.folder / "mode").read_text()
+    startsrc.write_text(working)
+    (aix.folder / "mode").write_text("act\n")            # as one that never heard of it
+    aix.asked()
+    again = aix.play(rmcagent_mode="observe")
+
+    assert failed.code != 0 and reached == "observe\n", failed.said
+    assert again.code == 0 and "in mode observe" in again.said and (aix.folder / "mode").read_text() == "observe\n", again.said
+    assert aix.asked() == ["rmcagent reload"]
+    assert "Have it take the configuration over where it is in another mode" in again.changed
+
+
+def test_an_agent_that_stays_in_another_mode_fails_the_run_which_says_so(aix: Aix) -> None:
+    aix.play(rmcagent_mode="act")
+    (aix.folder / "deaf").touch()
+
+    played = aix.play(rmcagent_mode="observe")
+
+    assert played.code != 0 and "cannot have rmcagent in mode observe on one: it says that it is in mode act" in played.said
+    assert "in mode observe:" not in played.said
+
+
+def test_a_run_after_which_the_agent_does_not_run_fails(aix: Aix) -> None:
+    aix.verdicts("not-running")
+
+    played = aix.play()
+
+    assert played.code != 0 and "Tell how RMC is" not in played.said, played.said
+
+
 def test_both_vioses_of_a_pair_are_refused_in_one_batch_and_done_one_by_one(aix: Aix) -> None:
     together = aix.play(hosts="vios1,vios2", serial="2", rmcagent_system="VIOS")
     untouched = aix.asked()
@@ -210,6 +260,76 @@ def test_both_vioses_of_a_pair_are_refused_in_one_batch_and_done_one_by_one(aix:
 
     assert together.code != 0 and "vios1 is a VIOS and 2 hosts are changed at once" in together.said and untouched == []
     assert one_by_one.code == 0, one_by_one.said
+
+
+def inventory(aix: Aix, *lines: str) -> str:
+    (aix.folder / "inventory").write_text("".join(f"{line}\n" for line in lines))
+    return str(aix.folder / "inventory")
+
+
+@pytest.mark.parametrize("first, second", [("vios2.site", "vios1.site"), ("vios1", "vios2"), ("apart", "apart")])
+def test_a_partner_that_is_no_partner_does_not_let_a_pair_be_changed_at_once(aix: Aix, first: str, second: str) -> None:
+    hosts = inventory(aix, f"vios1 rmcagent_vios_partner={first}", f"vios2 rmcagent_vios_partner={second}",
+                      "apart rmcagent_vios_partner=elsewhere", "[away]", "apart")
+
+    together = aix.play("--limit", "vios1,vios2", hosts=hosts, serial="2", rmcagent_system="VIOS")
+
+    assert together.code != 0 and "vios1 is a VIOS and 2 hosts are changed at once" in together.said and aix.asked() == []
+
+
+def test_vioses_of_different_pairs_may_be_changed_at_once(aix: Aix) -> None:
+    hosts = inventory(aix, "a1 rmcagent_vios_partner=a2", "a2 rmcagent_vios_partner=a1",
+                      "b1 rmcagent_vios_partner=b2", "b2 rmcagent_vios_partner=b1")
+
+    played = aix.play("--check", "--limit", "a1,b1", hosts=hosts, serial="2", rmcagent_system="VIOS")
+
+    assert played.code == 0, played.said
+
+
+@pytest.mark.parametrize("before, after, words", [
+    ("healthy", ["degraded", "healing", "healing"], "vios1 is healing and was healthy before"),
+    ("healing", ["healing"], "vios1 is healing and was healing before"),
+    ("healthy", ["needs-human"], "vios1 is needs-human and was healthy before"),
+    ("healthy", ["degraded", "unknown"], "vios1 is unknown and was healthy before"),
+    ("degraded", ["needs-human"], "vios1 is needs-human and was degraded before"),
+])
+def test_the_second_vios_is_not_reached_while_the_first_heals_or_is_worse(aix: Aix, before: str, after: List[str],
+                                                                          words: str) -> None:
+    aix.play()
+    aix.verdicts(before, *after)
+
+    played = aix.play(hosts="vios1,vios2", serial="1", rmcagent_system="VIOS")
+
+    assert played.code != 0 and f"cannot go on to another VIOS: {words}" in played.said, played.said
+    assert "[vios2]" not in played.said
+
+
+@pytest.mark.parametrize("verdicts", [["healthy", "healing", "healthy"], ["degraded"], ["needs-human", "healthy"],
+                                      ["blind", "degraded"], ["paused", "degraded"]])
+def test_the_second_vios_follows_one_that_is_no_worse_than_before(aix: Aix, verdicts: List[str]) -> None:
+    aix.play()
+    aix.verdicts(*verdicts)
+
+    played = aix.play(hosts="vios1,vios2", serial="1", rmcagent_system="VIOS")
+
+    assert played.code == 0 and "vios2: rmcagent 0.1.0 in mode observe:" in played.said, played.said
+
+
+def test_a_package_that_nobody_vouches_for_needs_a_word_of_its_own(aix: Aix) -> None:
+    without = aix.play(rmcagent_checksum="")
+    untouched = aix.asked()
+    waived = aix.play(rmcagent_checksum="", rmcagent_checksum_waived=True)
+
+    assert without.code != 0 and "its SHA-256 is not told" in without.said and untouched == []
+    assert waived.code == 0, waived.said
+
+
+def test_what_the_readme_has_run_on_a_kind_of_partition_is_where_its_package_puts_it() -> None:
+    said = (ROLES.parent / "README.md").read_text()
+
+    told = {kind: program for kind, program in re.findall(r"^ansible (\S+) -b -a '(\S+) pause", said, re.MULTILINE)}
+
+    assert told == {"rmcagent_linux": "/usr/bin/rmcagent", "rmcagent_aix:rmcagent_vios": "/opt/rmcagent/bin/rmcagent"}
 
 
 def test_what_does_not_fit_is_refused_before_anything_is_changed(aix: Aix) -> None:
@@ -248,8 +368,10 @@ echo "exit $?"
 
 def played(machine: Machine, *words: str, **variables: object) -> Ran:
     package = machine.run("sh", "-c", "ls /opt/dist/*.deb").strip()
-    told = {"rmcagent_package": package, "rmcagent_require_rsct": False, "ansible_connection": "local",
-            "ansible_python_interpreter": "/usr/bin/python3", "rmcagent_verify_seconds": 30, **variables}
+    checksum = machine.run("sha256sum", package).split()[0]
+    told = {"rmcagent_package": package, "rmcagent_checksum": checksum, "rmcagent_require_rsct": False,
+            "ansible_connection": "local", "ansible_python_interpreter": "/usr/bin/python3", "rmcagent_verify_seconds": 30,
+            **variables}
     machine.write("/opt/play.yml", PLAY.format(serial="1", facts="true"))
     said = machine.run("sh", "-c", PLAYED, "sh", "-e", json.dumps(told), *words, within=PATIENCE)
     return read(int(said.split()[-1]), said)
