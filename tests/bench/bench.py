@@ -24,7 +24,7 @@ PATIENCE_SECONDS = 60.0
 STATUS_ANSWERS = (0, 150, 151, 152, 153)
 # `rmcagent status` as typed, without --config: it then reads no configuration. Only the place of the published file differs.
 STATUS = """import sys; sys.path.insert(0, sys.argv[1]); from rmcagent import cli
-cli._public = lambda asked: sys.argv[2]; sys.exit(cli.main(["status"]))"""
+from rmcagent.command import files; files.public = lambda asked: sys.argv[2]; sys.exit(cli.main(["status"]))"""
 
 
 def main(arguments: Sequence[str]) -> int:
