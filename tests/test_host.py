@@ -489,6 +489,7 @@ def test_a_program_of_roots_rights_that_anybody_starts_by_another_name_is_known_
         until(lambda: os.readlink(f"/proc/{posing.pid}/exe") == str(lent))
         if "Uid:\t65534\t0\t" not in Path(f"/proc/{posing.pid}/status").read_text():
             pytest.skip("no program is lent rights here")
+        until(lambda: Path(f"/proc/{posing.pid}/cmdline").read_bytes() != b"")
         found = host.processes() or {}
     finally:
         posing.kill()
@@ -508,6 +509,7 @@ def test_a_program_whose_file_is_hidden_from_us_counts_by_what_it_is_called(
     monkeypatch.setattr(started, "_users", lambda pid: (65534, 0))
     monkeypatch.setattr(os, "readlink", hidden)
     with subprocess.Popen([f"{UNIQUE}hidden", "300"], executable="/bin/sleep") as running:
+        until(lambda: Path(f"/proc/{running.pid}/cmdline").read_bytes() != b"")   # the kernel says it a moment after exec
         found = host.processes() or {}
         running.kill()
 
