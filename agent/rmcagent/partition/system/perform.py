@@ -29,7 +29,9 @@ RETRY_SECONDS = (2.0, 10.0)  # between the tries of one step: the first pause, d
 MOST_READ = 1 << 20
 HELD = (errno.EACCES, errno.EAGAIN, errno.EWOULDBLOCK)    # AIX says EACCES where others say EAGAIN
 SYSTEMD_RUN = "/usr/bin/systemd-run"
-BOOT = "import sys; sys.path.insert(0, sys.argv[1]); from rmcagent.partition.system.perform import helper; helper(sys.argv[2:])"
+# One expression: of a semicolon in it systemd 252 writes a unit that it complains of itself at its next reload.
+BOOT = ("[sys := __import__('sys'), sys.path.insert(0, sys.argv[1]), "
+        "__import__('rmcagent.partition.system.perform', fromlist=['helper']).helper(sys.argv[2:])]")
 
 Run = Callable[[Sequence[str], float], Answer]
 
