@@ -24,8 +24,8 @@ from rmcagent.report import Event
 from rmcagent.report.kept import Kept
 
 # All that `status` needs of ours.
-OURS = ("", ".cli", ".command", ".command.arguments", ".command.files", ".command.table", ".command.told", ".published", ".show",
-        ".show.codes", ".show.screen", ".show.status")
+OURS = ("", ".cli", ".command", ".command.arguments", ".command.files", ".command.table", ".command.told", ".json_text",
+        ".published", ".show", ".show.codes", ".show.screen", ".show.status")
 AGENT = Path(cli.__file__).parent.parent
 Capture = pytest.CaptureFixture[str]
 Patch = pytest.MonkeyPatch

@@ -4,6 +4,8 @@ from __future__ import annotations
 import os
 import stat
 
+from rmcagent import json_text
+
 TYPE_CHECKING = False                     # typing's own would be an import that `status` pays for
 if TYPE_CHECKING:
     from typing import Any, Dict, Optional
@@ -18,10 +20,8 @@ BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
 def read(path: str) -> Optional[Document]:
     """The published document; None when there is none. Raises ValueError, with a sentence, where it cannot be read."""
-    import json
-
     try:
-        document = json.loads(_content(path))
+        document = _parsed(_content(path))
     except FileNotFoundError:
         return None
     except OSError as reason:
@@ -31,6 +31,16 @@ def read(path: str) -> Optional[Document]:
     if not isinstance(document, dict) or not _sound(document):
         raise ValueError(f"cannot read {path}: damaged, or of another version; a running agent replaces it at its next look")
     return document
+
+
+def _parsed(content: bytes) -> Any:
+    """Raises ValueError or RecursionError where it is no JSON."""
+    try:
+        return json_text.read(content.decode("ascii"))
+    except (ValueError, RecursionError):
+        import json  # as no daemon of ours wrote it: whatever it is, json is to say so
+
+        return json.loads(content)
 
 
 def _content(path: str) -> bytes:
