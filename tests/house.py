@@ -33,6 +33,7 @@ HALL = ("model", "clock", "config")
 TURN = (*HALL, "partition", "reason", "ledger", "report")
 # What a module, or a room, may import of ours: cli -> daemon -> cycle -> {partition, reason, ledger, report} -> config -> model.
 MAY_IMPORT: Mapping[str, Tuple[str, ...]] = {
+    "frozen": (),
     "model": (),
     "clock": (),
     "config": ("model", "config"),
@@ -76,8 +77,8 @@ MAY_IMPORT: Mapping[str, Tuple[str, ...]] = {
 def layers(source: Source) -> Iterator[str]:
     room = source.name.split(".")[0]
     for line, wanted in our_imports(source):
-        if wanted == "" or (room == "__init__"):
-            continue                     # rmcagent itself: its version
+        if wanted == "" or within(wanted, "frozen") or (room == "__init__"):
+            continue                     # rmcagent itself: its version; what everybody's nouns are made with
         if not any(within(wanted, allowed) for allowed in MAY_IMPORT.get(room, ())):
             yield f"{source.name}:{line} imports {wanted}"
 
@@ -109,6 +110,7 @@ TOUCHES_THE_MACHINE: Mapping[str, str] = {
     "partition.bundle.read": "a folder or an archive of captured answers",
     "collect": "the bundle it writes",
     "whole": "files that were asked for by name",
+    "frozen": "not at all: it compiles an __init__ for each class, as the standard library does",
     "clock": "the time",
     "config.files": "who owns the configuration, and who may write it",
     "ledger": "its folder",

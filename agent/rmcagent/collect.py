@@ -5,11 +5,11 @@ import os
 import re
 import stat
 import sys
-from dataclasses import dataclass, replace
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
 from rmcagent import config
 from rmcagent.clock import Clock, Steady, SystemClock
+from rmcagent.frozen import dataclass, replace
 from rmcagent.model import Answer, Platform
 from rmcagent.partition.bundle import names
 from rmcagent.partition.bundle.archive import packed

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 from typing import Any, Callable, Dict, Optional, Sequence, Tuple
 
 from rmcagent.config import Settings
 from rmcagent.deeds import CannotBegin, Deeds
 from rmcagent.episodes import Episodes, entry
+from rmcagent.frozen import replace
 from rmcagent.ledger import Ledger
 from rmcagent.memory import Memory
 from rmcagent.model import (

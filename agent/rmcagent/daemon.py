@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Callable, Dict, Mapping, Optional, Set, Tuple
 
@@ -14,6 +13,7 @@ from rmcagent.clock import Steady, SystemClock
 from rmcagent.config import ConfigError, Loaded, Settings, load
 from rmcagent.cycle import Cycle
 from rmcagent.exposed import Exposed
+from rmcagent.frozen import replace
 from rmcagent.ledger import Ledger, lived_before
 from rmcagent.life import Life
 from rmcagent.lock import Locked as Locked

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import errno
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Callable, List, Optional, Tuple
 
+from rmcagent.frozen import replace
 from rmcagent.ledger import Ledger
 from rmcagent.model import Attempt, Decision, Deed, Fault, Finding, Outcome, Progress, Remedy, Snapshot, State
 from rmcagent.partition import act

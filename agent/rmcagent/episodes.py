@@ -1,11 +1,11 @@
 """What is said of an episode and when: problem and gone in pairs, refusals once, then reminders at a falling rate."""
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
 
 from rmcagent.config import Settings
+from rmcagent.frozen import dataclass
 from rmcagent.ledger import Ledger
 from rmcagent.model import Decision, Fault, Finding, Kind, Outcome, Side, Snapshot
 from rmcagent.reason.diagnose import masked

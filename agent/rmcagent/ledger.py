@@ -7,7 +7,6 @@ or that a newer rmcagent wrote, is left as it is.
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
 
@@ -26,6 +25,7 @@ from rmcagent.entries import (
     time_of,
     word,
 )
+from rmcagent.frozen import replace
 from rmcagent.model import Attempt, Episode, Fault, KnownHmc, Pause, Remedy
 from rmcagent.records import Damaged, Record, RecordFile, Untouchable
 

@@ -5,9 +5,9 @@ that a wall clock set forward or back neither adds nor forgets a crash.
 """
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
 from typing import Any, Mapping, Tuple
 
+from rmcagent.frozen import asdict, dataclass, replace
 from rmcagent.ledger import Ledger
 
 CRASHES_ALLOWED = 3

@@ -1,11 +1,11 @@
 """What looks leave behind beyond the moment, and the History they come to: streaks, sightings, who answered since when."""
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
 from rmcagent.config import Settings
+from rmcagent.frozen import replace
 from rmcagent.ledger import Ledger
 from rmcagent.model import Finding, History, KnownHmc, Link, Sighting, Snapshot, State, Vitals
 from rmcagent.reason.diagnose import ctrmc_runs, looks_hung, untold_links

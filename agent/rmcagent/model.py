@@ -5,10 +5,11 @@ when this boot was first seen, moved on by the monotonic clock only.
 """
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import Generic, Mapping, Optional, Tuple, TypeVar
+
+from rmcagent.frozen import dataclass, field
 
 T = TypeVar("T")
 

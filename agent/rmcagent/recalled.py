@@ -1,11 +1,11 @@
 """What a plan takes from a daemon that lives: since when, how often, who answered; what one look of its own cannot know."""
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Tuple
 
 from rmcagent.cycle import Cycle
+from rmcagent.frozen import replace
 from rmcagent.model import Fact, Fault, Finding, Hmc, Link, Platform, Side, Sighting, Snapshot, View
 from rmcagent.reason.decide import decide, verdict
 from rmcagent.reason.links import reachability

@@ -6,10 +6,10 @@ init's or systemd's own way (action off, a masked unit) is left so.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Tuple
 
 from rmcagent import config
+from rmcagent.frozen import dataclass
 from rmcagent.model import Answer, Platform, State
 from rmcagent.partition import parse
 from rmcagent.partition.host import Host, SystemHost

@@ -1,11 +1,11 @@
 """Reading one text: what it is, and which teller tells of it. Bounded, whatever it holds."""
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Callable, FrozenSet, Mapping
 
 from rmcagent.classify import cluster, hmc, kinds, machine, rmc, subsystems
 from rmcagent.classify.told import KEY, Told
+from rmcagent.frozen import replace
 from rmcagent.model import Answer
 from rmcagent.partition import parse
 from rmcagent.partition.bundle.redact import LISTING, secrets_of

@@ -1,11 +1,11 @@
 """What was made of one text, and how it is printed: as a document with the keys of status --json, and as a screen."""
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from typing import Any, Dict, FrozenSet, Mapping, Optional, Sequence, Tuple
 
 from rmcagent import show
 from rmcagent.classify import kinds
+from rmcagent.frozen import dataclass, field, replace
 from rmcagent.model import Link
 from rmcagent.partition.bundle.redact import survives
 

@@ -1,11 +1,11 @@
 """What a configuration comes to: attributes are named exactly as the keys."""
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, FrozenSet, Mapping, Optional, Tuple
 
 from rmcagent.config.words import DAYS, spell
+from rmcagent.frozen import dataclass, field
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Set, Tuple, Union
 
 from rmcagent.config.nouns import ConfigError, Loaded, Mistake, Settings
@@ -10,6 +9,7 @@ from rmcagent.config.rules import RULES, Rule, sparing
 from rmcagent.config.table import SPEC, Got, Key, Names, Section, default_values, dump, each_key, settings_of
 from rmcagent.config.values import Kind
 from rmcagent.config.words import either, near, plain
+from rmcagent.frozen import dataclass, field
 
 MOST_NODES = 10_000           # keys and values in one file; a full configuration has some three hundred
 DEEPEST = 10                  # levels of nesting

@@ -1,7 +1,6 @@
 """What single values cannot tell: what contradicts itself, which is refused, and what is unwise, which is warned of."""
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Callable, List, Optional, Sequence, Tuple
 
@@ -9,6 +8,7 @@ from rmcagent.config.nouns import Budget, Window
 from rmcagent.config.table import defaults
 from rmcagent.config.values import PERCENT
 from rmcagent.config.words import spell
+from rmcagent.frozen import dataclass
 
 RSCT_SETTLES = timedelta(minutes=5)       # an HMC and a partition look for each other again every five minutes
 RSCT_PORT = 657

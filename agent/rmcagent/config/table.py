@@ -1,7 +1,6 @@
 """The one table, SPEC: every key, how it is written, its default, what it is for."""
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Callable, Dict, Iterator, Mapping, NamedTuple, Optional, Tuple, Union
 
 from rmcagent.config.nouns import (
@@ -37,6 +36,7 @@ from rmcagent.config.values import (
     one_of,
     path_or,
 )
+from rmcagent.frozen import dataclass
 
 COMMANDS = ("lssrc", "lsrsrc", "rmcctrl", "rmcdomainstatus", "rmcrefreshMD", "refrsrc", "recfgct", "ct_clusterinfo", "lsrpdomain",
             "lscluster", "lspv", "clmgr", "ctsvhbal", "ctsthl", "lsnodeid", "ioscli", "lsivm", "lparmgr", "errpt", "errlogger",

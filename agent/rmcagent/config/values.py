@@ -2,12 +2,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Callable, FrozenSet, List, Optional, Tuple
 
 from rmcagent.config.nouns import Budget, Window
 from rmcagent.config.words import DAYS, LONGEST, UNITS, duration, either, near, spell
+from rmcagent.frozen import dataclass, replace
 
 TREATABLE = ("link-down", "link-pending", "no-hmc", "identity-clash", "cloned-node")     # by recfgct
 SIZES = {"": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}

@@ -1,12 +1,12 @@
 """What the doctor speaks of: a complaint and how bad it is, an examination, and the scene that the checks judge."""
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from typing import Any, List, Optional, Sequence, Tuple
 
 from rmcagent.config import Settings
+from rmcagent.frozen import dataclass
 from rmcagent.model import Answer, Platform, Snapshot
 from rmcagent.partition.host import Host
 from rmcagent.partition.platform import Place

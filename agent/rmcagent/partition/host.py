@@ -5,10 +5,10 @@ import os
 import stat
 import sys
 import time
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Callable, Dict, List, Mapping, Optional, Protocol, Sequence, Set, Tuple
 
+from rmcagent.frozen import dataclass
 from rmcagent.model import Answer, Deed, Progress, Space, Vitals
 from rmcagent.partition.system.run import Runner, answer_id, limit_files, process_fields
 

@@ -1,12 +1,12 @@
 """One Snapshot: everything asked, joined and dated; never raises for what it cannot see: it records a Gap."""
 from __future__ import annotations
 
-from dataclasses import fields, replace
 from datetime import datetime, timedelta
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
 from rmcagent.clock import Steady
 from rmcagent.config import Settings
+from rmcagent.frozen import fields, replace
 from rmcagent.model import (
     Answer,
     BusyFacts,

@@ -2,10 +2,10 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 from typing import Container, Dict, Mapping, Tuple
 
 from rmcagent.config import Settings
+from rmcagent.frozen import dataclass
 from rmcagent.model import Platform
 from rmcagent.partition.host import Host
 

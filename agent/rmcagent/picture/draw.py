@@ -5,10 +5,10 @@ It is bounded in size whatever goes in, and says what it merged or left out. Not
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from typing import Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
+from rmcagent.frozen import dataclass, replace
 from rmcagent.picture import axis
 from rmcagent.picture.looks import HUMAN, LOOK_OF, PATTERNS, UNDONE, Letters, patterns, style
 

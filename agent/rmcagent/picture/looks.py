@@ -2,8 +2,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from typing import Dict, Iterable, Iterator, Mapping, Optional, Tuple
+
+from rmcagent.frozen import dataclass
 
 MOST_NAMED = 20                   # states, and kinds of marks, told apart; the others look alike
 

@@ -5,12 +5,12 @@ What the rows say when rmcd does not run is inferred, never seen on a real parti
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any, Callable, Iterator, List, Optional, Sequence, Tuple
 
 from rmcagent.config import Settings, spell
+from rmcagent.frozen import dataclass, replace
 from rmcagent.model import ClusterVerdict, Fact, Fault, Finding, History, How, Link, Platform, Refusal, Remedy, Snapshot, State
 
 GROUP_SERVICES = ("cthags", "cthats", "grpsvcs", "topsvcs")

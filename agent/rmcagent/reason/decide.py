@@ -2,11 +2,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from datetime import datetime
 from typing import List, Mapping, Optional, Sequence, Tuple
 
 from rmcagent.config import Settings
+from rmcagent.frozen import replace
 from rmcagent.model import (
     Attempt,
     Decision,

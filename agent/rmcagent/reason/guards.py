@@ -5,12 +5,12 @@ The cluster's rows are in cluster.py; this is everything else, and the list of a
 from __future__ import annotations
 
 from binascii import crc32
-from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from itertools import takewhile
 from typing import Callable, List, Optional, Tuple
 
 from rmcagent.config import Budget, RemedyPolicy, Settings
+from rmcagent.frozen import dataclass
 from rmcagent.model import Attempt, Fault, Finding, History, Hmc, How, Link, Outcome, Refusal, Remedy, Snapshot, State
 from rmcagent.reason import cluster
 from rmcagent.reason.diagnose import blames_hmc

@@ -1,10 +1,10 @@
 """What is wrong with the links to the HMCs, and whose it is: one sentence of evidence each. RMC itself runs."""
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from rmcagent.config import Settings, spell
+from rmcagent.frozen import replace
 from rmcagent.model import DomainStatus, Fact, Fault, Finding, History, Hmc, How, Link, Remedy, Side, Snapshot, State
 from rmcagent.reason import cluster
 

@@ -2,10 +2,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import Dict, Iterator, List, Tuple
 
 from rmcagent.config import Settings
+from rmcagent.frozen import replace
 from rmcagent.model import Fault, Finding, History, Link, Remedy, Side, Snapshot
 from rmcagent.reason import cluster
 

@@ -1,11 +1,11 @@
 """Was it healed? Told by two later looks at the goal, never by an exit code."""
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 from typing import Callable, Mapping, Optional, Tuple
 
 from rmcagent.config import RemedyPolicy, Settings
+from rmcagent.frozen import replace
 from rmcagent.model import Attempt, Fault, Link, Outcome, Snapshot, State
 from rmcagent.reason.diagnose import storms
 from rmcagent.reason.links import shows_no_hmc

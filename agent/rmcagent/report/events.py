@@ -1,8 +1,9 @@
 """The one table of events behind syslog, the journal and its catalogue, the man page and their test; and what an event is."""
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Mapping, NamedTuple, Tuple
+
+from rmcagent.frozen import dataclass
 
 
 class Meaning(NamedTuple):

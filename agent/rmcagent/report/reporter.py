@@ -3,11 +3,11 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Callable, Deque, Dict, List, Optional
 
 from rmcagent.clock import Clock
+from rmcagent.frozen import dataclass
 from rmcagent.report.events import SEVERITIES, Event
 from rmcagent.report.files import HANGS, Aside, Once, append, log_path
 from rmcagent.report.syslog import QUEUED_LINES, Syslog

@@ -5,9 +5,9 @@ The standard library writes it. Its reader obeys headers that take it minutes to
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Any, Callable, Iterator, Mapping
 
+from rmcagent.frozen import dataclass
 from rmcagent.partition.parse.lines import clean
 
 BLOCK = 512

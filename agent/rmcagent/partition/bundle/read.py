@@ -4,11 +4,11 @@ from __future__ import annotations
 import os
 import re
 import stat
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from fnmatch import fnmatch
 from typing import IO, Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
+from rmcagent.frozen import dataclass, replace
 from rmcagent.model import Answer, Deed, Fact, Gap, How, KnownHmc, Platform, Progress, Space, View, Vitals
 from rmcagent.partition.bundle import archive, names
 from rmcagent.partition.host import FileStat

@@ -3,12 +3,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
 from operator import itemgetter, methodcaller
 from typing import TYPE_CHECKING, Iterable, Iterator, List, Mapping, Optional, Tuple
 
+from rmcagent.frozen import dataclass, field
 from rmcagent.model import LogGrowth
 from rmcagent.partition.parse import Unreadable
 

@@ -2,10 +2,10 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Deque, Dict, List, Optional, Tuple
 
+from rmcagent.frozen import replace
 from rmcagent.model import Fact, How, LogGrowth, Space
 from rmcagent.partition.logs.census import Cursor, Tally, pieces
 from rmcagent.partition.parse import Unreadable

@@ -3,9 +3,9 @@ from __future__ import annotations
 
 import csv
 import re
-from dataclasses import dataclass
 from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
+from rmcagent.frozen import dataclass
 from rmcagent.model import Answer
 from rmcagent.partition.parse.lines import cannot, clean, lines_of, quote, succeeded, whole
 

@@ -2,9 +2,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Tuple, Union
 
+from rmcagent.frozen import dataclass
 from rmcagent.model import Answer
 from rmcagent.partition.parse.lines import cannot, clean, lines_of, quote, succeeded, whole
 

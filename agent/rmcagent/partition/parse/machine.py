@@ -2,9 +2,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import List, Mapping, Optional, Tuple
 
+from rmcagent.frozen import dataclass
 from rmcagent.model import Answer
 from rmcagent.partition.parse.lines import (
     MOST_LINES,

@@ -2,9 +2,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from typing import Dict, Iterator, List, Mapping, Optional, Tuple
 
+from rmcagent.frozen import dataclass, field
 from rmcagent.model import Answer, State, Subsystem
 from rmcagent.partition.parse.lines import cannot, clean, is_echo, lines_of, quote, succeeded, whole
 

@@ -12,10 +12,10 @@ import os
 import signal
 import sys
 import time
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 import rmcagent
+from rmcagent.frozen import asdict
 from rmcagent.model import Answer, Deed, Progress, Remedy, Step
 from rmcagent.partition.system.run import change, environment
 from rmcagent.partition.system.started import Age, start_time, still_runs

@@ -8,9 +8,9 @@ import errno
 import json
 import os
 import time
-from dataclasses import asdict
 from typing import Any, Dict, Optional
 
+from rmcagent.frozen import asdict
 from rmcagent.model import Deed, Progress
 from rmcagent.partition.system.perform import START_SECONDS, SYSTEMD_RUN, Run, command, deed_from, perform
 from rmcagent.partition.system.started import Age, start_time, still_runs
