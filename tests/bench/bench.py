@@ -1,188 +1,279 @@
-"""What the agent costs: memory of the idle daemon, CPU of a look, the start of `status`. Prints a table, then JSON."""
+"""The agent beside Monit, fail2ban and supervisord on a simulated partition: memory, CPU, how soon ctrmc's death is found, the
+commands that ask, the log. One command for all; a peer that is not installed is named and left out. Prints tables, then JSON."""
 from __future__ import annotations
 
 import argparse
-import json
+import contextlib
 import os
-import platform
+import random
 import shutil
-import statistics
+import signal
+import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Dict, Iterator, List, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Sequence, Tuple
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-AGENT = ROOT / "agent"
-TICKS = os.sysconf("SC_CLK_TCK")
-MARKS = {"resident_mb": 25.0, "look_own_cpu_ms": 50.0, "status_times": 5.0}
-LOOK_SECONDS = 5
-PATIENCE_SECONDS = 60.0
-STATUS_ANSWERS = (0, 150, 151, 152, 153)
-# `rmcagent status` as typed, without --config: it then reads no configuration. Only the place of the published file differs.
-STATUS = """import sys; sys.path.insert(0, sys.argv[1]); from rmcagent import cli
-from rmcagent.command import files; files.public = lambda asked: sys.argv[2]; sys.exit(cli.main(["status"]))"""
+if __name__ == "__main__":               # started as a command: its folder is `bench` for its neighbours
+    sys.path[0] = str(Path(__file__).resolve().parent.parent)
+
+from bench import logs, measure, peers, tables
+from bench.peers import AGENT, QUICK, SUPERVISOR, Pace, Peer, Scene, Subject, published
+
+SETTLE_SECONDS = 2.0                       # after the look that the window begins with
+NOISE_EVERY_SECONDS, NOISE_LINES = 5.0, 4   # benign lines of empty slots, as an admin's log had them
+TOGETHER_SECONDS = 1.0                     # commands of one look follow one another faster than that
 
 
 def main(arguments: Sequence[str]) -> int:
     wanted = argparse.ArgumentParser(description=__doc__)
-    wanted.add_argument("--once", action="store_true", help="few samples: does it work at all?")
+    wanted.add_argument("--once", action="store_true", help="few samples and short waits: does it work at all?")
     wanted.add_argument("--json", metavar="FILE", help="write the JSON there too")
-    once = (chosen := wanted.parse_args(arguments)).once
-    with tempfile.TemporaryDirectory(prefix="rmcagent-bench-") as folder:
-        measured = bench(Path(folder), looks=2 if once else 12, starts=3 if once else 30)
-    for line in table(measured):
+    wanted.add_argument("--rounds", type=int, default=5, help="how often each takes its turn of a minute (default 5)")
+    wanted.add_argument("--deaths", type=int, default=15, help="how often ctrmc is killed (default 15)")
+    wanted.add_argument("--starts", type=int, default=31, help="how often each command is run (default 31)")
+    wanted.add_argument("--only", choices=("commands", "deaths", "minutes", "log"), action="append", help="only that part")
+    chosen = wanted.parse_args(arguments)
+    if chosen.once:
+        chosen.rounds, chosen.deaths, chosen.starts = 1, 1, 2
+    parts = chosen.only or ["commands", "deaths", "minutes", "log"]
+    here = [peer for peer in peers.everyone(few=chosen.once) if not told_missing(peer)]
+    pace = QUICK if chosen.once else Pace()
+    began = measure.machine()
+    print(f"Python {began['python']}, {began['distribution']}, {began['processor']}, {began['cores']} cores", flush=True)
+    measured: Dict[str, Any] = {"schema": 1, "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "machine": began,
+                                "versions": dict(peers.versions()), "pace": vars(pace), "once": chosen.once}
+    with tempfile.TemporaryDirectory(prefix="rmcagent-bench-") as name:
+        folder = Path(name)
+        for part in parts:
+            before = os.getloadavg()[0]
+            if part in ("commands", "deaths"):
+                with everybody(here, folder / part, pace) as (scene, subjects):
+                    measured[part] = (commands(subjects, folder / part, chosen.starts) if part == "commands"
+                                      else deaths(scene, subjects, chosen.deaths))
+            elif part == "minutes":
+                measured[part] = minutes(here, folder / part, pace, chosen.rounds)
+            else:
+                measured[part] = log_watch(folder, 2 if chosen.once else 128, 1 if chosen.once else 5)
+            measured[part]["load_1m"] = [round(before, 2), round(os.getloadavg()[0], 2)]
+            for line in tables.BY_PART[part](measured[part]):
+                print(line, flush=True)
+    for line in tables.targets(measured):
         print(line)
-    text = json.dumps(measured, sort_keys=True)
-    if chosen.json:
-        Path(chosen.json).write_text(text + "\n", "ascii")
-    print(text)
+    measure.written(measured, chosen.json)
     return 0
 
 
-def bench(folder: Path, looks: int, starts: int) -> Dict[str, object]:
-    """Run the daemon on a simulated AIX partition and measure it from outside."""
-    sys.path.insert(0, str(AGENT))
-    from rmcagent.sim.live.shims import World
-
-    with World(str(folder / "world"), platform="aix", pace=0.02) as world:
-        config = folder / "rmcagent.yaml"
-        config.write_text(json.dumps(settings(world.config(), folder)), "ascii")   # JSON is YAML
-        config.chmod(0o600)
-        with running(config, folder) as daemon:
-            return {"python": platform.python_version(), "machine": f"{platform.system()} {platform.machine()}",
-                    **daemon_costs(daemon, new_looks(config, daemon, folder), looks), **status_costs(config, starts)}
+def told_missing(peer: Peer) -> str:
+    if why := peer.missing():
+        print(f"left out: {peer.title}: {why}", flush=True)
+    return why
 
 
-def settings(world: Dict[str, object], folder: Path) -> Dict[str, object]:
-    """The world's configuration with short looks; a section that both name is merged."""
-    ours: Dict[str, Dict[str, object]] = {
-        "cadence": {"pulse": "1s", "look": f"{LOOK_SECONDS}s"},
-        "paths": {"state": str(folder / "state"), "public": str(folder / "public")},
-        "report": {"syslog": {"socket": str(folder / "no-log")}, "journal": "off", "errlog": "off", "file": "off"},
-    }
-    merged = dict(world)
-    for name, section in ours.items():
-        theirs = world.get(name)
-        merged[name] = {**section, **theirs} if isinstance(theirs, dict) else section
-    return merged
+# ---- the stage
+
+@contextlib.contextmanager
+def everybody(here: Sequence[Peer], folder: Path, pace: Pace) -> Iterator[Tuple[Scene, Dict[str, Subject]]]:
+    """All of them on one partition at once; the agent only observes, so that it ends no trial by healing."""
+    with stage(folder, pace) as scene, contextlib.ExitStack() as running:
+        observing = [peers.agent("observe") if peer.name == AGENT else peer for peer in here if peer.cycle is None]
+        yield scene, {peer.name: running.enter_context(Subject(peer, scene)) for peer in observing}
 
 
-@contextmanager
-def running(config: Path, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    with (folder / "stderr").open("wb") as said:
-        daemon = subprocess.Popen(rmcagent("run", config), env=environment(), stdin=subprocess.DEVNULL, stdout=said, stderr=said)
+@contextlib.contextmanager
+def stage(folder: Path, pace: Pace) -> Iterator[Scene]:
+    """A partition whose log goes on as a real one's does."""
+    scene = peers.raised(folder, pace)
+    over = threading.Event()
+
+    def noise() -> None:
+        while not over.wait(NOISE_EVERY_SECONDS):
+            scene.world.do("write_log", "slots", NOISE_LINES)
+
+    writer = threading.Thread(target=noise)
     try:
-        yield daemon
+        writer.start()
+        yield scene
     finally:
-        daemon.terminate()
-        try:
-            daemon.wait(PATIENCE_SECONDS)
-        except subprocess.TimeoutExpired:
-            daemon.kill()
-            daemon.wait()
+        over.set()
+        writer.join()
+        scene.world.close()
 
 
-def daemon_costs(daemon: subprocess.Popen[bytes], seen: Iterator[str], looks: int) -> Dict[str, object]:
-    """The first look is left out: it pays for what is asked once a day. The pulses between two looks are counted in."""
-    next(seen)
-    before, began = cpu_seconds(daemon.pid), time.monotonic()
-    for _ in range(looks):
-        next(seen)
-    after, ended = cpu_seconds(daemon.pid), time.monotonic()
-    return {"looks": looks, "resident_mb": resident_mb(daemon.pid),
-            "look_own_cpu_ms": round(1000 * (after[0] - before[0]) / looks, 1),
-            "look_commands_cpu_ms": round(1000 * (after[1] - before[1]) / looks, 1),
-            "look_every_s": round((ended - began) / looks, 1)}
+# ---- the commands that ask
+
+def commands(subjects: Dict[str, Subject], folder: Path, starts: int) -> Dict[str, Any]:
+    """Each as typed while its daemon runs, in turn with the others and with a bare Python."""
+    asked: Dict[str, List[str]] = {"python3 -I -S -c pass": [sys.executable, "-I", "-S", "-c", "pass"]}
+    for subject in subjects.values():
+        asked.update(subject.peer.ask(subject.folder))
+    ours = subjects[AGENT]
+    bare = measure.installed(folder / "uncompiled", ours.folder / "public", ours.folder / "rmcagent.yaml", compiled=False)
+    asked["rmcagent status, not compiled"] = measure.rmcagent(bare, "status")
+    return {"took": measure.in_turn(asked, starts)}
 
 
-def new_looks(config: Path, daemon: subprocess.Popen[bytes], folder: Path) -> Iterator[str]:
-    """Wait for the next look that the daemon publishes, over and over."""
-    published, last = published_file(config), ""
-    while True:
-        until = time.monotonic() + PATIENCE_SECONDS
-        while (taken := taken_at(published)) in ("", last):
-            if daemon.poll() is not None or time.monotonic() > until:
-                said = (folder / "stderr").read_text("utf-8", "replace")[-2000:]
-                raise SystemExit(f"cannot measure: the daemon published no look in {published} (exit {daemon.poll()})\n{said}")
+# ---- ctrmc's death
+
+def deaths(scene: Scene, subjects: Dict[str, Subject], times: int) -> Dict[str, Any]:
+    """Kill ctrmc at a random moment, and wait until everybody who has that duty has told of it; over and over."""
+    watching = {name: subject for name, subject in subjects.items() if name == AGENT or subject.peer.tells}
+    found: Dict[str, List[float]] = {name: [] for name in watching}
+    chance = random.Random(7)
+    with contextlib.closing(Ear(scene)) as ear:
+        for _ in range(times):
+            healthy(scene, subjects)
+            time.sleep(chance.uniform(0, 2 * scene.pace.cycle))
+            before = {name: ear.told(subject) for name, subject in watching.items()}
+            pids = {killed(scene, subject) for subject in watching.values()}
+            began = time.monotonic()
+            for pid in pids:
+                os.kill(pid, signal.SIGKILL)
+            for name, seconds in told_after(watching, before, ear, began, 3 * scene.pace.cycle + 10.0).items():
+                found[name].append(seconds)
+    return {"seconds": {name: measure.summary(each, 3) for name, each in found.items()}, "deaths": times,
+            "missed": {name: times - len(each) for name, each in found.items()}}
+
+
+class Ear:
+    """Hears how often each has said that ctrmc is gone: the agent's events come by syslog, the others' stand in their logs."""
+
+    def __init__(self, scene: Scene) -> None:
+        self.heard = 0
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(str(scene.folder / "syslog"))
+        self.socket.setblocking(False)
+
+    def told(self, subject: Subject) -> int:
+        if subject.peer.name != AGENT:
+            return said(subject).count(subject.peer.tells)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                event = self.socket.recv(4096)
+                self.heard += b"RMCA2001W" in event and b"rmc-down" in event
+        return self.heard
+
+    def close(self) -> None:
+        self.socket.close()
+
+
+def killed(scene: Scene, subject: Subject) -> int:
+    """supervisord sees no process but its children: its own ctrmc is killed at the same moment."""
+    if subject.peer.name != SUPERVISOR:
+        return int(scene.world.pid("ctrmc"))
+    (pid,) = (one for one in measure.below(subject.process.pid) if Path(f"/proc/{one}/cmdline").read_bytes().endswith(b"/rmcd\0"))
+    return pid
+
+
+def told_after(watching: Dict[str, Subject], before: Dict[str, int], ear: Ear, began: float, patience: float) -> Dict[str, float]:
+    found: Dict[str, float] = {}
+    while len(found) < len(watching) and time.monotonic() - began < patience:
+        for name, subject in watching.items():
+            if name not in found and ear.told(subject) > before[name]:
+                found[name] = time.monotonic() - began
+        time.sleep(0.005)
+    return found
+
+
+def healthy(scene: Scene, subjects: Dict[str, Subject]) -> None:
+    """RMC runs again, and everybody has seen it: the agent by looks that are asked for, or two minutes would pass."""
+    if scene.world.ask("states")["ctrmc"] != "active":
+        scene.world.do("restart_rmc")
+    ours = subjects[AGENT]
+    until = time.monotonic() + measure.PATIENCE_SECONDS
+    clean = 0
+    while clean < 3:
+        last = published(ours.folder).get("taken_at")
+        time.sleep(1.1)                   # what is published tells whole seconds
+        ours.process.send_signal(signal.SIGHUP)      # it looks at once
+        while published(ours.folder).get("taken_at") == last:
+            if time.monotonic() > until:
+                raise SystemExit(f"cannot measure: the agent does not see RMC well again\n{published(ours.folder)}")
             time.sleep(0.02)
-        yield (last := taken)
+        clean = 0 if published(ours.folder).get("findings") else clean + 1
+    monits = [subject for name, subject in subjects.items() if name.startswith("monit")]
+    while any(gone(subject) for subject in monits) and time.monotonic() < until:
+        time.sleep(0.1)
 
 
-def taken_at(published: Path) -> str:
-    try:
-        return str(json.loads(published.read_text("utf-8")).get("taken_at") or "")
-    except (OSError, ValueError):
-        return ""
+def said(subject: Subject) -> str:
+    return (subject.folder / subject.peer.log).read_text("utf-8", "replace")
 
 
-def published_file(config: Path) -> Path:
-    return Path(json.loads(config.read_text("ascii"))["paths"]["public"]) / "status.json"
+def gone(subject: Subject) -> bool:
+    """Whether Monit's last word on ctrmc is that it does not run."""
+    return said(subject).rfind(subject.peer.tells) > said(subject).rfind("'ctrmc' process is running")
 
 
-def status_costs(config: Path, starts: int) -> Dict[str, object]:
-    """They take turns, so that whatever else the machine does slows all alike."""
-    asked = {"bare_python_ms": [sys.executable, "-I", "-S", "-c", "pass"],
-             "status_ms": [sys.executable, "-I", "-c", STATUS, str(AGENT), str(published_file(config))],
-             "status_config_ms": rmcagent("status", config)}
-    for argv in (asked["status_ms"], asked["status_config_ms"]):
-        answer = run(argv)
-        if answer.returncode not in STATUS_ANSWERS or not answer.stdout:
-            said = answer.stderr.decode("utf-8", "replace")
-            raise SystemExit(f"cannot measure: status did not answer (exit {answer.returncode})\n{said}")
-    rounds = [{name: took_ms(argv) for name, argv in asked.items()} for _ in range(starts)]
-    took = {name: round(statistics.median(each[name] for each in rounds), 1) for name in asked}
-    return {**took, "status_times": round(took["status_ms"] / took["bare_python_ms"], 2)}
+# ---- minutes at rest
+
+def minutes(here: Sequence[Peer], folder: Path, pace: Pace, rounds: int) -> Dict[str, Any]:
+    """Each alone on a partition of its own, in turn, over and over: A B C, A B C."""
+    taken: Dict[str, List[Dict[str, Any]]] = {peer.name: [] for peer in here}
+    for number in range(rounds):
+        for peer in here:
+            taken[peer.name].append(minute(peer, folder.with_name(f"minute-{number}-{peer.name.replace(' ', '-')}"), pace))
+    keys = ("own_ms", "children_ms", "cpu_ms", "commands", "rss_mb", "pss_mb", "private_mb")
+    return {"seconds": pace.look, "subjects": {name: {key: measure.summary([one[key] for one in each], 2) for key in keys}
+                                               for name, each in taken.items()},
+            "looks_of_the_agent": [one["looks"] for one in taken[AGENT]],
+            "command_ms": measure.summary([one["children_ms"] / one["commands"] for each in taken.values() for one in each
+                                           if one["commands"]], 2)}
 
 
-def took_ms(argv: List[str]) -> float:
-    began = time.perf_counter()
-    run(argv)
-    return 1000 * (time.perf_counter() - began)
+def minute(peer: Peer, folder: Path, pace: Pace) -> Dict[str, Any]:
+    """CPU in a window of one of the agent's looks; memory, with whatever is shared, at its end."""
+    with stage(folder, pace) as scene, Subject(peer, scene) as subject:
+        pid = subject.process.pid
+        time.sleep(min(SETTLE_SECONDS, pace.look / 4))      # the first look is paid for: it asks what is asked once a day
+        own, children = measure.cpu_ms(pid)
+        began = time.monotonic()
+        time.sleep(pace.look)
+        ended = time.monotonic()
+        own, children = (after - before for after, before in zip(measure.cpu_ms(pid), (own, children)))
+        ran = [at for at, _ in scene.commands() if began <= at <= ended]
+        held = measure.memory(pid)
+        per_minute = 60.0 / (ended - began)
+        return {"own_ms": own * per_minute, "children_ms": children * per_minute, "cpu_ms": (own + children) * per_minute,
+                "commands": len(ran), "rss_mb": held.rss, "pss_mb": held.pss, "private_mb": held.own,
+                "looks": bursts(ran)}
 
 
-def run(argv: List[str]) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(argv, env=environment(), stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE_SECONDS)
+def bursts(ran: Sequence[float]) -> int:
+    """In how many goes commands were run. As many as there were looks: between two looks none was."""
+    return sum(1 for number, at in enumerate(ran) if not number or at - ran[number - 1] >= TOGETHER_SECONDS)
 
 
-def rmcagent(command: str, config: Path) -> List[str]:
-    """The installed command where there is one beside this Python: what an administrator types."""
-    beside = shutil.which("rmcagent", path=str(Path(sys.executable).parent))
-    return [*([beside] if beside else [sys.executable, "-m", "rmcagent"]), command, "--config", str(config)]
+# ---- the log
+
+FAIL2BAN = ("--print-no-missed", "--print-no-ignored", "--raw", "--usedns", "no")
 
 
-def environment() -> Dict[str, str]:
-    return {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "PYTHONPATH": str(AGENT), "PYTHONDONTWRITEBYTECODE": ""}
-
-
-def cpu_seconds(pid: int) -> Tuple[float, float]:
-    """The process's own CPU, and that of the children it has waited for."""
-    fields = Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()
-    own, children = (int(fields[at]) + int(fields[at + 1]) for at in (11, 13))
-    return own / TICKS, children / TICKS
-
-
-def resident_mb(pid: int) -> float:
-    for line in Path(f"/proc/{pid}/status").read_text("ascii", "replace").splitlines():
-        if line.startswith("VmRSS:"):
-            return round(int(line.split()[1]) * 1024 / 1e6, 1)
-    raise SystemExit(f"cannot tell the memory of process {pid}: no VmRSS")
-
-
-def table(measured: Dict[str, object]) -> Iterator[str]:
-    rows = (("resident_mb", "resident memory, idle", "MB"), ("look_own_cpu_ms", "CPU of one look, the agent's own", "ms"),
-            ("look_commands_cpu_ms", "CPU of one look, its commands'", "ms"), ("status_ms", "rmcagent status", "ms"),
-            ("status_config_ms", "rmcagent status --config FILE", "ms"), ("bare_python_ms", "python3 -I -S -c pass", "ms"),
-            ("status_times", "rmcagent status, against that", "times"))
-    yield f"Python {measured['python']}, {measured['machine']}, {measured['looks']} looks, one every {measured['look_every_s']} s"
-    for key, title, unit in rows:
-        mark = MARKS.get(key)
-        held = "" if mark is None else f"  mark {mark:g}: {'held' if float(str(measured[key])) <= mark else 'NOT HELD'}"
-        yield f"  {title:<34} {measured[key]:>8} {unit:<5}{held}"
+def log_watch(folder: Path, mib: int, rounds: int) -> Dict[str, Any]:
+    """One log of `mib` MiB for the census and grep, and its beginning for fail2ban-regex, which would take minutes."""
+    log, short = folder / "log", folder / "short"
+    logs.write(log, "mixed", mib << 20)
+    logs.write(short, "mixed", max(1, mib // 16) << 20)
+    regex = shutil.which("fail2ban-regex", path=peers.FOLDERS)
+    filters = folder / "rsct.conf"
+    filters.write_text((Path(__file__).parent / "configurations" / "rsct.conf").read_text("ascii"), "ascii")
+    speeds: Dict[str, List[float]] = {"rmcagent census": [], "grep -oE": [], **({"fail2ban-regex": []} if regex else {})}
+    for _ in range(rounds):
+        speeds["rmcagent census"].append(log.stat().st_size / 1e6 / logs.counted(log)["wall_s"])
+        speeds["grep -oE"].append(log.stat().st_size / 1e6 / logs.grepped(log)["wall_s"])
+        if regex:
+            began = time.perf_counter()
+            said = subprocess.run([regex, *FAIL2BAN, str(short), str(filters)], stdin=subprocess.DEVNULL, capture_output=True,
+                                  env=measure.environment(), timeout=600)
+            if b"matched" not in said.stdout:
+                raise SystemExit(f"cannot compare: fail2ban-regex said {said.stdout[-500:]!r} {said.stderr[-500:]!r}")
+            speeds["fail2ban-regex"].append(short.stat().st_size / 1e6 / (time.perf_counter() - began))
+    return {"mb_per_second": {name: measure.summary(each) for name, each in speeds.items()}}
 
 
 if __name__ == "__main__":
+    measure.on_the_systems_python()
     sys.exit(main(sys.argv[1:]))
