@@ -13,7 +13,6 @@ from typing import Dict, List, Optional, Sequence
 
 import pytest
 
-from house import ROOT
 from odm import NAMES, Odm
 
 TOOLS = ("awk", "sed", "grep", "find", "ps", "date", "sleep", "cat", "chmod", "mkdir", "mv", "cp", "rm", "env", "head", "cut",
@@ -105,9 +104,12 @@ class AixRoot:
 
     def rpm(self, verb: str, *words: str) -> subprocess.CompletedProcess[str]:
         """The machine's own rpm on this root: it runs the scripts in it, as AIX's runs them on AIX."""
-        alone = ["--ignoreos", "--nodeps"] if verb in ("-i", "-U") else ["--nodeps"] if verb == "-V" else []
-        place = ["--force-debian", "--root", str(self.folder), "--dbpath", "/var/lib/rpm"]
-        return self._enter(["rpm", *place, verb, *alone, *words])
+        return self._enter(self._rpm(verb, words))
+
+    def start_rpm(self, verb: str, *words: str) -> subprocess.Popen[str]:
+        """The same in a process group of its own, which can be sent what a terminal sends."""
+        return subprocess.Popen(self._entering(self._rpm(verb, words)), env=BARE, stdin=subprocess.DEVNULL, text=True,
+                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
 
     def script(self, text: str, *words: str) -> subprocess.CompletedProcess[str]:
         """Run a script of installp's."""
@@ -116,6 +118,10 @@ class AixRoot:
 
     def files(self, *below: str) -> List[str]:
         return sorted(str(path.relative_to(self.folder)) for place in below for path in (self.folder / place).rglob("*"))
+
+    def _rpm(self, verb: str, words: Sequence[str]) -> List[str]:
+        alone = ["--ignoreos", "--nodeps"] if verb in ("-i", "-U") else ["--nodeps"] if verb == "-V" else []
+        return ["rpm", "--force-debian", "--root", str(self.folder), "--dbpath", "/var/lib/rpm", verb, *alone, *words]
 
     def _changed(self, argv: Sequence[str], told: Dict[str, str]) -> List[str]:
         variables = [f"{name}={value}" for name, value in {"PATH": "/usr/bin:/usr/sbin", **told}.items()]
@@ -127,23 +133,3 @@ class AixRoot:
     def _enter(self, argv: List[str]) -> subprocess.CompletedProcess[str]:
         return subprocess.run(self._entering(argv), env=BARE, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, text=True, timeout=PATIENCE)
-
-
-def snapshot(folder: Path, version: str = "") -> Path:
-    """A copy of the sources that nobody edits meanwhile; of another version, where one is told."""
-    left_out = shutil.ignore_patterns("__pycache__", "*.egg-info", ".git", "dist", "build-*")
-    for name in ("agent", "etc", "packaging"):
-        shutil.copytree(ROOT / name, folder / name, ignore=left_out)
-    for name in ("LICENSE", "README.md", "setup.cfg", "pyproject.toml"):
-        shutil.copy(ROOT / name, folder / name)
-    if version:
-        (folder / "agent" / "rmcagent" / "__init__.py").write_text(f'"""rmcagent."""\n__version__ = "{version}"\n')
-    return folder
-
-
-def built(sources: Path, out: Path, *artefacts: str, at: int = 1_790_000_000) -> Path:
-    told = {"PATH": os.environ["PATH"], "SOURCE_DATE_EPOCH": str(at), "HOME": str(out)}
-    done = subprocess.run([sys.executable, str(sources / "packaging" / "build"), "--out", str(out), *artefacts], env=told,
-                          stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=600)
-    assert done.returncode == 0, done.stderr
-    return out

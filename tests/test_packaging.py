@@ -166,17 +166,22 @@ def test_its_archive_holds_the_lists_and_the_scripts() -> None:
     assert all(data.startswith(b"#!/bin/sh\n") for name, data, _ in members[4:])
 
 
-def test_the_inventory_tells_every_file_and_what_sum_prints_of_it() -> None:
+def test_the_inventory_tells_every_file_and_what_sum_prints_of_it(tmp_path: Path) -> None:
     import aix_bff
     import payload
 
     stanzas = dict(re.findall(r"^(/\S+):\n((?:    .+\n)+)", aix_bff.inventory(), re.MULTILINE))
+    names = [f"{number:04d}" for number in range(len(payload.files()))]
+    for name, file in zip(names, payload.files()):
+        (tmp_path / name).write_bytes(file.data)
+    printed = subprocess.run(["sum", "-r", *names], cwd=tmp_path, capture_output=True, check=True, text=True).stdout.splitlines()
 
     assert set(stanzas) == {f"/{path}" for path in [*payload.folders(), *(file.path for file in payload.files())]}
-    for file in payload.files()[::25]:
-        printed = subprocess.run(["sum", "-r"], input=file.data, capture_output=True, check=True).stdout.decode()
-        assert f'checksum = "{" ".join(printed.split(" ")).rstrip()} "' in stanzas[f"/{file.path}"]
-        assert f"size = {len(file.data)}\n" in stanzas[f"/{file.path}"] and f"mode = {file.mode:o}\n" in stanzas[f"/{file.path}"]
+    assert [line.rpartition(" ")[2] for line in printed] == names
+    for line, file in zip(printed, payload.files()):
+        stanza = stanzas[f"/{file.path}"]
+        assert f'checksum = "{line.rpartition(" ")[0]} "' in stanza, file.path
+        assert f"size = {len(file.data)}\n" in stanza and f"mode = {file.mode:o}\n" in stanza, file.path
 
 
 def test_mkinstallp_is_given_the_same_list() -> None:

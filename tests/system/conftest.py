@@ -1,27 +1,29 @@
-"""Packages of the sources as they are, and of a later version, built once for all tests that ask."""
+"""Packages of the sources as they are, and of a later version."""
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
-
-import aix_root
-
-
-@pytest.fixture(scope="session")
-def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return aix_root.snapshot(tmp_path_factory.mktemp("sources"))
+from builds import FOR_ANYWHERE, LATER, Builds
 
 
 @pytest.fixture(scope="session")
-def artefacts(sources: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def builds(tmp_path_factory: pytest.TempPathFactory) -> Builds:
+    """Of xdist's processes each has a folder of its own, all in one that is the run's."""
+    base = tmp_path_factory.getbasetemp()
+    shelf = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "builds"
+    shelf.mkdir(exist_ok=True)
+    return Builds(shelf)
+
+
+@pytest.fixture(scope="session")
+def artefacts(builds: Builds) -> Path:
     """The wheel, the sdist, the zipapp and what AIX is given."""
-    names = ("wheel", "sdist", "zipapp", "aix-rpm", "aix-bff", "aix-mkinstallp")
-    return aix_root.built(sources, tmp_path_factory.mktemp("dist"), *names)
+    return builds.of(*FOR_ANYWHERE)
 
 
 @pytest.fixture(scope="session")
-def later(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """AIX's packages of version 9.9.9."""
-    sources = aix_root.snapshot(tmp_path_factory.mktemp("later"), "9.9.9")
-    return aix_root.built(sources, tmp_path_factory.mktemp("dist"), "aix-rpm", "aix-bff")
+def later(builds: Builds) -> Path:
+    """AIX's packages of a later version."""
+    return builds.of("aix-rpm", "aix-bff", version=LATER)

@@ -19,8 +19,8 @@ from typing import Iterator, List, NamedTuple
 
 import pytest
 from boot import Machine, booted, missing
+from builds import Builds
 
-import aix_root
 from house import ROOT
 from odm import Odm
 
@@ -141,8 +141,8 @@ class Aix:
         self.verdicts("degraded")
         self.variables = {"rmcagent_system": "AIX", "rmcagent_require_rsct": False, "rmcagent_program": str(folder / "rmcagent"),
                           "rmcagent_configuration": str(folder / "etc"), "rmcagent_package": str(package),
-                          "rmcagent_checksum": hashlib.sha256(b"a package").hexdigest(), "rmcagent_verify_seconds": 5,
-                          "rmcagent_vios_seconds": 5,
+                          "rmcagent_checksum": hashlib.sha256(b"a package").hexdigest(), "rmcagent_verify_seconds": 2,
+                          "rmcagent_vios_seconds": 2, "rmcagent_ask_seconds": 1,
                           "ansible_python_interpreter": sys.executable, "ansible_connection": "local"}
 
     def play(self, *words: str, hosts: str = "one,", serial: str = "1", **variables: object) -> Ran:
@@ -161,6 +161,14 @@ class Aix:
         lines = file.read_text().splitlines() if file.exists() else []
         file.unlink(missing_ok=True)
         return [line for line in lines if line.startswith(("rpm -U", "rpm -e", "rmcagent register --apply", "rmcagent reload"))]
+
+    def bring(self, mode: str = "observe") -> None:
+        """What a run before would have: the program, its configuration, and an agent in that mode."""
+        self.site.parent.mkdir(parents=True)
+        self.site.write_text(f"mode: {mode}\n")
+        shutil.copy(ROOT / "etc" / "rmcagent.yaml", self.folder / "etc")
+        shutil.copy(self.folder / "brought", self.folder / "rmcagent")
+        (self.folder / "mode").write_text(f"{mode}\n")
 
     def verdicts(self, *told: str) -> None:
         (self.folder / "verdicts").write_text("".join(f"{one}\n" for one in told))
@@ -204,10 +212,7 @@ def test_on_aix_it_comes_changes_its_mode_and_goes(aix: Aix) -> None:
 
 def test_a_configuration_with_a_mistake_replaces_nothing(aix: Aix) -> None:
     good = "mode: observe\n"
-    aix.site.parent.mkdir(parents=True)
-    aix.site.write_text(good)
-    shutil.copy(ROOT / "etc" / "rmcagent.yaml", aix.folder / "etc")
-    shutil.copy(aix.folder / "brought", aix.folder / "rmcagent")
+    aix.bring()
 
     bad = aix.play(rmcagent_policy={"remedies": {"recycle": {"budget": "2/day"}}})
 
@@ -216,8 +221,7 @@ def test_a_configuration_with_a_mistake_replaces_nothing(aix: Aix) -> None:
 
 
 def test_after_a_run_that_failed_the_agent_is_in_the_mode_that_the_role_says(aix: Aix) -> None:
-    aix.play(rmcagent_mode="act")
-    (aix.folder / "odm/active/rmcagent").unlink()
+    aix.bring("act")
     startsrc = aix.folder / "bin/startsrc"
     working = startsrc.read_text()
 
@@ -236,7 +240,7 @@ def test_after_a_run_that_failed_the_agent_is_in_the_mode_that_the_role_says(aix
 
 
 def test_an_agent_that_stays_in_another_mode_fails_the_run_which_says_so(aix: Aix) -> None:
-    aix.play(rmcagent_mode="act")
+    aix.bring("act")
     (aix.folder / "deaf").touch()
 
     played = aix.play(rmcagent_mode="observe")
@@ -292,7 +296,7 @@ def test_vioses_of_different_pairs_may_be_changed_at_once(aix: Aix) -> None:
 ])
 def test_the_second_vios_is_not_reached_while_the_first_heals_or_is_worse(aix: Aix, before: str, after: List[str],
                                                                           words: str) -> None:
-    aix.play()
+    aix.bring()
     aix.verdicts(before, *after)
 
     played = aix.play(hosts="vios1,vios2", serial="1", rmcagent_system="VIOS")
@@ -303,7 +307,7 @@ def test_the_second_vios_is_not_reached_while_the_first_heals_or_is_worse(aix: A
 
 @pytest.mark.parametrize("verdicts", [["healthy", "healing", "healthy"], ["blind", "degraded"]])
 def test_the_second_vios_follows_one_that_is_no_worse_than_before(aix: Aix, verdicts: List[str]) -> None:
-    aix.play()
+    aix.bring()
     aix.verdicts(*verdicts)
 
     played = aix.play(hosts="vios1,vios2", serial="1", rmcagent_system="VIOS")
@@ -342,15 +346,14 @@ def test_what_does_not_fit_is_refused_before_anything_is_changed(aix: Aix) -> No
 # ---- for real ----------------------------------------------------------------------------------------------------------
 
 @pytest.fixture(scope="module")
-def machine(ansible: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+def machine(ansible: Path, builds: Builds, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     why_not = missing()
     if why_not:
         pytest.skip(why_not)
     if sys.version_info[:2] != (3, 11):
         pytest.skip("ansible runs on the booted Debian's own Python, 3.11, and was installed here for another")
-    sources = aix_root.snapshot(tmp_path_factory.mktemp("sources"))
-    dist = aix_root.built(sources, tmp_path_factory.mktemp("dist"), "deb")
-    binds = {next((ansible / "lib").glob("python3.*")) / "site-packages": "/opt/ansible", ROLES: "/opt/roles", dist: "/opt/dist"}
+    binds = {next((ansible / "lib").glob("python3.*")) / "site-packages": "/opt/ansible", ROLES: "/opt/roles",
+             builds.of("deb"): "/opt/dist"}
     with booted(tmp_path_factory.mktemp("boot"), binds) as made:
         yield made
 
@@ -367,6 +370,7 @@ def played(machine: Machine, *words: str, **variables: object) -> Ran:
     checksum = machine.run("sha256sum", package).split()[0]
     told = {"rmcagent_package": package, "rmcagent_checksum": checksum, "rmcagent_require_rsct": False,
             "ansible_connection": "local", "ansible_python_interpreter": "/usr/bin/python3", "rmcagent_verify_seconds": 30,
+            "rmcagent_ask_seconds": 1,
             **variables}
     machine.write("/opt/play.yml", PLAY.format(serial="1", facts="true"))
     said = machine.run("sh", "-c", PLAYED, "sh", "-e", json.dumps(told), *words, within=PATIENCE)

@@ -11,9 +11,10 @@ import pytest
 
 import aix_root
 from aix_root import SHELLS, AixRoot
+from house import ROOT
 
 pytestmark = [pytest.mark.slow, pytest.mark.real]
-LAUNCHER = aix_root.ROOT / "packaging" / "common" / "rmcagent.sh"
+LAUNCHER = ROOT / "packaging" / "common" / "rmcagent.sh"
 # Says that it is 3.9 when it is asked, and otherwise what it was started with.
 PYTHON = """#!/bin/sh
 case "$*" in

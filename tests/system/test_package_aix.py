@@ -4,6 +4,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 
 import aix_root
 from aix_root import SHELLS, AixRoot
+from house import ROOT
 from rmcagent.model import Deed, Remedy, Step
 from rmcagent.partition.host import SystemHost
 
@@ -87,7 +89,7 @@ def test_a_linux_refuses_it(artefacts: Path, tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not shutil.which("rpmlint"), reason="rpmlint is not installed: apt-get install rpmlint")
 def test_what_the_linter_of_packages_says_has_a_reason(artefacts: Path) -> None:
-    reasons = aix_root.ROOT / "packaging" / "aix" / "rpmlint.toml"
+    reasons = ROOT / "packaging" / "aix" / "rpmlint.toml"
 
     said = subprocess.run(["rpmlint", "-c", str(reasons), package(artefacts)], capture_output=True, text=True).stdout
 
@@ -244,7 +246,7 @@ def test_an_install_that_was_cut_short_is_finished_by_the_next(artefacts: Path, 
 
     install(root, artefacts)
 
-    assert root.read("etc/rmcagent/rmcagent.yaml") == (aix_root.ROOT / "etc" / "rmcagent.yaml").read_text()
+    assert root.read("etc/rmcagent/rmcagent.yaml") == (ROOT / "etc" / "rmcagent.yaml").read_text()
     assert not root.exists("etc/rmcagent/.rmcagent.yaml.new")
 
 
@@ -304,6 +306,25 @@ def test_a_remedy_that_does_not_end_keeps_the_package_and_the_agent(artefacts: P
     assert registered(root) and root.odm.is_active() and root.exists("opt/rmcagent/bin/rmcagent")
 
 
+@pytest.mark.parametrize("shell", ["ksh93", "mksh", "dash"])
+def test_a_wait_for_a_remedy_that_is_interrupted_leaves_all_as_it_was(artefacts: Path, tmp_path: Path, shell: str) -> None:
+    root = AixRoot(tmp_path / "root", shell)
+    root.give_python()
+    install(root, artefacts)
+    root.run("startsrc", "-s", "rmcagent")
+    begin_remedy(root, 4)
+    with root.start_rpm("-e", "rmcagent") as erasure:
+        assert erasure.stdout is not None
+        while "a remedy is under way" not in erasure.stdout.readline():
+            assert erasure.poll() is None
+
+        os.killpg(erasure.pid, signal.SIGINT)        # as Ctrl-C does, to all that is in the foreground
+
+        said = erasure.stdout.read()
+    assert erasure.returncode != 0 and "cannot go on: interrupted while a remedy was under way" in said, said
+    assert registered(root) and root.odm.is_active() and root.exists("opt/rmcagent/bin/rmcagent")
+
+
 def test_a_remedy_that_ended_long_ago_holds_nothing_up(artefacts: Path, root: AixRoot) -> None:
     install(root, artefacts)
     root.write("var/rmcagent/deed-3.jsonl", '{"helper": 1, "at": 1.0}\n')
@@ -312,6 +333,34 @@ def test_a_remedy_that_ended_long_ago_holds_nothing_up(artefacts: Path, root: Ai
     done = root.rpm("-e", "rmcagent")
 
     assert done.returncode == 0 and "under way" not in done.stdout
+
+
+@pytest.mark.parametrize("step", ["upgrade", "removal"])
+def test_killed_in_one_of_its_scripts_and_repeated_it_ends_as_it_should(artefacts: Path, later: Path, root: AixRoot,
+                                                                         step: str) -> None:
+    install(root, artefacts)
+    root.run("startsrc", "-s", "rmcagent")
+    root.write("etc/rmcagent/rmcagent.yaml", "mode: shadow\n")
+    root.write("var/rmcagent/ledger.jsonl", "what is remembered\n")
+    stops = root.read("usr/bin/stopsrc")
+    root.write("usr/bin/stopsrc", "#!/bin/sh\n: >/hangs\nexec sleep 60\n", 0o755)
+
+    words = ("-U", package(later)) if step == "upgrade" else ("-e", "rmcagent")
+    with root.start_rpm(*words) as killed:
+        while not root.exists("hangs"):
+            assert killed.poll() is None
+            time.sleep(0.02)
+        os.killpg(killed.pid, signal.SIGKILL)
+    between = (root.odm.is_active(), root.read("etc/rmcagent/rmcagent.yaml"), root.read("var/rmcagent/ledger.jsonl"))
+    root.write("usr/bin/stopsrc", stops, 0o755)
+    again = root.rpm(*words[:1], *(["--replacepkgs"] if step == "upgrade" else []), *words[1:])
+
+    assert between == (True, "mode: shadow\n", "what is remembered\n") and again.returncode == 0, again.stdout
+    assert (root.read("etc/rmcagent/rmcagent.yaml"), root.read("var/rmcagent/ledger.jsonl")) == between[1:]
+    assert registered(root) == root.odm.is_active() == (step == "upgrade") and root.odm.sins() == []
+    assert root.rpm("-q", "rmcagent").stdout.count("\n") == 1
+    if step == "upgrade":
+        assert root.run("/opt/rmcagent/bin/rmcagent", "--version").stdout == "rmcagent 9.9.9\n"
 
 
 def test_an_agent_that_does_not_stop_keeps_the_package(artefacts: Path, root: AixRoot) -> None:

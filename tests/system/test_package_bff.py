@@ -4,10 +4,8 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 import tarfile
 import time
-import zipfile
 from pathlib import Path
 from typing import Dict, List
 
@@ -40,9 +38,7 @@ class Installp:
 
     def install(self, folder: Path) -> str:
         """Also over what is there: then the old one's unconfig comes first."""
-        image = bff.read(next(folder.glob("*.bff")).read_bytes())
-        library = next(entry.data for entry in image.entries if entry.name == LIBLPP)
-        scripts = {name.rpartition(".")[2]: data.decode("ascii") for name, data, _ in bff.members(library)}
+        image, scripts = bff.read(next(folder.glob("*.bff")).read_bytes()), scripts_of(folder)
         said = self.run("unconfig") if self.scripts else ""
         said += self.run("pre_i", scripts)
         self.drop_files()
@@ -75,6 +71,12 @@ class Installp:
         done = self.root.script((scripts or self.scripts)[name])
         assert done.returncode == 0, done.stdout
         return done.stdout
+
+
+def scripts_of(folder: Path) -> Dict[str, str]:
+    image = bff.read(next(folder.glob("*.bff")).read_bytes())
+    library = next(entry.data for entry in image.entries if entry.name == LIBLPP)
+    return {name.rpartition(".")[2]: data.decode("ascii") for name, data, _ in bff.members(library)}
 
 
 def registered(root: AixRoot) -> bool:
@@ -198,22 +200,33 @@ def test_a_mark_that_cannot_be_written_is_told_and_holds_nothing_up(artefacts: P
     assert "not started" in installp.install(artefacts)
 
 
+def test_without_python_or_rsct_or_with_a_broken_configuration_it_comes_and_says_so(artefacts: Path, tmp_path: Path) -> None:
+    aix_root.needs()
+    root = AixRoot(tmp_path / "root")
+    root.write("etc/rmcagent/rmcagent.yaml", "mode: acct\n")
+
+    without = Installp(root).install(artefacts)
+    assert "no Python 3.9 or later" in without and "register --apply" in without and not registered(root)
+    root.give_python()
+    said = Installp(root).run("config", scripts_of(artefacts))
+
+    assert "RSCT is not installed here" in without and "RSCT is not installed here" in said
+    assert "kept as it is, and cannot be used" in said and "acct" in said
+    assert root.read("etc/rmcagent/rmcagent.yaml") == "mode: acct\n"
+
+
 def test_over_the_rpm_it_is_refused_before_any_file_comes(artefacts: Path, root: AixRoot) -> None:
     root.write("usr/bin/rpm", "#!/bin/sh\n[ \"$*\" = '-q rmcagent' ] && echo rmcagent-0.1.0-1.noarch\n", 0o755)
-    image = bff.read(next(artefacts.glob("*.bff")).read_bytes())
-    scripts = {name.rpartition(".")[2]: data.decode() for name, data, _ in bff.members(image.entries[1].data)}
 
-    done = root.script(scripts["pre_i"])
+    done = root.script(scripts_of(artefacts)["pre_i"])
 
     assert done.returncode == 1 and "rpm -e rmcagent" in done.stdout
 
 
 def test_on_another_system_it_is_refused_before_any_file_comes(artefacts: Path, root: AixRoot) -> None:
     root.write("usr/bin/uname", "#!/bin/sh\necho Linux\n", 0o755)
-    image = bff.read(next(artefacts.glob("*.bff")).read_bytes())
-    scripts = {name.rpartition(".")[2]: data.decode() for name, data, _ in bff.members(image.entries[1].data)}
 
-    done = root.script(scripts["pre_i"])
+    done = root.script(scripts_of(artefacts)["pre_i"])
 
     assert done.returncode == 1 and "cannot install here" in done.stdout
 
@@ -267,76 +280,3 @@ def test_what_rebuilds_it_on_aix_is_plain_ustar_with_the_same_files(artefacts: P
 
     assert all(one.isfile() and not one.pax_headers and one.name.isascii() for one in members)
     assert held == {entry.name[2:]: entry.data for entry in image.entries[2:] if not entry.is_folder}
-
-
-# ---- all of them -------------------------------------------------------------------------------------------------------
-
-def test_built_twice_they_are_the_same_bits(artefacts: Path, sources: Path, tmp_path: Path) -> None:
-    before = os.umask(0o077)
-    try:
-        names = ("wheel", "sdist", "zipapp", "aix-rpm", "aix-bff", "aix-mkinstallp")
-        shutil.copytree(sources, tmp_path / "elsewhere", copy_function=shutil.copyfile)
-        (tmp_path / "elsewhere" / "packaging" / "build").chmod(0o700)
-        again = aix_root.built(tmp_path / "elsewhere", tmp_path / "out", *names)
-    finally:
-        os.umask(before)
-
-    first, second = (dict(reversed(line.split("  ")) for line in (folder / "SHA256SUMS").read_text().splitlines())
-                     for folder in (artefacts, again))
-    shared = set(first)
-    assert len(shared) >= 6 and {name: second[name] for name in shared} == first
-
-
-@pytest.fixture(scope="session")
-def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A Python 3.9, where there is one, with nothing but its own library."""
-    folder = tmp_path_factory.mktemp("bare")
-    subprocess.run([str(aix_root.old_python()), "-m", "venv", "--without-pip", str(folder)], check=True)
-    return folder / "bin" / "python3"
-
-
-def test_the_unpacked_tree_runs_the_demo_on_a_bare_python(artefacts: Path, bare: Path, tmp_path: Path) -> None:
-    for entry in bff.read(next(artefacts.glob("*.bff")).read_bytes()).entries[2:]:
-        path = tmp_path / entry.name
-        path.mkdir() if entry.is_folder and path.parent.exists() else path.parent.mkdir(parents=True, exist_ok=True)
-        if not entry.is_folder:
-            path.write_bytes(entry.data)
-    library = tmp_path / "opt" / "rmcagent" / "lib"
-    asked = "import sys; sys.path.insert(0, sys.argv[1]); import yaml, tenacity; print(yaml.__file__, tenacity.__file__)"
-
-    found = subprocess.run([bare, "-I", "-B", "-c", asked, library], capture_output=True, text=True).stdout.split()
-    demo = subprocess.run([bare, "-I", "-B", "-X", "utf8", library, "demo"], capture_output=True, text=True,
-                          stdin=subprocess.DEVNULL, timeout=300)
-
-    assert [str(library) in path for path in found] == [True, True]
-    assert demo.returncode == 0, demo.stdout + demo.stderr
-    assert not list(library.rglob("*.pyc"))
-
-
-@pytest.mark.parametrize("python", ["bare", "newest"])
-def test_the_zipapp_runs_the_demo_by_itself(artefacts: Path, bare: Path, python: str) -> None:
-    chosen = str(bare) if python == "bare" else sys.executable
-
-    demo = subprocess.run([chosen, "-I", next(artefacts.glob("*.pyz")), "demo"], capture_output=True, text=True,
-                          stdin=subprocess.DEVNULL, timeout=300)
-
-    assert demo.returncode == 0, demo.stdout + demo.stderr
-
-
-def test_an_old_python_is_refused_in_a_sentence(artefacts: Path) -> None:
-    home = Path.home() / ".pyenv" / "versions"
-    olds = [path for version in ("3.8", "3.6", "2.7") for path in sorted(home.glob(f"{version}.*/bin/python"))]
-    if not olds:
-        pytest.skip("no Python older than 3.9 is at hand")
-    for old in olds:
-        done = subprocess.run([old, next(artefacts.glob("*.pyz")), "status"], capture_output=True, text=True)
-        assert done.returncode == 1 and "it needs 3.9 or later" in done.stderr and "Traceback" not in done.stderr
-
-
-def test_the_wheel_and_the_sdist_hold_the_agent_and_nothing_of_others(artefacts: Path) -> None:
-    wheel = zipfile.ZipFile(next(artefacts.glob("*.whl"))).namelist()
-    with tarfile.open(next(artefacts.glob("*.tar.gz"))) as archive:
-        sdist = archive.getnames()
-
-    assert "rmcagent/cli.py" in wheel and not [name for name in wheel if name.startswith(("yaml", "tenacity"))]
-    assert all(any(name.endswith(wanted) for name in sdist) for wanted in ("agent/rmcagent/cli.py", "pyproject.toml"))

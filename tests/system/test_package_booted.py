@@ -12,8 +12,7 @@ from typing import Any, Callable, Dict, Iterator, List, NamedTuple
 
 import pytest
 from boot import Machine, booted, missing
-
-import aix_root
+from builds import LATER, Builds
 
 pytestmark = [pytest.mark.slow, pytest.mark.real]
 ROOT = Path(__file__).resolve().parents[2]
@@ -56,22 +55,21 @@ SLEEPERS = r"""for place in /proc/[0-9]*; do
 done"""
 
 
+CHANGED = "??5?????? c /etc/rmcagent/rmcagent.yaml\n"       # by the tests; dpkg's word for another checksum of a conffile
+
+
 class Packages(NamedTuple):
     now: Path
     later: Path
 
 
 @pytest.fixture(scope="session")
-def packages(tmp_path_factory: pytest.TempPathFactory) -> Packages:
-    """This version, and 9.9.9."""
+def packages(builds: Builds) -> Packages:
+    """This version, and a later one."""
     why_not = missing()
     if why_not:
         pytest.skip(why_not)
-    made = []
-    for version in ("", "9.9.9"):
-        sources = aix_root.snapshot(tmp_path_factory.mktemp("sources"), version)
-        made.append(next(aix_root.built(sources, tmp_path_factory.mktemp("dist"), "deb").glob("*.deb")))
-    return Packages(*made)
+    return Packages(*(next(builds.of("deb", version=version).glob("*.deb")) for version in ("", LATER)))
 
 
 class Partition:
@@ -120,6 +118,14 @@ class Partition:
         """What our rmcctrl started, and the control group each is in."""
         pids = self.run("sh", "-c", SLEEPERS).split()
         return {pid: self.run("cat", f"/proc/{pid}/cgroup") for pid in pids}
+
+    def kept(self) -> str:
+        """What no upgrade may change: the configuration, and the first lines of what is remembered."""
+        return self.run("sh", "-c", "sha256sum /etc/rmcagent/rmcagent.yaml /etc/rmcagent/conf.d/50-site.yaml; "
+                                    "head -n 3 /var/lib/rmcagent/ledger.jsonl")
+
+    def dpkg_says(self) -> str:
+        return self.run("dpkg-query", "-W", "-f", "${Status} ${Version}", "rmcagent")
 
     def pid(self) -> str:
         return self.machine.unit(UNIT, "MainPID")
@@ -217,9 +223,11 @@ def test_stopped_amid_a_recycle_the_remedy_still_ends_with_rmc_started(partition
     partition.run("systemctl", "stop", UNIT)
 
     assert partition.states()["ctrmc"] == "inoperative" and len(partition.remedies()) == 1
+    partition.run("systemctl", "daemon-reload")      # reads the remedy's unit again
     partition.run("rm", "/opt/hold")
     partition.until(lambda: not partition.remedies(), "the remedy has ended")
     assert partition.states()["ctrmc"] == "active"
+    assert "escape sequences" not in partition.run("journalctl", "_PID=1", "--no-pager")
 
 
 def test_a_reload_takes_over_what_is_good_and_refuses_what_is_not(partition: Partition) -> None:
@@ -263,6 +271,57 @@ def test_an_upgrade_over_a_broken_configuration_keeps_and_tells_it(partition: Pa
     partition.run("rm", "/etc/rmcagent/conf.d/70-broken.yaml")
 
 
+DPKG_THAT_DIES = """#!/bin/sh
+case " $* " in *' --configure '*) kill -9 $PPID; exit 137 ;; esac
+exec /usr/bin/dpkg "$@"
+"""
+
+
+def test_an_upgrade_killed_before_it_is_configured_is_finished_by_the_next(partition: Partition, packages: Packages) -> None:
+    partition.run("systemctl", "start", UNIT)
+    kept, pid = partition.kept(), partition.pid()
+    partition.machine.write("/opt/dpkg", DPKG_THAT_DIES)
+    partition.run("chmod", "755", "/opt/dpkg")
+
+    install = ("install", f"/opt/later/{packages.later.name}")
+    partition.run("env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-y", "-o", "Dir::Bin::dpkg=/opt/dpkg", *install,
+                  check=False)
+    between = (partition.dpkg_says(), partition.pid(), partition.kept())
+    partition.apt(*install)
+
+    assert between == ("install ok unpacked 9.9.9-1", pid, kept)                # what ran runs on
+    assert partition.dpkg_says() == "install ok installed 9.9.9-1" and partition.kept() == kept
+    assert partition.pid() not in ("0", pid) and "version=9.9.9" in partition.told("RMCA1001I")[-1]
+
+
+def test_a_dpkg_that_is_killed_at_whatever_moment_is_finished_by_the_next(partition: Partition, packages: Packages) -> None:
+    kept = partition.kept()
+
+    for moment in ("0.1", "0.3", "0.6", "1"):
+        partition.run("timeout", "-s", "KILL", moment, "dpkg", "--install", f"/opt/now/{packages.now.name}", check=False)
+    partition.run("dpkg", "--configure", "-a", check=False)      # as apt asks for where dpkg was cut short
+    partition.apt("install", "--allow-downgrades", "--reinstall", f"/opt/now/{packages.now.name}")
+
+    assert partition.dpkg_says().startswith("install ok installed ") and "9.9.9" not in partition.dpkg_says()
+    assert partition.kept() == kept and partition.run("dpkg", "--verify", "rmcagent") in ("", CHANGED)
+    assert partition.machine.unit(UNIT, "ActiveState") == "active"
+    partition.until(partition.healthy, "healthy")
+
+
+def test_with_its_state_elsewhere_the_agent_finds_it_there_after_an_upgrade(partition: Partition, packages: Packages) -> None:
+    partition.run("install", "-d", "-m", "700", "/srv/elsewhere")
+    partition.machine.write("/etc/rmcagent/conf.d/80-state.yaml", "paths: {state: /srv/elsewhere}\n")
+    partition.run("systemctl", "restart", UNIT)
+    partition.until(lambda: "ledger.jsonl" in partition.run("ls", "/srv/elsewhere"), "a ledger there")
+    before = partition.run("head", "-n", "1", "/srv/elsewhere/ledger.jsonl")
+
+    partition.apt("install", f"/opt/later/{packages.later.name}")
+
+    partition.until(partition.healthy, "healthy")
+    assert partition.run("head", "-n", "1", "/srv/elsewhere/ledger.jsonl") == before != ""
+    assert "version=9.9.9" in partition.told("RMCA1001I")[-1]
+
+
 def test_a_removal_waits_for_the_remedy_that_is_under_way(partition: Partition) -> None:
     partition.run("systemctl", "start", UNIT)
     partition.break_rmc()
@@ -275,8 +334,9 @@ def test_a_removal_waits_for_the_remedy_that_is_under_way(partition: Partition) 
     partition.until(lambda: partition.machine.unit("removal", "ActiveState") == "inactive", "removed")
 
     assert partition.remedies() == [] and partition.states()["ctrmc"] == "active"
-    assert partition.run("ls", "/etc/rmcagent/conf.d").split() == ["50-site.yaml", "60-recycle.yaml"]
+    assert partition.run("ls", "/etc/rmcagent/conf.d").split() == ["50-site.yaml", "60-recycle.yaml", "80-state.yaml"]
     assert "ledger.jsonl" in partition.run("ls", "/var/lib/rmcagent")
+    assert "kept: /srv/elsewhere, where the configuration had the agent keep its state" in partition.run("cat", "/opt/removal")
 
 
 def test_a_purge_leaves_nothing(partition: Partition) -> None:
@@ -284,5 +344,6 @@ def test_a_purge_leaves_nothing(partition: Partition) -> None:
 
     left = partition.run("sh", "-c", "find / -xdev -path /proc -prune -o -path /opt -prune -o -iname '*rmcagent*' -print")
     assert left == ""
+    assert "ledger.jsonl" in partition.run("ls", "/srv/elsewhere")       # which an administrator named: it is not ours to remove
     assert "rmcagent" not in partition.run("journalctl", "--list-catalog", "--no-pager")
     assert len(partition.daemons()) >= 1 and partition.states()["ctrmc"] == "active"

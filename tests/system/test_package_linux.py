@@ -8,13 +8,16 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
-from typing import Iterator, List
+from typing import Iterator, List, Sequence
 
 import pytest
+from builds import LATER, Builds
 
 import aix_root
 from house import ROOT
@@ -67,12 +70,9 @@ def test_the_watchdog_is_longer_than_the_longest_turn() -> None:
 # ---- the deb -----------------------------------------------------------------------------------------------------------
 
 @pytest.fixture(scope="module")
-def deb(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def deb(builds: Builds) -> Path:
     needs("dpkg-buildpackage", "dh", "dh_python3", "pyproject-build")
-    sources = aix_root.snapshot(tmp_path_factory.mktemp("sources"))
-    made = [next(aix_root.built(sources, tmp_path_factory.mktemp("dist"), "deb").glob("*.deb")) for _ in range(2)]
-    assert made[0].read_bytes() == made[1].read_bytes(), "built twice, it is not the same"
-    return made[0]
+    return next(builds.of("deb").glob("*.deb"))
 
 
 def test_lintian_finds_nothing_that_is_not_explained(deb: Path) -> None:
@@ -120,10 +120,23 @@ def test_the_debs_program_imports_nothing_from_where_the_environment_points(deb:
     assert (told.returncode, told.stdout.split()[0]) == (0, "rmcagent"), told.stdout
 
 
+def test_without_python_dpkg_names_it_and_configures_nothing(deb: Path, tmp_path: Path) -> None:
+    for name in ("updates", "info"):
+        (tmp_path / "db" / name).mkdir(parents=True)
+    for name in ("status", "available"):
+        (tmp_path / "db" / name).touch()
+
+    told = ran("dpkg", "--force-not-root", f"--admindir={tmp_path}/db", "--no-act", "--install", str(deb))
+
+    assert told.returncode != 0, told.stdout
+    assert "rmcagent depends on python3:any" in told.stdout and "Package python3 is not installed" in told.stdout
+
+
 # ---- the rpm -----------------------------------------------------------------------------------------------------------
 
 SYSTEMCTL = r"""#!/bin/sh
 echo "$*" >>/asked
+[ ! -e /hang ] || { rm /hang; : >/hangs; sleep 60; }
 case $* in
     'show -p ActiveState --value rmcagent.service')
         if [ -e /is ]; then cat /is; elif [ -e /runs ]; then echo active; else echo inactive; fi ;;
@@ -137,16 +150,10 @@ TOOLS = ("sed", "sleep", "rm", "cat", "head")
 
 
 @pytest.fixture(scope="module")
-def rpms(tmp_path_factory: pytest.TempPathFactory) -> List[Path]:
-    """This version, and 9.9.9."""
+def rpms(builds: Builds) -> List[Path]:
+    """This version, and a later one."""
     needs("rpmbuild")
-    made = []
-    for version in ("", "9.9.9"):
-        sources = aix_root.snapshot(tmp_path_factory.mktemp("sources"), version)
-        two = [next(aix_root.built(sources, tmp_path_factory.mktemp("dist"), "rpm").glob("*.rpm")) for _ in range(2)]
-        assert two[0].read_bytes() == two[1].read_bytes(), "built twice, it is not the same"
-        made.append(two[0])
-    return made
+    return [next(builds.of("rpm", version=version).glob("*.rpm")) for version in ("", LATER)]
 
 
 class Root:
@@ -174,9 +181,24 @@ class Root:
         (self.folder / path).chmod(mode)
 
     def rpm(self, *words: str) -> subprocess.CompletedProcess[str]:
+        return ran(*self._rpm(words))
+
+    def rpm_killed_in_a_script(self, *words: str) -> None:
+        """As by a power cut, when the first of its scripts asks systemd something."""
+        (self.folder / "hang").touch()
+        process = subprocess.Popen(self._rpm(words), env={"PATH": PATH}, stdin=subprocess.DEVNULL, start_new_session=True,
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        until = time.monotonic() + PATIENCE
+        while not (self.folder / "hangs").exists():
+            assert process.poll() is None and time.monotonic() < until
+            time.sleep(0.02)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+    def _rpm(self, words: Sequence[str]) -> List[str]:
         there = f'mount --rbind / "{self.folder}/host" && mount --rbind /dev "{self.folder}/dev" && exec "$@"'
         rpm = ("rpm", "--force-debian", "--root", str(self.folder), "--dbpath", "/var/lib/rpm", *words)
-        return ran("unshare", "-m", "--propagation", "private", "sh", "-c", there, "sh", *rpm)
+        return ["unshare", "-m", "--propagation", "private", "sh", "-c", there, "sh", *rpm]
 
     def asked(self) -> List[str]:
         """What the scripts asked of systemd since this was asked last."""
@@ -231,6 +253,7 @@ def test_installed_upgraded_and_erased_the_rpm_asks_of_systemd_what_each_needs(r
 
     assert [done.returncode for done in (first, upgrade, erased)] == [0, 0, 0], first.stdout + upgrade.stdout + erased.stdout
     assert "not started: see what it would do" in first.stdout and "not started" not in upgrade.stdout
+    assert "RSCT is not installed here" in first.stdout
     assert asked_first == ["daemon-reload", "journalctl --update-catalog", "try-restart rmcagent.service"]
     # The old one's %postun lies between: only then are its files gone.
     assert asked_upgrade == ["daemon-reload", "journalctl --update-catalog", "daemon-reload", "try-restart rmcagent.service"]
@@ -275,6 +298,44 @@ def test_a_remedy_that_never_ends_keeps_the_package_and_the_agent_as_they_were(r
     assert erased.returncode != 0
     assert "cannot be removed: the remedy has not ended" in erased.stdout
     assert (root.folder / "runs").exists() and (root.folder / "usr/bin/rmcagent").exists()
+
+
+def test_a_wait_for_a_remedy_that_is_interrupted_leaves_all_as_it_was(root: Root, rpms: List[Path]) -> None:
+    root.rpm("-i", "--nodeps", str(rpms[0]))
+    root.runs(True)
+    root.write("remedies", "rmcagent-remedy-3-a.service\n" * 3)
+    (root.folder / "usr/bin/sleep").unlink()
+    root.write("usr/bin/sleep", "#!/bin/sh\nkill -INT $PPID\n", 0o755)
+
+    erased = root.rpm("-e", "rmcagent")
+
+    assert erased.returncode != 0 and "not removed: interrupted while a remedy was under way" in erased.stdout
+    assert (root.folder / "runs").exists() and (root.folder / "usr/bin/rmcagent").exists()
+
+
+@pytest.mark.parametrize("words", ["-U --nodeps", "-e"])
+def test_killed_in_one_of_its_scripts_and_repeated_it_ends_as_it_should(root: Root, rpms: List[Path], words: str) -> None:
+    new, later = map(str, rpms)
+    what = later if words != "-e" else "rmcagent"
+    root.rpm("-i", "--nodeps", new)
+    root.runs(True)
+    root.write("etc/rmcagent/rmcagent.yaml", "mode: observe\n")
+    root.write("var/lib/rmcagent/ledger.jsonl", "remembered\n")
+
+    root.rpm_killed_in_a_script(*words.split(), what)
+    kept = [(root.folder / path).read_text() for path in ("etc/rmcagent/rmcagent.yaml", "var/lib/rmcagent/ledger.jsonl")]
+    root.asked()
+    again = root.rpm(*words.split(), *([] if words == "-e" else ["--replacepkgs"]), what)
+    asked, there = root.asked(), root.rpm("-q", "rmcagent").stdout
+
+    assert kept == ["mode: observe\n", "remembered\n"] and again.returncode == 0, again.stdout
+    assert (root.folder / "var/lib/rmcagent/ledger.jsonl").read_text() == "remembered\n"
+    if words == "-e":
+        assert "not installed" in there and "stop rmcagent.service" in asked and not (root.folder / "usr/bin/rmcagent").exists()
+        assert (root.folder / "etc/rmcagent/rmcagent.yaml.rpmsave").read_text() == "mode: observe\n"
+    else:
+        assert there == "rmcagent-9.9.9-1.noarch\n" and asked[-1] == "try-restart rmcagent.service"
+        assert (root.folder / "etc/rmcagent/rmcagent.yaml").read_text() == "mode: observe\n"
 
 
 def stops(root: Root) -> bool:
@@ -323,6 +384,21 @@ def test_an_erasure_is_refused_while_rmc_is_left_stopped(root: Root, rpms: List[
 
     assert (erased.returncode != 0) == refused == (root.folder / "runs").exists(), erased.stdout
     assert ("RMC was left stopped by deed-7: run rmcctrl -A, then rmcctrl -p, then remove" in erased.stdout) == refused
+
+
+def test_where_the_configuration_moved_the_state_a_removal_looks_there_and_leaves_it(root: Root, rpms: List[Path]) -> None:
+    root.rpm("-i", "--nodeps", str(rpms[0]))
+    root.write("etc/rmcagent/conf.d/60-state.yaml", "paths: {state: /srv/of rmc}\n")
+    root.write("srv/of rmc/deed-7.jsonl", HALF)
+    root.write("usr/bin/lssrc", OF_CTRMC.replace("@IS@", "inoperative"), 0o755)
+
+    refused = root.rpm("-e", "rmcagent")
+    (root.folder / "usr/bin/lssrc").unlink()
+    erased = root.rpm("-e", "rmcagent")
+
+    assert refused.returncode != 0 and "RMC was left stopped by deed-7" in refused.stdout
+    assert erased.returncode == 0 and "kept: /srv/of rmc, where the configuration had the agent keep its state" in erased.stdout
+    assert (root.folder / "srv/of rmc/deed-7.jsonl").exists()
 
 
 def test_over_a_broken_configuration_the_upgrade_says_so_and_keeps_it(root: Root, rpms: List[Path]) -> None:

@@ -135,8 +135,10 @@ its_command_runs() {
     return 1
 }
 
+# Whoever interrupts the wait interrupts the removal: what ran runs on. To ksh88 a trap is the function's own.
 await_remedy() {
     tries=0
+    trap 'say "cannot go on: interrupted while a remedy was under way" >&2; [ "$ran" = no ] || start_agent; exit 1' INT TERM HUP
     while remedy_under_way; do
         if [ "$tries" -eq 0 ]; then
             say "a remedy is under way (process $helper): waiting for its end, at most 20 minutes"
@@ -148,6 +150,7 @@ await_remedy() {
         fi
         sleep 5
     done
+    trap - INT TERM HUP
 }
 
 # A remedy that was cut in two may have stopped RMC, and with the agent goes what would start it again.
