@@ -119,6 +119,8 @@ def notice() -> str:
 MAKE = """#!/bin/sh
 # On AIX, in the folder this was unpacked into: makes the installp image by AIX's own tool (fileset bos.adt.insttools).
 here=$(pwd)
+# What is installed is as it is here, and tar takes away what the umask of whoever unpacked it forbids.
+chmod -R u+rwX,go+rX,go-w "$here/tree"
 sed "s|@HERE@|$here|" rmcagent.template >rmcagent.here && mkinstallp -d "$here/tree" -T "$here/rmcagent.here" &&
     ls -l "$here"/tree/tmp/*.bff
 """
@@ -132,6 +134,10 @@ def build_template(out: Path, folder: Path, at: int) -> Path:
     top = f"{PACKAGE}-{building.version()}-mkinstallp"
     written = BytesIO()
     with tarfile.open(fileobj=written, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+        for folder in (f"{top}/tree", *(f"{top}/tree/{path}" for path in ("opt", *payload.folders()))):
+            entry = tarfile.TarInfo(folder)
+            entry.type, entry.mtime, entry.mode, entry.uname, entry.gname = tarfile.DIRTYPE, at, 0o755, "root", "system"
+            archive.addfile(entry)
         for file in building.below(top, files):
             entry = tarfile.TarInfo(file.path)
             entry.size, entry.mtime, entry.mode, entry.uname, entry.gname = len(file.data), at, file.mode, "root", "system"

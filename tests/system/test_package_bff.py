@@ -276,7 +276,32 @@ def test_what_rebuilds_it_on_aix_is_plain_ustar_with_the_same_files(artefacts: P
     with tarfile.open(path) as archive:
         members = archive.getmembers()
         top = members[0].name.partition("/")[0]
-        held = {one.name[len(top) + 6:]: archive.extractfile(one).read() for one in members if "/tree/" in one.name}  # type: ignore
+        held = {one.name[len(top) + 6:]: archive.extractfile(one).read() if one.isfile() else b""  # type: ignore
+                for one in members if "/tree/" in one.name}
 
-    assert all(one.isfile() and not one.pax_headers and one.name.isascii() for one in members)
-    assert held == {entry.name[2:]: entry.data for entry in image.entries[2:] if not entry.is_folder}
+    assert all((one.isfile() or one.isdir()) and not one.pax_headers and one.name.isascii() for one in members)
+    assert held == {"opt": b"", **{entry.name[2:]: entry.data for entry in image.entries[2:]}}
+
+
+@pytest.mark.parametrize("kept", ["--same-permissions", "--no-same-permissions"])
+def test_what_rebuilds_it_gives_each_file_its_mode_whatever_the_umask(artefacts: Path, tmp_path: Path, kept: str) -> None:
+    image = bff.read(next(artefacts.glob("*.bff")).read_bytes())
+    seen = "#!/bin/sh\nfind tree -mindepth 1 -printf '%P %m\\n' >seen; mkdir tree/tmp; : >tree/tmp/a.bff\n"
+    (tmp_path / "mkinstallp").write_text(seen)
+    (tmp_path / "mkinstallp").chmod(0o755)
+
+    script = f'umask 077; tar {kept} -xf "$0" && cd rmcagent-* && ./make-bff && cat seen'
+    done = subprocess.run(["sh", "-c", script, str(next(artefacts.glob("*-mkinstallp.tar")))], cwd=tmp_path,
+                          env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, capture_output=True, text=True)
+
+    modes = dict(line.rsplit(" ", 1) for line in done.stdout.splitlines() if not line.endswith(".bff"))
+    assert done.returncode == 0, done.stderr
+    assert modes == {"opt": "755", **{entry.name[2:]: f"{entry.mode & 0o777:o}" for entry in image.entries[2:]}}
+
+
+def test_what_rebuilds_it_lists_its_folders(artefacts: Path) -> None:
+    with tarfile.open(next(artefacts.glob("*-mkinstallp.tar"))) as archive:
+        above = [one.name.partition("/")[2] for one in archive.getmembers() if one.isdir()]
+        modes = {one.mode for one in archive.getmembers() if one.isdir()}
+
+    assert above[:3] == ["tree", "tree/opt", "tree/opt/rmcagent"] and modes == {0o755}
