@@ -31,7 +31,7 @@ OURS, THEIRS = make(frozen), make(dataclasses)
 @pytest.mark.parametrize(("positional", "named"), [
     ((1,), {}), ((1, 5), {}), ((), {"across": 1, "aside": (3,)}), ((1,), {"names": {"a": 1}, "up": 0}), ((1, 2, {}, (9,)), {}),
 ])
-def test_a_value_is_made_shown_copied_and_taken_apart_as_the_standard_one(positional: Tuple[Any, ...], named: Dict[str, Any]) -> None:
+def test_a_value_is_made_shown_and_copied_as_the_standard_one(positional: Tuple[Any, ...], named: Dict[str, Any]) -> None:
     ours, theirs = OURS(*positional, **named), THEIRS(*positional, **named)
 
     assert repr(ours) == repr(theirs)

@@ -10,7 +10,8 @@ from typing import Any, Callable, Dict, Mapping, Optional, Set, Tuple
 
 from rmcagent import __version__, folders, heal, inbox, lives, lock, recalled
 from rmcagent.clock import Steady, SystemClock
-from rmcagent.config import ConfigError, Loaded, Settings, load
+from rmcagent.config import ConfigError, Loaded, Settings
+from rmcagent.configured import load_aside
 from rmcagent.cycle import Cycle
 from rmcagent.exposed import Exposed
 from rmcagent.frozen import replace
@@ -210,7 +211,7 @@ class Daemon:
 
     def _reload(self) -> Tuple[bool, str]:
         try:
-            loaded = load(self.config_path)
+            loaded = load_aside(self.config_path)
             here = place(self.host, loaded.settings)
             folders.trust_public(here.paths["public"])
         except (ConfigError, PermissionError) as problem:

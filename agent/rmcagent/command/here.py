@@ -12,11 +12,12 @@ from rmcagent.show.screen import ascii_of, clean
 
 
 def start(asked: Asked) -> int:
-    loaded = load(asked)
-    from rmcagent import daemon
+    from rmcagent import configured, daemon
 
     try:
-        return daemon.run(loaded, asked.config)
+        return daemon.run(configured.load_aside(asked.config), asked.config)
+    except configured.ConfigError as wrong:
+        raise Cannot(INVALID, str(wrong)) from None
     except daemon.Locked as reason:
         raise Cannot(FAILED, str(reason)) from None
 
