@@ -4,6 +4,10 @@ import sys
 if sys.version_info < (3, 9):  # noqa: UP036
     sys.exit("rmcagent: cannot run on Python %s (%s): it needs 3.9 or later" % (sys.version.split()[0], sys.executable))  # noqa: UP031
 
-from rmcagent.cli import main
+folder = __file__.rpartition("/")[0]
+if folder not in sys.path:                # started as a file, which spares Python what it loads to start a folder
+    sys.path.insert(0, folder)
+
+from rmcagent.cli import main  # noqa: E402
 
 sys.exit(main())

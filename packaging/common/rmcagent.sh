@@ -14,20 +14,50 @@ window=60
 longest=900
 
 main() {
+    PATH=/usr/bin:/usr/sbin:/etc:/usr/ucb:/bin:/sbin
+    LC_ALL=C LANG=C
+    export PATH LC_ALL LANG
+    case ${1-} in
+        status | check) quickly "$@" ;;
+    esac
     clean
     few_files
     find_python || no_python "$@"
     if [ "${1-}" = run ]; then
         back_off
     fi
-    exec "$python" -I -B -X utf8 "$home/lib" "$@"
+    exec "$python" -I -B -X utf8 "$home/lib/__main__.py" "$@"
+}
+
+# People and Nagios ask often, and what is asked runs no command: no process is started to prepare Python's start, which spares
+# itself the folders of others' packages (-S). Returns where that takes more care.
+quickly() {
+    [ -z "${RMCAGENT_PYTHON-}" ] && [ ! -r "$configuration/env" ] || return 0
+    # A value in which such a name stands only takes the longer way.
+    case $(export) in
+        *LIBPATH* | *LDR* | *LD_* | *PYTHON*) return 0 ;;
+    esac
+    for python in $pythons; do
+        if [ -x "$python" ]; then
+            said_to_be_new || return 0
+            exec "$python" -I -S -B -X utf8 "$home/lib/__main__.py" "$@"
+        fi
+    done
+}
+
+# Without starting it: python3 is the same file as python3.9, or as a later one. posh has no -ef.
+said_to_be_new() {
+    for minor in 9 10 11 12 13 14 15; do
+        # shellcheck disable=SC3013  # -ef is ksh88's
+        if [ "$python" -ef "$python.$minor" ] 2>/dev/null; then
+            return 0
+        fi
+    done
+    return 1
 }
 
 # What would lead Python or a command to other libraries goes; children must see the C locale, whatever SRC was started with.
 clean() {
-    PATH=/usr/bin:/usr/sbin:/etc:/usr/ucb:/bin:/sbin
-    LC_ALL=C LANG=C
-    export PATH LC_ALL LANG
     for name in $(env | sed -n -e 's/^\(LIBPATH\)=.*/\1/p' -e 's/^\(LDR*_[A-Z0-9_]*\)=.*/\1/p' -e 's/^\(PYTHON[A-Z0-9_]*\)=.*/\1/p'); do
         unset "$name"
     done

@@ -25,6 +25,7 @@ def build(out: Path, folder: Path, at: int) -> Path:
 def files(at: int) -> List[File]:
     """The sources as Debian's tools want them: the program, what else is installed, and the folder debian."""
     given = {"rmcagent.yaml": ROOT / "etc" / "rmcagent.yaml", "rmcagent.catalog": LINUX / "rmcagent.catalog",
+             "rmcagent.py": LINUX / "rmcagent.py",
              "rmcagent.bash": ROOT / "packaging" / "completion" / "rmcagent.bash",
              **{name: ROOT / "packaging" / "man" / name for name in ("rmcagent.8", "rmcagent.yaml.5")},
              "debian/rmcagent.service": LINUX / "rmcagent.service", **{name: ROOT / name for name in SOURCES}}

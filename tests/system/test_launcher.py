@@ -5,7 +5,7 @@ import os
 import signal
 import time
 from pathlib import Path
-from typing import Iterator, List
+from typing import Dict, Iterator, List
 
 import pytest
 
@@ -54,7 +54,7 @@ def test_the_systems_own_comes_first_and_is_told_to_keep_to_itself(root: AixRoot
 
     said = launch(root, "status", "--json", "a b")
 
-    assert said[0] == "/usr/bin/python3 -I -B -X utf8 /opt/rmcagent/lib status --json a b"
+    assert said[0] == "/usr/bin/python3 -I -B -X utf8 /opt/rmcagent/lib/__main__.py status --json a b"
 
 
 def test_one_that_is_too_old_is_passed_over(root: AixRoot) -> None:
@@ -91,6 +91,48 @@ def test_one_that_was_named_and_is_none_is_told_by_its_name(root: AixRoot) -> No
     python(root, "usr/bin/python3")
 
     assert "among /opt/none;" in launch(root, "status", RMCAGENT_PYTHON="/opt/none")[0]
+
+
+QUICK = "-I -S -B -X utf8 /opt/rmcagent/lib/__main__.py"
+
+
+def named(root: AixRoot) -> None:
+    """python3 is python3.12, by its name only: asked, it says that it is too old."""
+    if os.path.realpath(root.folder / "usr/bin/sh").endswith("posh"):
+        pytest.skip("posh has no -ef")
+    python(root, "usr/bin/python3.12", old=True)
+    (root.folder / "usr/bin/python3").symlink_to("python3.12")
+    python(root, "opt/freeware/bin/python3")
+
+
+@pytest.mark.parametrize("verb", ["status", "check"])
+def test_what_is_asked_often_starts_python_once_and_without_others_packages(root: AixRoot, verb: str) -> None:
+    named(root)
+
+    said = launch(root, verb, "--config", "a b")
+
+    assert said[0] == f"/usr/bin/python3 {QUICK} {verb} --config a b"
+    assert "env LC_ALL=C" in said and "env PATH=/usr/bin:/usr/sbin:/etc:/usr/ucb:/bin:/sbin" in said
+
+
+@pytest.mark.parametrize("verb, told", [
+    ("run", {}), ("plan", {}), ("status", {"LIBPATH": "/evil"}), ("check", {"PYTHONHOME": "/evil"}),
+])
+def test_whatever_needs_more_care_takes_the_longer_way(root: AixRoot, verb: str, told: Dict[str, str]) -> None:
+    named(root)
+
+    said = launch(root, verb, **told)
+
+    assert said[0] == f"/opt/freeware/bin/python3 -I -B -X utf8 /opt/rmcagent/lib/__main__.py {verb}"
+    assert [line for line in said if line.startswith(("env LIBPATH", "env PYTHON"))] == []
+
+
+def test_what_is_asked_often_takes_the_python_that_was_named(root: AixRoot) -> None:
+    named(root)
+    python(root, "opt/mine")
+    root.write("etc/rmcagent/env", "RMCAGENT_PYTHON=/opt/mine\n")
+
+    assert launch(root, "status")[0].startswith("/opt/mine -I -B")
 
 
 # ---- environment -------------------------------------------------------------------------------------------------------

@@ -88,7 +88,7 @@ def test_the_deb_depends_on_what_debian_has_and_keeps_the_configuration(deb: Pat
     rows = [line.split(None, 5) for line in ran("dpkg-deb", "-c", str(deb)).stdout.splitlines()]
     files = {row[5]: (row[0], row[1]) for row in rows}
 
-    assert depends >= {"python3-psutil", "python3-systemd", "python3-tenacity", "python3-yaml", "python3:any"}
+    assert depends >= {"python3-psutil", "python3-systemd", "python3-tenacity", "python3-yaml", "python3:any (>= 3.9~)"}
     assert {owner for _, owner in files.values()} == {"root/root"}
     assert files["./etc/rmcagent/rmcagent.yaml"][0] == "-rw-r--r--" and files["./usr/bin/rmcagent"][0] == "-rwxr-xr-x"
     for wanted in ("./lib/systemd/system/rmcagent.service", "./usr/lib/systemd/catalog/rmcagent.catalog",
@@ -116,7 +116,7 @@ def test_the_debs_program_imports_nothing_from_where_the_environment_points(deb:
                "/usr/lib/python3/dist-packages", f"PYTHONPATH={tmp_path}/evil", f"HOME={tmp_path}/home", str(program),
                "--version")
 
-    assert program.read_text().splitlines()[0] == "#! /usr/bin/python3 -I"
+    assert program.read_text().splitlines()[0] == "#! /usr/bin/python3 -IS"
     assert (told.returncode, told.stdout.split()[0]) == (0, "rmcagent"), told.stdout
 
 
@@ -126,10 +126,12 @@ def test_without_python_dpkg_names_it_and_configures_nothing(deb: Path, tmp_path
     for name in ("status", "available"):
         (tmp_path / "db" / name).touch()
 
-    told = ran("dpkg", "--force-not-root", f"--admindir={tmp_path}/db", "--no-act", "--install", str(deb))
+    told = ran("dpkg", "--force-not-root,not-configured", f"--root={tmp_path}/root", f"--admindir={tmp_path}/db",
+               "--force-script-chrootless", "--install", str(deb))
 
     assert told.returncode != 0, told.stdout
-    assert "rmcagent depends on python3:any" in told.stdout and "Package python3 is not installed" in told.stdout
+    assert "rmcagent depends on python3:any (>= 3.9~)" in told.stdout and "Package python3 is not installed" in told.stdout
+    assert "not started" not in told.stdout
 
 
 # ---- the rpm -----------------------------------------------------------------------------------------------------------
@@ -170,6 +172,7 @@ class Root:
         self.write("etc/group", "root:x:0:\n")
         self.write("usr/bin/systemctl", SYSTEMCTL, 0o755)
         self.write("usr/bin/journalctl", '#!/bin/sh\necho "journalctl $*" >>/asked\n', 0o755)
+        self.write("usr/bin/logger", '#!/bin/sh\necho "logger $*" >>/asked\n', 0o755)
         for name in (*TOOLS, "dash"):
             (folder / "usr/bin" / ("sh" if name == "dash" else name)).symlink_to(f"/host/usr/bin/{name}")
         # The machine's own Python looks for its library where it is itself.
@@ -271,7 +274,8 @@ def test_the_installed_program_runs_on_a_python_without_any_package(root: Root, 
     root.rpm("-i", "--nodeps", str(rpms[0]))
 
     oldest = aix_root.old_python() or Path(sys.executable)
-    told = ran(str(oldest), "-I", "-S", "-B", str(root.folder / "usr/lib/rmcagent/lib"), "rehearse", "--scenario", "ctrmc-dies")
+    told = ran(str(oldest), "-I", "-S", "-B", str(root.folder / "usr/lib/rmcagent/lib"),
+               "rehearse", "--scenario", "ctrmc-dies", "--for", "2d")
 
     assert told.returncode == 0, told.stdout
 
@@ -371,7 +375,7 @@ OF_CTRMC = "#!/bin/sh\necho ' ctrmc            rsct             @IS@'\n"
 
 @pytest.mark.parametrize("lines, ctrmc, refused", [
     (HALF, "inoperative", True), (HALF, "5112  stopping", True), (HALF, "5112  active", False), (HALF, "", False),
-    (HALF + '{"done": true, "failed": [], "at": 2.0}\n', "inoperative", False)])
+    (HALF + '{"done": true, "failed": [], "at": 2.0}\n', "inoperative", False), (HALF, "gone with RSCT", False)])
 def test_an_erasure_is_refused_while_rmc_is_left_stopped(root: Root, rpms: List[Path], lines: str, ctrmc: str,
                                                          refused: bool) -> None:
     root.rpm("-i", "--nodeps", str(rpms[0]))
@@ -379,11 +383,14 @@ def test_an_erasure_is_refused_while_rmc_is_left_stopped(root: Root, rpms: List[
     root.write("var/lib/rmcagent/deed-7.jsonl", lines)
     if ctrmc:
         root.write("usr/bin/lssrc", OF_CTRMC.replace("@IS@", ctrmc), 0o755)
+    if ctrmc != "gone with RSCT":
+        root.write("opt/rsct/bin/rmcctrl", "", 0o755)
 
     erased = root.rpm("-e", "rmcagent")
 
     assert (erased.returncode != 0) == refused == (root.folder / "runs").exists(), erased.stdout
-    assert ("RMC was left stopped by deed-7: run rmcctrl -A, then rmcctrl -p, then remove" in erased.stdout) == refused
+    assert ("RMC was left stopped by deed-7: run rmcctrl -A, then rmcctrl -p, then remove; or rm '/var/lib/rmcagent/deed-7.jsonl'"
+            in erased.stdout) == refused
 
 
 def test_where_the_configuration_moved_the_state_a_removal_looks_there_and_leaves_it(root: Root, rpms: List[Path]) -> None:
@@ -391,9 +398,10 @@ def test_where_the_configuration_moved_the_state_a_removal_looks_there_and_leave
     root.write("etc/rmcagent/conf.d/60-state.yaml", "paths: {state: /srv/of rmc}\n")
     root.write("srv/of rmc/deed-7.jsonl", HALF)
     root.write("usr/bin/lssrc", OF_CTRMC.replace("@IS@", "inoperative"), 0o755)
+    root.write("opt/rsct/bin/rmcctrl", "", 0o755)
 
     refused = root.rpm("-e", "rmcagent")
-    (root.folder / "usr/bin/lssrc").unlink()
+    (root.folder / "opt/rsct/bin/rmcctrl").unlink()
     erased = root.rpm("-e", "rmcagent")
 
     assert refused.returncode != 0 and "RMC was left stopped by deed-7" in refused.stdout
@@ -408,7 +416,9 @@ def test_over_a_broken_configuration_the_upgrade_says_so_and_keeps_it(root: Root
     upgrade = root.rpm("-U", "--nodeps", str(rpms[1]))
 
     assert upgrade.returncode == 0
-    assert "cannot be used; until it is mended the agent does not start" in upgrade.stdout and '"act"' in upgrade.stdout
+    assert "cannot be used; until it is mended the agent does not start:" in upgrade.stdout and '"act"' in upgrade.stdout
+    (told,) = [line for line in root.asked() if line.startswith("logger ")]
+    assert told.startswith("logger -p daemon.err -t rmcagent the configuration was kept as it is, and cannot be used;")
     assert (root.folder / "etc/rmcagent/conf.d/50-site.yaml").read_text() == "mode: atc\n"
 
 
@@ -428,3 +438,4 @@ def test_without_a_python_the_program_says_what_to_install(root: Root, rpms: Lis
 
     assert installed.returncode == 0
     assert "cannot run: no Python 3.9 or later in /usr/bin; install one (RHEL 8: python3.11" in installed.stdout
+    assert "the configuration" not in installed.stdout and "not started: see" not in installed.stdout
