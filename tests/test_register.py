@@ -37,7 +37,7 @@ def check(odm: Odm) -> Tuple[register.Told, ...]:
 
 
 def apply(odm: Odm) -> Tuple[register.Told, ...]:
-    return register.apply(SystemHost(), Platform.AIX, odm.paths(), "/")
+    return register.apply(SystemHost(), Platform.AIX, odm.paths(), "/", "/console.log")
 
 
 def remove(odm: Odm) -> Tuple[register.Told, ...]:
@@ -202,9 +202,26 @@ def test_records_that_do_not_go_away_are_told_and_not_fought_for_ever(odm: Odm) 
 
 
 def test_without_the_installed_program_nothing_is_registered(odm: Odm) -> None:
-    told = register.apply(SystemHost(), Platform.AIX, odm.paths(), "/opt/no-such/rmcagent")
+    told = register.apply(SystemHost(), Platform.AIX, odm.paths(), "/opt/no-such/rmcagent", "/console.log")
 
     assert words(told) == ["FAILED"] and "install the package" in told[0].because[0] and odm.changes() == []
+
+
+def test_the_folder_that_srcs_record_names_is_made_where_it_is_missing(odm: Odm, tmp_path: Path) -> None:
+    folder = tmp_path / "log" / "rmcagent"
+
+    first, second = (register.apply(SystemHost(), Platform.AIX, odm.paths(), "/", str(folder / "console.log")) for _ in range(2))
+
+    assert first[0] == register.Told("CHANGED", f"folder {folder}", ("made",)) and oct(folder.stat().st_mode & 0o7777) == "0o700"
+    assert (words(first), words(second)) == (["CHANGED", "CHANGED", "CHANGED"], ["OK", "OK"])
+
+
+def test_a_folder_that_cannot_be_made_is_told_and_the_rest_is_registered(odm: Odm, tmp_path: Path) -> None:
+    (tmp_path / "log").write_text("a file\n")
+
+    told = register.apply(SystemHost(), Platform.AIX, odm.paths(), "/", str(tmp_path / "log" / "rmcagent" / "console.log"))
+
+    assert words(told) == ["FAILED", "CHANGED", "CHANGED"] and "cannot make it" in told[0].because[0]
 
 
 # ---- systemd -----------------------------------------------------------------------------------------------------------
@@ -232,7 +249,7 @@ class Systemctl(SystemHost):
 def test_a_unit_is_enabled_or_disabled_and_never_started_nor_unmasked(state: str, applied: str, after: str, removed: str) -> None:
     host = Systemctl(state)
 
-    told = register.apply(host, Platform.LINUX, register.COMMANDS, "")
+    told = register.apply(host, Platform.LINUX, register.COMMANDS, "", "/no-such/console.log")
 
     assert (words(told), host.state) == ([applied], after)
     assert words(register.remove(host, Platform.LINUX, register.COMMANDS)) == [removed]
@@ -244,7 +261,7 @@ def test_a_unit_is_changed_once() -> None:
     host = Systemctl("disabled")
 
     for _ in range(2):
-        register.apply(host, Platform.LINUX, register.COMMANDS, "")
+        register.apply(host, Platform.LINUX, register.COMMANDS, "", "/no-such/console.log")
 
     assert [line[0] for line in host.asked].count("enable") == 1
 
@@ -258,12 +275,15 @@ def ran(monkeypatch: pytest.MonkeyPatch, odm: Odm, folder: Path, do: str, as_jso
     monkeypatch.setattr(os, "geteuid", lambda: uid)
     monkeypatch.setattr(register, "COMMANDS", odm.paths())
     monkeypatch.setattr(register, "PROGRAM", "/")
+    monkeypatch.setattr(register, "CONSOLE", str(folder / "logs" / "console.log"))
     said: List[str] = []
     code = register.main(do, str(config), as_json, said.append)
     return code, "".join(said)
 
 
 def test_the_exit_code_tells_whether_it_is_registered(monkeypatch: pytest.MonkeyPatch, odm: Odm, tmp_path: Path) -> None:
+    (tmp_path / "logs").mkdir()
+
     before = ran(monkeypatch, odm, tmp_path, "check")
     applied = ran(monkeypatch, odm, tmp_path, "apply")
     after = ran(monkeypatch, odm, tmp_path, "check")
@@ -274,6 +294,8 @@ def test_the_exit_code_tells_whether_it_is_registered(monkeypatch: pytest.Monkey
 
 
 def test_json_tells_the_same(monkeypatch: pytest.MonkeyPatch, odm: Odm, tmp_path: Path) -> None:
+    (tmp_path / "logs").mkdir()
+
     code, text = ran(monkeypatch, odm, tmp_path, "apply", as_json=True)
 
     told: Dict[str, object] = json.loads(text)

@@ -72,7 +72,7 @@ def main(do: str, config_path: str, as_json: bool, write: Callable[[str], object
         raise PermissionError(f"cannot {do} the registration: only root may; run it as root")
     host = SystemHost()
     platform = which(host, _settings(config_path))
-    told = apply(host, platform, COMMANDS, PROGRAM) if do == "apply" else VERBS[do](host, platform, COMMANDS)
+    told = apply(host, platform, COMMANDS, PROGRAM, CONSOLE) if do == "apply" else VERBS[do](host, platform, COMMANDS)
     code = 0 if all(one.word in ("OK", "CHANGED", "OFF") for one in told) else 1
     write(_json(told, code == 0) if as_json else "".join(map(_line, told)))
     return code
@@ -84,12 +84,13 @@ def check(host: Host, platform: Platform, commands: Mapping[str, str]) -> Tuple[
     return tuple(_told(place, place.look(ask)) for place in PLACES[platform])
 
 
-def apply(host: Host, platform: Platform, commands: Mapping[str, str], program: str) -> Tuple[Told, ...]:
-    """Put right what is missing or different, each judged by a second look."""
+def apply(host: Host, platform: Platform, commands: Mapping[str, str], program: str, console: str) -> Tuple[Told, ...]:
+    """Put right what is missing or different, each judged by a second look; `program` is started, and writes to `console`."""
     if platform is not Platform.LINUX and not host.exists(program):
         return (Told("FAILED", PLACES[platform][0].what, (f"cannot register {program}: it is not there; install the package",)),)
     ask = _asker(host, commands)
-    return tuple(_put_right(place, ask) for place in PLACES[platform])
+    made = () if platform is Platform.LINUX else _make_folder(os.path.dirname(console))
+    return (*made, *(_put_right(place, ask) for place in PLACES[platform]))
 
 
 def remove(host: Host, platform: Platform, commands: Mapping[str, str]) -> Tuple[Told, ...]:
@@ -104,6 +105,17 @@ def remove(host: Host, platform: Platform, commands: Mapping[str, str]) -> Tuple
 
 
 VERBS = {"check": check, "remove": remove}
+
+
+def _make_folder(path: str) -> Tuple[Told, ...]:
+    """SRC opens a file in it before it starts us [my inference]; a package for an image that is being made could not make it."""
+    if os.path.isdir(path):
+        return ()
+    try:
+        os.makedirs(path, mode=0o700)
+    except OSError as reason:
+        return (Told("FAILED", f"folder {path}", (f"cannot make it: {reason.strerror}",)),)
+    return (Told("CHANGED", f"folder {path}", ("made",)),)
 
 
 def _put_right(place: Place, ask: Ask) -> Told:

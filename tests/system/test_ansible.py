@@ -115,7 +115,7 @@ from rmcagent.partition.host import SystemHost
 commands = json.loads({commands!r})
 host, verb = SystemHost(), sys.argv[1]
 told = (register.check(host, Platform.AIX, commands) if verb == "--check" else
-        register.apply(host, Platform.AIX, commands, {program!r}))
+        register.apply(host, Platform.AIX, commands, {program!r}, "/console.log"))
 sys.exit(0 if all(one.word in ("OK", "CHANGED", "OFF") for one in told) else 1)
 """
 
