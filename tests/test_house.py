@@ -121,7 +121,8 @@ def test_what_is_allowed_is_no_breach() -> None:
                (house.no_shell, "partition.host", "import subprocess\nsubprocess.run(['ls'], shell=False)"),
                (house.nothing_listens, "report", "talk.listen(1)"),
                (house.nobody_catches_everything, "ledger", "try:\n    1\nexcept BaseException:\n    f()\n    raise"),
-               (house.fast_tests_do_not_sleep, "tests/test_a", "def f():\n    while True:\n        time.sleep(0.01)")]
+               (house.fast_tests_do_not_sleep, "tests/test_a", "def f():\n    while True:\n        time.sleep(0.01)"),
+               (house.fast_tests_do_not_sleep, "tests/bench/a", "import time\ndef a():\n    time.sleep(60)")]
 
     assert [list(rule(Source(name, text))) for rule, name, text in allowed] == [[]] * len(allowed)
 
