@@ -61,7 +61,7 @@ def main(arguments: Sequence[str]) -> int:
             measured[part]["load_1m"] = [round(before, 2), round(os.getloadavg()[0], 2)]
             for line in tables.BY_PART[part](measured[part]):
                 print(line, flush=True)
-    for line in tables.targets(measured):
+    for line in () if chosen.once else tables.targets(measured):
         print(line)
     measure.written(measured, chosen.json)
     return 0
@@ -220,8 +220,7 @@ def minutes(here: Sequence[Peer], folder: Path, pace: Pace, rounds: int) -> Dict
     return {"seconds": pace.look, "subjects": {name: {key: measure.summary([one[key] for one in each], 2) for key in keys}
                                                for name, each in taken.items()},
             "looks_of_the_agent": [one["looks"] for one in taken[AGENT]],
-            "command_ms": measure.summary([one["children_ms"] / one["commands"] for each in taken.values() for one in each
-                                           if one["commands"]], 2)}
+            "command_ms": measure.summary([one["command_ms"] for each in taken.values() for one in each if one["commands"]], 2)}
 
 
 def minute(peer: Peer, folder: Path, pace: Pace) -> Dict[str, Any]:
@@ -239,7 +238,7 @@ def minute(peer: Peer, folder: Path, pace: Pace) -> Dict[str, Any]:
         per_minute = 60.0 / (ended - began)
         return {"own_ms": own * per_minute, "children_ms": children * per_minute, "cpu_ms": (own + children) * per_minute,
                 "commands": len(ran), "rss_mb": held.rss, "pss_mb": held.pss, "private_mb": held.own,
-                "looks": bursts(ran)}
+                "looks": bursts(ran), "command_ms": children / max(1, len(ran))}
 
 
 def bursts(ran: Sequence[float]) -> int:

@@ -34,7 +34,7 @@ class Pace:
     cycle: int = 10
 
 
-QUICK = Pace(pulse=0.5, look=2, cycle=1)      # does it work at all?
+QUICK = Pace(pulse=0.25, look=1, cycle=1)     # does it work at all?
 
 
 @dataclass(frozen=True)
