@@ -10,7 +10,7 @@ import time
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, Iterator, List, Mapping, Sequence, Tuple
+from typing import Dict, Iterator, List, Mapping, Sequence
 
 ROOT = Path(__file__).resolve().parents[2]
 VENDOR = ROOT / "packaging" / "common" / "vendor"
@@ -140,11 +140,13 @@ def zipapp(files: Sequence[File], at: int) -> bytes:
     return SHEBANG + written.getvalue()
 
 
-def sums(folder: Path) -> str:
-    """SHA256SUMS of what stands in the folder, as sha256sum -c reads it."""
-    rows: List[Tuple[str, str]] = [(path.name, hashlib.sha256(path.read_bytes()).hexdigest())
-                                   for path in sorted(folder.iterdir()) if path.is_file() and path.name != SUMS]
-    return "".join(f"{digest}  {name}\n" for name, digest in rows)
+def sums(folder: Path, built: Sequence[Path]) -> str:
+    """SHA256SUMS as sha256sum -c reads it: what was built now, and the lines of the same version that told of others before."""
+    before = (folder / SUMS).read_text("ascii").splitlines() if (folder / SUMS).exists() else []
+    told = {name: digest for digest, _, name in (line.partition("  ") for line in before)
+            if version() in name and (folder / name).exists()}
+    told.update((path.name, hashlib.sha256(path.read_bytes()).hexdigest()) for path in built)
+    return "".join(f"{digest}  {name}\n" for name, digest in sorted(told.items()))
 
 
 def python() -> str:

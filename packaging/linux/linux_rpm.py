@@ -37,6 +37,7 @@ exit 0
     "preun": """
 if [ "$1" -eq 0 ]; then
     retire || exit 1
+    tell_what_stays
     systemctl --no-reload disable rmcagent.service 2>/dev/null || :
 fi
 exit 0
@@ -98,6 +99,7 @@ def spec(stage: Path, at: int) -> str:
         "Requires: (python3 >= 3.9 or python3.12 or python3.11 or python39 or python311)",
         "Requires: systemd",
         "Recommends: python3-psutil",
+        "Recommends: python3-systemd",            # for the journal's own fields, by which its catalogue is found
         "",
         "%description",
         "A daemon that watches RSCT's Resource Monitoring and Control (RMC), the",

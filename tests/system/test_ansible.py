@@ -1,7 +1,7 @@
 """The Ansible role: what ansible-lint says; run against stubs for AIX and VIOS, and for real in a booted Debian.
 
 Needs a package index, once, for ansible-core and ansible-lint: they are kept among the temporary files. The booted part needs
-root, debootstrap, systemd-container and what builds the deb.
+root, mmdebstrap, systemd-container and what builds the deb.
 """
 from __future__ import annotations
 
@@ -96,12 +96,13 @@ esac
 PROGRAM = r"""#!/bin/sh
 echo "rmcagent $*" >>@FOLDER@/asked
 case $1 in
-    --version) echo 'rmcagent 0.1.0' ;;
+    --version) echo "rmcagent $(cat @FOLDER@/version)" ;;
     config) PYTHONPATH=@AGENT@ exec @PYTHON@ -m rmcagent "$@" ;;
     register) PYTHONPATH=@AGENT@ exec @PYTHON@ @FOLDER@/register.py "$2" ;;
     reload) [ -e @FOLDER@/deaf ] || sed -n 's/^mode: //p' @FOLDER@/etc/conf.d/50-ansible.yaml >@FOLDER@/mode ;;
     status) [ -e @FOLDER@/mode ] || exit 3
-            echo "{\"schema\": 1, \"verdict\": \"$(sed -n 1p @FOLDER@/verdicts)\", \"mode\": \"$(cat @FOLDER@/mode)\"}"
+            echo "{\"schema\": 1, \"verdict\": \"$(sed -n 1p @FOLDER@/verdicts)\", \"mode\": \"$(cat @FOLDER@/mode)\",
+                   \"version\": \"$(cat @FOLDER@/runs)\"}"
             [ "$(wc -l <@FOLDER@/verdicts)" -le 1 ] || sed -i 1d @FOLDER@/verdicts
             exit 150 ;;
     doctor) echo 'errpt cannot be read'; exit 1 ;;
@@ -139,6 +140,8 @@ class Aix:
         commands = {name: str(folder / "bin" / name) for name in ("lssrc", "mkssys", "rmssys", "lsitab", "mkitab", "rmitab")}
         (folder / "register.py").write_text(REGISTER.format(commands=json.dumps(commands), program=str(folder / "rmcagent")))
         self.verdicts("degraded")
+        for name in ("version", "runs"):
+            (folder / name).write_text("0.1.0\n")
         self.variables = {"rmcagent_system": "AIX", "rmcagent_require_rsct": False, "rmcagent_program": str(folder / "rmcagent"),
                           "rmcagent_configuration": str(folder / "etc"), "rmcagent_package": str(package),
                           "rmcagent_checksum": hashlib.sha256(b"a package").hexdigest(), "rmcagent_verify_seconds": 2,
@@ -218,6 +221,40 @@ def test_a_configuration_with_a_mistake_replaces_nothing(aix: Aix) -> None:
 
     assert bad.code != 0 and "cannot use" in bad.said
     assert aix.site.read_text() == good and aix.asked() == []
+
+
+@pytest.mark.parametrize("link", ["", "conf.d"])
+def test_what_is_tried_is_not_written_through_a_link_into_what_is_in_force(aix: Aix, link: str) -> None:
+    aix.bring()
+    place, elsewhere = aix.folder / "etc" / link, aix.folder / "elsewhere"
+    place.rename(elsewhere)
+    place.symlink_to(elsewhere)
+    before = aix.site.read_text()
+
+    checked = aix.play("--check", rmcagent_mode="act")
+    tried = aix.site.read_text()
+    bad = aix.play(rmcagent_policy={"cadense": {"look": "60s"}})
+
+    assert (checked.code, tried) == (0, before) and "Put the configuration in force" in checked.changed, checked.said
+    assert bad.code != 0 and "cannot use" in bad.said and aix.site.read_text() == before, bad.said
+
+
+def test_a_package_that_brings_another_version_than_it_is_named_for_fails_the_run(aix: Aix) -> None:
+    aix.bring()
+    (aix.folder / "version").write_text("0.0.9\n")
+
+    played = aix.play()
+
+    assert played.code != 0 and 'what is there now says "rmcagent 0.0.9"' in played.said, played.said
+
+
+def test_an_old_agent_that_runs_on_after_the_new_one_came_fails_the_run(aix: Aix) -> None:
+    aix.bring()
+    (aix.folder / "runs").write_text("0.0.9\n")
+
+    played = aix.play()
+
+    assert played.code != 0 and "it is installed, and 0.0.9 still runs" in played.said, played.said
 
 
 def test_after_a_run_that_failed_the_agent_is_in_the_mode_that_the_role_says(aix: Aix) -> None:

@@ -42,6 +42,19 @@ def test_the_sums_are_what_sha256sum_checks(artefacts: Path) -> None:
     assert done.returncode == 0 and done.stdout.count(": OK\n") == len(FOR_ANYWHERE), done.stdout + done.stderr
 
 
+def test_the_sums_leave_out_what_was_not_built_and_keep_what_was_before(builds: Builds, tmp_path: Path) -> None:
+    built(builds.sources(), tmp_path, "zipapp")
+    before = (tmp_path / "SHA256SUMS").read_text()
+    for name in ("notes", "rmcagent-0.0.9.pyz"):
+        (tmp_path / name).touch()
+
+    built(builds.sources(), tmp_path, "aix-mkinstallp")
+
+    names = [line.split("  ")[1] for line in (tmp_path / "SHA256SUMS").read_text().splitlines()]
+    assert before in (tmp_path / "SHA256SUMS").read_text() and len(names) == 2
+    assert not {"notes", "rmcagent-0.0.9.pyz"} & {*names}
+
+
 def test_a_version_that_is_changed_in_its_one_place_is_changed_everywhere(builds: Builds, later: Path) -> None:
     folders = [later, builds.of("deb", version=LATER), builds.of("rpm", version=LATER)]
 

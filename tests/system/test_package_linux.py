@@ -121,16 +121,17 @@ def test_the_debs_program_imports_nothing_from_where_the_environment_points(deb:
 
 
 def test_without_python_dpkg_names_it_and_configures_nothing(deb: Path, tmp_path: Path) -> None:
-    for name in ("updates", "info"):
-        (tmp_path / "db" / name).mkdir(parents=True)
+    for name in ("db/updates", "db/info", "root"):
+        (tmp_path / name).mkdir(parents=True)
     for name in ("status", "available"):
         (tmp_path / "db" / name).touch()
 
-    told = ran("dpkg", "--force-not-root,not-configured", f"--root={tmp_path}/root", f"--admindir={tmp_path}/db",
-               "--force-script-chrootless", "--install", str(deb))
+    told = ran("dpkg", "--force-not-root", "--force-script-chrootless", f"--root={tmp_path}/root", f"--admindir={tmp_path}/db",
+               "--install", str(deb))
 
     assert told.returncode != 0, told.stdout
-    assert "rmcagent depends on python3:any (>= 3.9~)" in told.stdout and "Package python3 is not installed" in told.stdout
+    assert "dependency problems prevent configuration of rmcagent" in told.stdout
+    assert "rmcagent depends on python3:any (>= 3.9~)" in told.stdout
     assert "not started" not in told.stdout
 
 
@@ -383,7 +384,7 @@ def test_an_erasure_is_refused_while_rmc_is_left_stopped(root: Root, rpms: List[
     root.write("var/lib/rmcagent/deed-7.jsonl", lines)
     if ctrmc:
         root.write("usr/bin/lssrc", OF_CTRMC.replace("@IS@", ctrmc), 0o755)
-    if ctrmc != "gone with RSCT":
+    if ctrmc not in ("", "gone with RSCT"):
         root.write("opt/rsct/bin/rmcctrl", "", 0o755)
 
     erased = root.rpm("-e", "rmcagent")
