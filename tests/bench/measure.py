@@ -21,7 +21,6 @@ SYSTEM_PYTHON = "/usr/bin/python3"
 CHOSEN = "RMCAGENT_BENCH_PYTHON"          # set for the second start, so that there is no third
 TICKS = os.sysconf("SC_CLK_TCK")
 PATIENCE_SECONDS = 60.0
-OPTIONS = ("-I", "-B", "-X", "utf8")      # packaging/linux/rmcagent.sh, packaging/common/rmcagent.sh
 
 
 # ---- the Python
@@ -35,32 +34,51 @@ def on_the_systems_python() -> None:
         os.execve(SYSTEM_PYTHON, [SYSTEM_PYTHON, *sys.argv], {**os.environ, CHOSEN: sys.executable})
 
 
-def installed(folder: Path, published: Path, configuration: Path, compiled: bool) -> Path:
-    """The agent as a package lays it out, but for where `status` looks unless told otherwise: a bench touches nothing of the
-    machine's. The deb compiles what it installs; the other packages do not, and the launcher's -B forbids it later."""
+def installed(folder: Path, published: Path, configuration: Path) -> Dict[str, List[str]]:
+    """The agent as each package lays it out and starts it, but for the places: a bench touches nothing of the machine's.
+
+    The deb compiles what it installs; the rpm and the packages for AIX do not, and -B forbids it later.
+    """
+    moved = {'"/run/rmcagent"': f'"{published}"', '"/etc/rmcagent/rmcagent.yaml"': f'"{configuration}"'}
+    compiled, plain = (_library(folder / name / "lib", moved) for name in ("compiled", "plain"))
+    if not compileall.compile_dir(compiled, quiet=2):
+        raise SystemExit(f"cannot compile the agent in {compiled}")
+    packaging, home = ROOT / "packaging", folder / "plain"
+    deb = _changed(packaging / "linux" / "rmcagent.py", folder / "deb", {"/usr/lib/python3/dist-packages": str(compiled)})
+    rpm = _changed(packaging / "linux" / "rmcagent.sh", folder / "rpm", {"home=/usr/lib/rmcagent": f"home={home}"})
+    aix = _changed(packaging / "common" / "rmcagent.sh", folder / "aix", {
+        "home=/opt/rmcagent": f"home={home}", "state=/var/rmcagent": f"state={folder}/none",
+        "configuration=/etc/rmcagent": f"configuration={folder}/none"})
+    return {"deb": [sys.executable, "-IS", str(deb)], "rpm": ["/bin/sh", str(rpm)], "aix": ["/bin/sh", str(aix)]}
+
+
+def _library(folder: Path, moved: Mapping[str, str]) -> Path:
     sys.path[:0] = [str(ROOT / "packaging" / "common")]
     import building
 
-    moved = {b'"/run/rmcagent"': str(published).encode(), b'"/etc/rmcagent/rmcagent.yaml"': str(configuration).encode()}
-    found = dict.fromkeys(moved, 0)
+    found = set()
     for file in building.library():
         data = file.data
         for place, ours in moved.items():
-            found[place] += data.count(place)
-            data = data.replace(place, b'"' + ours + b'"')
+            if place.encode() in data:
+                found.add(place)
+                data = data.replace(place.encode(), ours.encode())
         path = folder / file.path
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
-    if not all(found.values()):
-        raise SystemExit(f"cannot lay out the agent: no module names {[place.decode() for place in found if not found[place]]}")
-    if compiled and not compileall.compile_dir(folder, quiet=2):
-        raise SystemExit(f"cannot compile the agent in {folder}")
+    if lost := set(moved) - found:
+        raise SystemExit(f"cannot lay out the agent: no module names {', '.join(sorted(lost))}")
     return folder
 
 
-def rmcagent(library: Path, *words: str) -> List[str]:
-    """What the launchers end in."""
-    return [sys.executable, *OPTIONS, str(library), *words]
+def _changed(source: Path, target: Path, moved: Mapping[str, str]) -> Path:
+    text = source.read_text("ascii")
+    for place, ours in moved.items():
+        if text.count(place) != 1:
+            raise SystemExit(f"cannot lay out {source}: it does not name {place} once")
+        text = text.replace(place, ours)
+    target.write_text(text, "ascii")
+    return target
 
 
 def environment() -> Dict[str, str]:

@@ -19,6 +19,7 @@ CONFIGURATIONS = Path(__file__).resolve().parent / "configurations"
 PLACE = re.compile(r"@([a-z]+)@")
 FOLDERS = "/usr/sbin:/usr/bin:/sbin:/bin"
 AGENT, SUPERVISOR = "rmcagent", "supervisord"
+LAUNCHERS = {"deb": "", "rpm": ", rpm", "aix": ", AIX's launcher"}
 # What each command of the simulation leaves behind when it is run: one line, so that commands can be counted.
 IMPORTS = "import _signal, _socket, posix, sys\n"
 COUNTED = """posix.write(posix.open({log!r}, posix.O_WRONLY | posix.O_APPEND), (str(time.monotonic()) + " {name}\\n").encode())
@@ -169,17 +170,20 @@ def settings(scene: Scene, folder: Path, mode: str) -> Dict[str, Any]:
     return {**seen, "mode": mode, "paths": paths, "cadence": cadence, "report": ours}
 
 
-def agent(mode: str = "act") -> Peer:
+def agent(mode: str = "act", package: str = "deb") -> Peer:
+    started: Dict[str, List[str]] = {}
+
     def lay_out(scene: Scene, folder: Path) -> List[str]:
         configuration = _wrote(folder / "rmcagent.yaml", json.dumps(settings(scene, folder, mode), indent=1))    # JSON is YAML
-        library = measure.installed(folder / "lib", folder / "public", configuration, compiled=True)
-        return measure.rmcagent(library, "run", "--config", str(configuration))
+        started.update(measure.installed(folder, folder / "public", configuration))
+        return [*started[package], "run", "--config", str(configuration)]
 
     def ask(folder: Path) -> Dict[str, List[str]]:
-        return {" ".join((AGENT, *words)): measure.rmcagent(folder / "lib", *words)
-                for words in (("status",), ("status", "--brief"), ("check",))}
+        asked = {f"{AGENT} {words}": [*started["deb"], *words.split()] for words in ("status", "status --brief", "check")}
+        return {**asked, **{f"{AGENT} status{LAUNCHERS[name]}": [*started[name], "status"] for name in ("rpm", "aix")}}
 
-    return Peer(AGENT, "rmcagent", "", (), lay_out, lambda scene, folder: bool(published(folder).get("subsystems")), ask=ask)
+    return Peer(f"{AGENT}{LAUNCHERS[package]}", f"rmcagent{LAUNCHERS[package]}", "", (), lay_out,
+                lambda scene, folder: bool(published(folder).get("subsystems")), ask=ask, cycle=None if package == "deb" else 60)
 
 
 def published(folder: Path) -> Dict[str, Any]:
@@ -249,7 +253,7 @@ def _text(path: Path) -> str:
 
 
 def everyone(few: bool = False) -> Tuple[Peer, ...]:
-    slow = () if few else (monit(20000), monit(1024, cycle=60))
+    slow = () if few else (monit(20000), monit(1024, cycle=60), agent(package="rpm"))
     return agent(), monit(1024), *slow, fail2ban(), supervisor()
 
 
