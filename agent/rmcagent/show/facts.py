@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from sys import intern
 from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, List, Mapping, Optional, Tuple
 
 from rmcagent.model import Decision, Fact, Fault, Finding, Kind, Link, State
@@ -84,7 +85,8 @@ def _only_silence_forbids(view: View) -> bool:
 
 
 def row(noun: object, names: str) -> Document:
-    return {name: getattr(noun, name) for name in names.split()}
+    # Interned: Python's cache of attributes keeps each string that asked for one, thousands of them, were they not the same.
+    return {name: getattr(noun, name) for name in map(intern, names.split())}
 
 
 def each(nouns: Iterable[object], names: str) -> List[Document]:

@@ -1,0 +1,63 @@
+"""What must not creep: memory, open files, threads, children and the sizes of what is kept, look after look, fault upon fault."""
+from __future__ import annotations
+
+import gc
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Dict, List
+
+import pytest
+
+from creep import FAULT_EVERY, TROUBLED, Long
+from house import ROOT
+
+QUIET_FROM = TROUBLED + 60
+LARGEST = {"ledger_bytes": 1 << 20, "status_bytes": 64 << 10, "kept_bytes": 1 << 20, "state_files": 4}
+STILL = ("files", "threads", "children")
+
+
+def test_looks_leave_nothing_behind(tmp_path: Path) -> None:
+    """Three hundred healthy ones hold what those before them held; what C code leaves in Python's caches is a few blocks."""
+    long = Long(tmp_path)
+    held = []
+
+    for _ in range(3):
+        long.looks = QUIET_FROM               # no fault falls into them
+        long.live(FAULT_EVERY - QUIET_FROM)
+        gc.collect()
+        held.append(sys.getallocatedblocks())
+
+    assert held[2] - held[1] < 150, held
+
+
+def test_faults_leave_no_file_thread_or_child_behind(tmp_path: Path) -> None:
+    long = Long(tmp_path)
+    long.live(100)
+    before = long.held()
+
+    long.live(500)
+
+    after = long.held()
+    assert after["events"] > before["events"], "nothing happened"
+    assert {name: after[name] for name in STILL} == {name: before[name] for name in STILL}
+    assert {name: after[name] for name, most in LARGEST.items() if after[name] > most} == {}
+
+
+@pytest.mark.slow
+def test_weeks_of_faults_come_to_no_more_memory_than_their_record() -> None:
+    """A process of its own, that pytest's memory be no part of it: 13 days of four faults a day, and then the same once more."""
+    said = subprocess.run([sys.executable, "-I", str(ROOT / "tests" / "creep.py"), "19200", "6400"],
+                          capture_output=True, text=True, timeout=300, check=True).stdout
+
+    first, second, third = marks = [json.loads(line) for line in said.splitlines()]
+
+    recorded = third["ledger_bytes"] - second["ledger_bytes"]
+    assert third["resident_kb"] - second["resident_kb"] < 256 + 4 * recorded / 1024
+    assert [{name: mark[name] for name in STILL} for mark in marks] == [{name: first[name] for name in STILL}] * 3
+    assert over(marks) == []
+
+
+def over(marks: List[Dict[str, int]]) -> List[str]:
+    return [name for mark in marks for name, most in LARGEST.items() if mark[name] > most]
