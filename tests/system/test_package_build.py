@@ -91,14 +91,20 @@ def test_the_unpacked_tree_runs_the_demo_on_a_bare_python(artefacts: Path, bare:
     assert not list(library.rglob("*.pyc"))
 
 
-@pytest.mark.parametrize("python", ["bare", "newest"])
-def test_the_zipapp_runs_the_demo_by_itself(artefacts: Path, bare: Path, python: str) -> None:
-    chosen = str(bare) if python == "bare" else sys.executable
-
-    demo = subprocess.run([chosen, "-I", next(artefacts.glob("*.pyz")), "demo"], capture_output=True, text=True,
+def test_the_zipapp_runs_the_demo_by_itself_on_a_bare_python(artefacts: Path, bare: Path) -> None:
+    demo = subprocess.run([bare, "-I", next(artefacts.glob("*.pyz")), "demo"], capture_output=True, text=True,
                           stdin=subprocess.DEVNULL, timeout=300)
 
     assert demo.returncode == 0, demo.stdout + demo.stderr
+
+
+def test_the_zipapp_runs_on_the_python_of_the_tests_without_its_packages(artefacts: Path) -> None:
+    rehearsal = ["rehearse", "--scenario", "ctrmc-dies", "--for", "2d"]
+
+    done = subprocess.run([sys.executable, "-I", "-S", next(artefacts.glob("*.pyz")), *rehearsal], capture_output=True, text=True,
+                          stdin=subprocess.DEVNULL, timeout=300)
+
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_an_old_python_is_refused_in_a_sentence(artefacts: Path) -> None:
