@@ -223,12 +223,11 @@ def test_a_configuration_with_a_mistake_replaces_nothing(aix: Aix) -> None:
     assert aix.site.read_text() == good and aix.asked() == []
 
 
-@pytest.mark.parametrize("link", ["", "conf.d"])
-def test_what_is_tried_is_not_written_through_a_link_into_what_is_in_force(aix: Aix, link: str) -> None:
+def test_what_is_tried_is_not_written_through_links_into_what_is_in_force(aix: Aix) -> None:
     aix.bring()
-    place, elsewhere = aix.folder / "etc" / link, aix.folder / "elsewhere"
-    place.rename(elsewhere)
-    place.symlink_to(elsewhere)
+    for place, elsewhere in ((aix.folder / "etc", aix.folder / "site"), (aix.site.parent, aix.folder / "parts")):
+        place.rename(elsewhere)
+        place.symlink_to(elsewhere)
     before = aix.site.read_text()
 
     checked = aix.play("--check", rmcagent_mode="act")

@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Iterator, List, Sequence
+from typing import Dict, Iterator, List, Sequence
 
 import pytest
 from builds import LATER, Builds
@@ -135,6 +135,22 @@ def test_without_python_dpkg_names_it_and_configures_nothing(deb: Path, tmp_path
     assert "not started" not in told.stdout
 
 
+@pytest.mark.parametrize("link", [True, False])
+def test_a_purge_names_what_the_configurations_folder_was_a_link_to(root: Root, deb: Path, tmp_path: Path, link: bool) -> None:
+    ran("dpkg-deb", "-e", str(deb), str(tmp_path / "control"))
+    root.write("postrm", (tmp_path / "control/postrm").read_text(), 0o755)
+    root.write("srv/rmc/rmcagent.yaml" if link else "etc/rmcagent/rmcagent.yaml", "mode: observe\n")
+    root.write("var/lib/rmcagent/ledger.jsonl", "remembered\n")
+    if link:
+        (root.folder / "etc/rmcagent").symlink_to("/srv/rmc")
+
+    purged = root.run("/postrm", "purge")
+
+    assert purged.returncode == 0 and not os.path.lexists(root.folder / "etc/rmcagent"), purged.stdout
+    assert not (root.folder / "var/lib/rmcagent").exists() and (root.folder / "srv/rmc/rmcagent.yaml").exists() == link
+    assert ("kept: /srv/rmc, to which /etc/rmcagent was a link" in purged.stdout) == link
+
+
 # ---- the rpm -----------------------------------------------------------------------------------------------------------
 
 SYSTEMCTL = r"""#!/bin/sh
@@ -149,7 +165,7 @@ case $* in
         [ ! -s /remedies ] || { read -r unit </remedies; sed -i 1d /remedies; echo "$unit loaded active running"; } ;;
 esac
 """
-TOOLS = ("sed", "sleep", "rm", "cat", "head")
+TOOLS = ("sed", "sleep", "rm", "cat", "head", "readlink", "find")
 
 
 @pytest.fixture(scope="module")
@@ -199,10 +215,15 @@ class Root:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
+    def run(self, *argv: str) -> subprocess.CompletedProcess[str]:
+        return ran(*self._with_the_host("chroot", str(self.folder), *argv))
+
     def _rpm(self, words: Sequence[str]) -> List[str]:
+        return self._with_the_host("rpm", "--force-debian", "--root", str(self.folder), "--dbpath", "/var/lib/rpm", *words)
+
+    def _with_the_host(self, *argv: str) -> List[str]:
         there = f'mount --rbind / "{self.folder}/host" && mount --rbind /dev "{self.folder}/dev" && exec "$@"'
-        rpm = ("rpm", "--force-debian", "--root", str(self.folder), "--dbpath", "/var/lib/rpm", *words)
-        return ["unshare", "-m", "--propagation", "private", "sh", "-c", there, "sh", *rpm]
+        return ["unshare", "-m", "--propagation", "private", "sh", "-c", there, "sh", *argv]
 
     def asked(self) -> List[str]:
         """What the scripts asked of systemd since this was asked last."""
@@ -269,6 +290,24 @@ def test_installed_upgraded_and_erased_the_rpm_asks_of_systemd_what_each_needs(r
     left = sorted(str(path.relative_to(root.folder)) for path in root.folder.glob("[euv]*/**/*rmcagent*") if path.name != "host")
     assert left == ["etc/rmcagent", "etc/rmcagent/rmcagent.yaml.rpmsave", "var/lib/rmcagent"]
     assert "kept: /var/lib/rmcagent" in erased.stdout
+
+
+def test_what_is_installed_is_compiled_for_everybody_and_goes_when_it_goes(root: Root, rpms: List[Path]) -> None:
+    new, later = map(str, rpms)
+
+    root.rpm("-i", "--nodeps", new)
+    first = compiled(root)
+    root.rpm("-U", "--nodeps", later)
+    upgraded = compiled(root)
+    root.rpm("-e", "rmcagent")
+
+    assert {"cli", "status", "__main__"} <= set(first) and set(first.values()) == {0o644}
+    assert set(upgraded) == set(first) and not (root.folder / "usr/lib/rmcagent").exists()
+
+
+def compiled(root: Root) -> Dict[str, int]:
+    """The mode of each module's bytecode."""
+    return {path.name.partition(".")[0]: path.stat().st_mode & 0o777 for path in root.folder.glob("usr/lib/rmcagent/lib/**/*.pyc")}
 
 
 def test_the_installed_program_runs_on_a_python_without_any_package(root: Root, rpms: List[Path]) -> None:
