@@ -4,6 +4,7 @@ from __future__ import annotations
 import errno
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Dict, Generator, List, Mapping, Optional, Sequence, Tuple
 
@@ -17,6 +18,7 @@ from rmcagent.sim.partition.faults import Partition
 from rmcagent.sim.partition.nouns import Reply
 
 VAR_CT = "/var/ct"
+NODE_ID, NODE_ID_COPY = "/etc/ct_node_id", f"{VAR_CT}/cfg/ct_node_id"
 BIN = "/sim/bin"
 APSOCK = "/var/adm/lpm/apsock"
 PORTS = (657, 12601)
@@ -38,8 +40,11 @@ class SimHost:
 
     def commands(self) -> Mapping[str, str]:
         """The path of each command this platform has."""
-        gone = [words[0] for words, trick in self.partition.tricks.items() if trick.kind == "remove" and len(words) == 1]
-        return {name: f"{BIN}/{name}" for name in self.partition.commands if name not in gone}
+        return {name: f"{BIN}/{name}" for name in self.partition.commands if self._is_installed(name)}
+
+    def _is_installed(self, name: str) -> bool:
+        trick = self.partition.tricks.get((name,))
+        return name in self.partition.commands and not (trick and trick.kind == "remove")
 
     def run(self, argv: Sequence[str], timeout: float, keep: int = 1 << 20) -> Answer:
         name = _name(argv)
@@ -47,32 +52,42 @@ class SimHost:
         reply = self.partition.command(name, argv[1:]) if known else Reply(exit_code=127, seconds=0.0, missing=True)
         self.asked.append(" ".join((name, *argv[1:])))
         if self._loses_one_within(min(reply.seconds, timeout)):
-            return Answer(answer_id(argv), ended_at=self.clock.monotonic(), took=reply.seconds)
+            return Answer(_answer_id(tuple(argv)), ended_at=self.clock.monotonic(), took=reply.seconds)
         late = reply.seconds > timeout
-        stdout = "" if late else reply.stdout.encode("utf-8", "replace")[:keep].decode("utf-8", "replace")
+        stdout, cut = ("", False) if late else _kept(reply.stdout, keep)
         return Answer(
-            id=answer_id(argv), exit_code=None if late else reply.exit_code, stdout=stdout,
-            stderr="" if late else reply.stderr[:keep], timed_out=late, cut=not late and len(reply.stdout.encode()) > keep,
-            missing=reply.missing, ended_at=self.clock.monotonic(), took=min(reply.seconds, timeout))
+            id=_answer_id(tuple(argv)), exit_code=None if late else reply.exit_code, stdout=stdout,
+            stderr="" if late else reply.stderr[:keep], timed_out=late, cut=cut, missing=reply.missing,
+            ended_at=self.clock.monotonic(), took=min(reply.seconds, timeout))
 
     def watch(self, pids: Sequence[int]) -> None:
         self._watched = tuple(pids)
 
     def _loses_one_within(self, seconds: float) -> bool:
         """Let time pass, no longer than until a process that is watched has ended."""
-        end = float(self.clock.monotonic()) + seconds
+        clock = self.clock
+        end = float(clock.monotonic()) + seconds
         changed = True                  # nobody ends but by what falls due
-        while self._watched and end - float(self.clock.monotonic()) > WATCH_SECONDS:
-            due = self.clock.until_next() <= WATCH_SECONDS
-            self.clock.sleep(WATCH_SECONDS)
+        while self._watched:
+            left = end - float(clock.monotonic())
+            if left <= WATCH_SECONDS:
+                break
+            quiet = min(left, clock.until_next()) // WATCH_SECONDS - 1.0
+            if quiet >= 1.0 and not changed:
+                clock.sleep(quiet * WATCH_SECONDS)
+                continue
+            due = clock.until_next() <= WATCH_SECONDS
+            clock.sleep(WATCH_SECONDS)
             if (changed or due) and not all(map(self.alive, self._watched)):
                 return True
             changed = False
-        self.clock.sleep(max(0.0, end - float(self.clock.monotonic())))
+        clock.sleep(max(0.0, end - float(clock.monotonic())))
         return False
 
     def exists(self, path: str) -> bool:
-        return path in self._files() or path in self.commands().values() or any(path == log.path for log in self._logs())
+        if path.startswith(f"{BIN}/"):
+            return self._is_installed(path[len(BIN) + 1:])
+        return path in self._files() or any(path == log.path for log in self._logs())
 
     def read_from(self, path: str, offset: int, limit: int) -> Optional[bytes]:
         if path.startswith(f"{VAR_CT}/") and path[len(VAR_CT) + 1:] in self.partition.logs:
@@ -87,7 +102,7 @@ class SimHost:
         return Space(path, self.partition.var_size, self.partition.var_free) if path.startswith("/") else None
 
     def alive(self, pid: int) -> Optional[bool]:
-        return any(row.pid == pid for row in self.partition.subsystems.values())
+        return pid in [row.pid for row in self.partition.subsystems.values()]
 
     def reach(self, addresses: Sequence[str], ports: Sequence[int], timeout: float) -> Mapping[str, Optional[bool]]:
         answers = {address: self._answers(address) and bool(set(ports) & set(PORTS)) if _literal(address) else None
@@ -146,8 +161,8 @@ class SimHost:
         return tuple(FileStat(f"{VAR_CT}/{path}", log.size, 1, log.inode) for path, log in self.partition.logs.items())
 
     def _files(self) -> Dict[str, bytes]:
-        files = {"/etc/ct_node_id": voices.node_id_file(self.partition.node_id).encode(),
-                 f"{VAR_CT}/cfg/ct_node_id": voices.node_id_file(self.partition.node_id_copy).encode(), **self.state_files}
+        files = {NODE_ID: _node_id_file(self.partition.node_id), NODE_ID_COPY: _node_id_file(self.partition.node_id_copy),
+                 **self.state_files}
         if self.partition.platform is Platform.VIOS and not self.partition.lparmgr_stuck:
             files[APSOCK] = b""
         return files
@@ -232,7 +247,7 @@ class Helper:
         if again and not self.killed and self.partition.boot == self.boot:
             self.clock.at(RETRY_SECONDS, lambda: self._begin(step, tries - 1))
             return
-        self._advance(Answer(answer_id(step.argv), reply.exit_code, reply.stdout, reply.stderr, missing=reply.missing,
+        self._advance(Answer(_answer_id(tuple(step.argv)), reply.exit_code, reply.stdout, reply.stderr, missing=reply.missing,
                              ended_at=self.clock.monotonic(), took=reply.seconds))
 
     def _own(self, step: Step) -> Answer:
@@ -257,12 +272,29 @@ def _name(argv: Sequence[str]) -> str:
     return argv[0].rsplit("/", 1)[-1]
 
 
+_answer_id = lru_cache(maxsize=256)(answer_id)
+
+
+@lru_cache(maxsize=64)
+def _node_id_file(node_id: str) -> bytes:
+    return voices.node_id_file(node_id).encode()
+
+
+def _kept(text: str, keep: int) -> Tuple[str, bool]:
+    """What is kept of it, and whether that is not all."""
+    if text.isascii():
+        return text[:keep], len(text) > keep
+    return text.encode("utf-8", "replace")[:keep].decode("utf-8", "replace"), len(text.encode()) > keep
+
+
+@lru_cache(maxsize=1024)
 def _matches(path: str, pattern: str) -> bool:
     """A glob's star stops at a slash, fnmatch's does not."""
     parts, wanted = path.split("/"), pattern.split("/")
     return len(parts) == len(wanted) and all(fnmatchcase(part, want) for part, want in zip(parts, wanted))
 
 
+@lru_cache(maxsize=256)
 def _literal(address: str) -> bool:
     try:
         return bool(ip_address(address.split("%")[0]))

@@ -2,9 +2,10 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Callable, Mapping, Sequence, Tuple
+from functools import lru_cache
+from typing import TYPE_CHECKING, Callable, Mapping, Optional, Sequence, Tuple
 
-from rmcagent.model import Platform, State, Subsystem
+from rmcagent.model import DomainStatus, ManagementServer, Platform, State, Subsystem
 from rmcagent.sim import voices
 from rmcagent.sim.voices import Said
 
@@ -18,13 +19,13 @@ def answer(partition: Machine, name: str, args: Sequence[str]) -> Said:
 
 
 def _lssrc(partition: Machine, args: Tuple[str, ...]) -> Said:
-    rows = [row.row() for row in partition.subsystems.values()]
     flags, name = (args[0], args[-1]) if args else ("-a", "")
     if flags == "-a":
-        return Said(voices.lssrc(rows, partition.platform))
+        rows = partition.subsystems.values()
+        return _table(tuple([(row.name, row.state, row.group, row.pid) for row in rows]), partition.platform)
     if flags == "-g":
-        rows = [row for row in rows if row.group == name]
-        return Said(voices.lssrc(rows, partition.platform)) if rows else voices.no_group(name)
+        group = [row.row() for row in partition.subsystems.values() if row.group == name]
+        return Said(voices.lssrc(group, partition.platform)) if group else voices.no_group(name)
     if name not in partition.subsystems:
         return voices.not_on_file(name)
     row = partition.subsystems[name].row()
@@ -33,6 +34,23 @@ def _lssrc(partition: Machine, args: Tuple[str, ...]) -> Said:
     if "S" in flags:
         return Said(_odm_row(partition, row))
     return Said(voices.lssrc((row,), partition.platform))
+
+
+# What is asked at every look, for hours of the same state.
+
+@lru_cache(maxsize=64)
+def _table(rows: Tuple[Tuple[str, State, str, Optional[int]], ...], platform: Platform) -> Said:
+    return Said(voices.lssrc([Subsystem(*row) for row in rows], platform))
+
+
+@lru_cache(maxsize=64)
+def _status(status: DomainStatus) -> Said:
+    return Said(voices.rmcdomainstatus(status))
+
+
+@lru_cache(maxsize=64)
+def _servers(servers: Tuple[ManagementServer, ...]) -> Said:
+    return Said(voices.lsrsrc_mcp(servers))
 
 
 def _long_status(partition: Machine, row: Subsystem) -> Said:
@@ -57,7 +75,7 @@ def _lsrsrc(partition: Machine, args: Tuple[str, ...]) -> Said:
     classes = [word for word in args if word.startswith("IBM.")]
     servers = partition.servers()
     if classes[:1] == ["IBM.MCP"] and "IBM.MgmtDomainRM" in partition.subsystems:
-        return Said(voices.lsrsrc_mcp(servers))
+        return _servers(servers)
     if classes[:1] == ["IBM.ManagementServer"]:
         return Said(voices.lsrsrc_management_server(() if partition.platform is Platform.LINUX else servers))
     # [inferred: the text for a class RMC does not know was never captured]
@@ -147,7 +165,7 @@ def _conditions(word: str) -> Callable[[Machine, Tuple[str, ...]], Said]:
 
 READERS: Mapping[str, Callable[[Machine, Tuple[str, ...]], Said]] = {
     "lssrc": _lssrc,
-    "rmcdomainstatus": lambda partition, args: Said(voices.rmcdomainstatus(partition.status())),
+    "rmcdomainstatus": lambda partition, args: _status(partition.status()),
     "lsrsrc": _lsrsrc,
     "lsrpdomain": lambda partition, args: Said(voices.lsrpdomain(partition.peer_domains())),
     "ct_clusterinfo": lambda partition, args: Said(f"{partition.cluster_name or 'IW'}\n"),
