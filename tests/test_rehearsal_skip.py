@@ -80,6 +80,14 @@ def test_a_quiet_day_is_skipped_and_nothing_is_told(tmp_path: Path):
     assert told_alike(a_script(hours=6), tmp_path, least_skipped=0.6) == []
 
 
+@pytest.mark.parametrize("hours, looks, commands", [(24, 16, 60), (30 * 24, 40, 150)])
+def test_a_healthy_day_or_month_takes_few_looks_and_commands(hours: float, looks: int, commands: int, tmp_path: Path) -> None:
+    asked = played(a_script(hours=hours), tmp_path, "", skipping=True).host.asked
+
+    assert asked.count("lssrc -a") <= looks
+    assert len(asked) <= commands
+
+
 STUCK = at(10 * MINUTE, "stick_session", mended_by=None)
 DRM = at(10 * MINUTE, "manager_crash")
 RARE = "cadence: {pulse: 30s}\n"           # fewer pulses to tick

@@ -8,19 +8,15 @@ moment that moves on may overtake one that stands still.
 from __future__ import annotations
 
 import operator
-import re
 from bisect import bisect_left
-from collections import deque
-from dataclasses import dataclass, fields, is_dataclass, replace
-from datetime import datetime, timedelta, timezone
-from enum import Enum
-from functools import lru_cache
-from types import BuiltinFunctionType, FunctionType, MethodType
-from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Set, Tuple
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Dict, FrozenSet, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 from rmcagent.ledger import CATCH_UP_SECONDS
 from rmcagent.sim.clock import MICRO
-from rmcagent.sim.moving import MovingSteady, Ticks, Watch, plain
+from rmcagent.sim.moving import MovingSteady, Watch, plain
+from rmcagent.sim.walk import Noting, Time, micro_of, moved_on, number_of, walked
 
 if TYPE_CHECKING:
     from rmcagent.sim.rehearsal.run import Rehearsal
@@ -30,17 +26,6 @@ CLOCKS_CHANGE = 7 * 86400.0     # seconds: local time does not change its offset
 REMEMBERED = 200                # looks since something happened, among which one like the last is sought
 # To compare is dear: soon after something happened it is tried now and then, of two looks in a row, and later always.
 TRIED, ALWAYS = frozenset((2, 3, 6, 7, 11, 12, 13)), 16
-# What leads out of the agent, is asked afresh in every look, or only saves work.
-LEFT_OUT = frozenset(("host", "place", "settings", "ledger", "steady", "clock", "emit", "ask", "_ask", "seen", "view", "vitals",
-                      "_understood", "_file", "on_time", "decisions"))
-LEAVES = (str, bytes, int, float, type(None), datetime, timedelta, Enum)
-WRITTEN = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+[+-]\d\d:\d\d$")      # a moment as the ledger's facts hold it
-LOCAL = 10**20                  # microseconds that set local times apart
-SHORTEST = 19                   # letters of such a moment
-BEGINNING_HERE = datetime.min
-BEGINNING = BEGINNING_HERE.replace(tzinfo=timezone.utc)
-Time = Callable[[Any], Any]
-Visit = Callable[[Any, List[Any], Time], Any]
 
 
 @dataclass
@@ -53,6 +38,13 @@ class Look:
     shape: List[Any]
     times: List[int]
     flips: Dict[Optional[int], float]       # what was compared with; the least seconds until it comes out otherwise
+    _known: Optional[FrozenSet[int]] = None
+
+    def known(self) -> FrozenSet[int]:
+        """The moments, each once."""
+        if self._known is None:
+            self._known = frozenset(self.times)
+        return self._known
 
 
 class Skip:
@@ -85,6 +77,8 @@ class Skip:
         self.glance: Any = None
         self.alike = 0
         self.in_step = False            # something was skipped since something happened
+        self.odd = -1                   # the number of the time by which two looks differed last
+        self.held: Optional[Tuple[float, int, int]] = None      # what kept a stretch from being repeated: seconds, anchor, look
 
     def begin(self) -> None:
         """The agent is about to take a step."""
@@ -131,38 +125,34 @@ class Skip:
         if not (self.watch.on and self.alike):
             self.looks = []             # nor is what lies on both sides of a window's edge a stretch
             return
-        look = self._taken()
+        look, self.held = self._taken(), None
         self.looks = [*self.looks[-REMEMBERED:], look]
         room = min(left, self.rehearsal.clock.until_next())
         for number in range(len(self.looks) - 2, -1, -1):
             room = min(room, self.looks[number + 1].flips.get(None, FAR))
-            if look.began - self.looks[number].began >= room * MICRO:
+            period = look.began - self.looks[number].began
+            if period >= room * MICRO:
                 return                  # and any longer stretch repeats itself less
+            if self._differs_as_before(self.looks[number], look, period):
+                continue
             if self._skip(self.looks[number], look, self.looks[number + 1:], left):
                 return
 
     def _taken(self) -> Look:
         shape: List[Any] = []
-        times: List[int] = []
-
-        def note(time: Any) -> Any:
-            times.append(_number(time))
-            return time
-
-        _walk(self.rehearsal, shape, note)
+        noting = Noting()
+        _walk(self.rehearsal, shape, noting)
         began = plain(self.rehearsal.cycle.next_look) - self.rehearsal.cycle.settings.cadence.look
         flips: Dict[Optional[int], float] = {}
         for anchor, seconds in self.watch.flips:
-            number = _number(anchor) if anchor is not None else None
+            number = number_of(anchor) if anchor is not None else None
             flips[number] = min(seconds, flips.get(number, FAR))
-        return Look(_number(began), _number(self.rehearsal.cycle.steady.now()), shape, times, flips)
+        return Look(number_of(began), number_of(self.rehearsal.cycle.steady.now()), shape, noting.times, flips)
 
     def _skip(self, earlier: Look, look: Look, between: Sequence[Look], left: float) -> bool:
         """Skip as often as that stretch repeats itself, if it does."""
         period = look.began - earlier.began
-        if len(earlier.times) != len(look.times):
-            return False
-        if not {0, period}.issuperset(map(operator.sub, look.times, earlier.times)):
+        if len(earlier.times) != len(look.times) or self._is_held(earlier, look, period) or self._differ(earlier, look, period):
             return False
         if earlier.shape != look.shape:
             return False
@@ -173,23 +163,50 @@ class Skip:
         room = _room(sorted(still), {time for time, moved in zip(earlier.times, slid) if moved and time + period > earlier.began})
         ahead = [left, self.rehearsal.clock.until_next(), *self._until_windows(), (room - period) / MICRO]
         # What was set within the stretch will be set again; an anchor in the future was worked out from something older.
-        ahead += [seconds for one in between for anchor, seconds in one.flips.items()
-                  if anchor is None or anchor in still or not (anchor in moving or earlier.began < anchor <= one.ended)]
+        flips = [(seconds, anchor, one.ended) for one in between for anchor, seconds in one.flips.items()
+                 if anchor is None or anchor in still or not (anchor in moving or earlier.began < anchor <= one.ended)]
+        ahead += [seconds for seconds, _, _ in flips]
         times = _times(min(ahead), period)
         if times > 0:
             times = min(times, _times(self._until_clocks_change(times * period / MICRO), period))
         if times < 1:
+            self.held = min(((seconds, anchor, ended) for seconds, anchor, ended in flips if anchor is not None), default=None)
             return False
         self._pass(times * period, iter(slid))
         self.in_step = True
         return True
+
+    def _differ(self, earlier: Look, look: Look, period: int) -> bool:
+        """Whether a time neither stood still nor moved with the looks."""
+        if {0, period}.issuperset(map(operator.sub, look.times, earlier.times)):
+            return False
+        self.odd = next(number for number, passed in enumerate(map(operator.sub, look.times, earlier.times))
+                        if passed not in (0, period))
+        return True
+
+    def _differs_as_before(self, earlier: Look, look: Look, period: int) -> bool:
+        """Whether the time by which two looks differed last is another here, too: that is asked first, for it mostly is."""
+        odd = self.odd
+        if odd < 0 or not odd < len(look.times) == len(earlier.times):
+            return False
+        passed = look.times[odd] - earlier.times[odd]
+        return passed != 0 and passed != period
+
+    def _is_held(self, earlier: Look, look: Look, period: int) -> bool:
+        """Whether what kept a shorter stretch to this look from being repeated keeps this one, too."""
+        if self.held is None or _times(self.held[0], period) >= 1:
+            return False
+        _, anchor, ended = self.held
+        if anchor in earlier.known():
+            return any(before == after == anchor for before, after in zip(earlier.times, look.times))
+        return not earlier.began < anchor <= ended
 
     def _pass(self, micro: int, slid: Iterator[bool]) -> None:
         """Let that time pass: what slid in the stretch that is repeated slides on."""
         rehearsal = self.rehearsal
         rehearsal.clock.sleep(micro / MICRO)
         self.skipped += micro / MICRO
-        _walk(rehearsal, [], lambda time: _moved(time, micro) if next(slid) else time)
+        _walk(rehearsal, [], lambda time: moved_on(time, micro) if next(slid) else time)
         rehearsal.file.skipped = rehearsal.file.skipped or not rehearsal.host.state_full
 
     def _until_windows(self) -> Iterator[float]:
@@ -220,7 +237,7 @@ class Skip:
 
 def _times(seconds: float, period: int) -> int:
     """How often a stretch may be repeated before so many seconds are over."""
-    return (_micro(min(seconds, FAR)) - 1) // period
+    return (micro_of(min(seconds, FAR)) - 1) // period
 
 
 def _room(still: Sequence[int], moved: Iterable[int]) -> float:
@@ -241,140 +258,7 @@ def _walk(rehearsal: Rehearsal, shape: List[Any], time: Time) -> None:
     """Add to `shape` all that the agent remembers and what its own questions may change, but for moments. Those are shown to
     `time`, and what it returns is put in their place."""
     for root in (rehearsal.cycle, rehearsal.ledger):
-        _visit(root, shape, time)
+        walked(root, shape, time)
     shape.append([(row.name, row.state, row.pid) for row in rehearsal.partition.subsystems.values()])
     shape.append((tuple(rehearsal.partition.upon), rehearsal.file.behind, len(rehearsal.mistakes)))
     shape.append(tuple(map(id, rehearsal.ledger.decisions)))        # an entry once written never changes
-
-
-def _visit(value: Any, shape: List[Any], time: Time) -> Any:
-    kind = type(value)
-    if kind in STILL or (kind is str and len(value) < SHORTEST):
-        shape.append(value)
-        return value
-    visit = VISITS.get(kind)
-    if visit is None:
-        visit = VISITS[kind] = _visit_of(kind)
-    return visit(value, shape, time)
-
-
-def _visit_of(kind: type) -> Visit:
-    """How a value of that type is walked through. Raises TypeError for one that nobody knows how to look into."""
-    if issubclass(kind, LEAVES) and not issubclass(kind, (str, datetime, Ticks)):
-        STILL.add(kind)
-    for known, visit in (((datetime, Ticks), _time), (str, _text), (LEAVES, _still), (dict, _dict), ((list, deque), _list),
-                         (set, _set), (tuple, _tuple)):
-        if issubclass(kind, known):
-            return visit
-    if is_dataclass(kind):
-        return _dataclass(tuple(each.name for each in fields(kind)))
-    if kind.__module__.startswith("rmcagent."):
-        return _object
-    if issubclass(kind, (FunctionType, BuiltinFunctionType, MethodType, type)):
-        return _kept
-    raise TypeError(f"cannot tell whether a {kind.__name__} is as it was: skip.py does not know how to look into one")
-
-
-def _time(value: Any, shape: List[Any], time: Time) -> Any:
-    return time(value)
-
-
-def _text(value: str, shape: List[Any], time: Time) -> Any:
-    return time(value) if WRITTEN.match(value) else _still(value, shape, time)
-
-
-def _still(value: Any, shape: List[Any], time: Time) -> Any:
-    shape.append(value)
-    return value
-
-
-def _kept(value: Any, shape: List[Any], time: Time) -> Any:
-    return value
-
-
-def _dict(value: Dict[Any, Any], shape: List[Any], time: Time) -> Any:
-    shape.append(tuple(value))
-    for key, inner in value.items():
-        if type(inner) in STILL:
-            shape.append(inner)
-        else:
-            value[key] = _visit(inner, shape, time)
-    return value
-
-
-def _list(value: Any, shape: List[Any], time: Time) -> Any:
-    shape.append(len(value))
-    for number, inner in enumerate(value):
-        value[number] = _visit(inner, shape, time)
-    return value
-
-
-def _set(value: Any, shape: List[Any], time: Time) -> Any:
-    shape.append(frozenset(value))
-    return value
-
-
-def _object(value: Any, shape: List[Any], time: Time) -> Any:
-    held = vars(value)
-    for name, inner in held.items():
-        if name in LEFT_OUT:
-            continue
-        if type(inner) in STILL:
-            shape.append(inner)
-        else:
-            held[name] = _visit(inner, shape, time)
-    return value
-
-
-def _tuple(value: Any, shape: List[Any], time: Time) -> Any:
-    """What cannot be changed is made anew, where something in it changed."""
-    seen = [_visit(inner, shape, time) for inner in value]
-    if all(map(operator.is_, seen, value)):
-        return value
-    return type(value)(*seen) if hasattr(value, "_fields") else tuple(seen)
-
-
-def _dataclass(names: Tuple[str, ...]) -> Visit:
-    def visit(value: Any, shape: List[Any], time: Time) -> Any:
-        changed = {}
-        for name in names:
-            inner = getattr(value, name)
-            if type(inner) in STILL:
-                shape.append(inner)
-                continue
-            new = _visit(inner, shape, time)
-            if new is not inner:
-                changed[name] = new
-        return replace(value, **changed) if changed else value
-
-    return visit
-
-
-STILL: Set[type] = set()                # types of values that are no moments
-VISITS: Dict[type, Visit] = {}
-
-
-def _number(time: Any) -> int:
-    """Microseconds of whatever it counts by; a local time, which has no offset, must not be taken for another."""
-    if isinstance(time, Ticks):
-        return _micro(float(time))
-    if isinstance(time, str):
-        return _number_written(time)
-    since = datetime.__sub__(time, BEGINNING if time.tzinfo else BEGINNING_HERE)
-    micro = (since.days * 86400 + since.seconds) * MICRO + since.microseconds
-    return micro if time.tzinfo else micro + LOCAL
-
-
-@lru_cache(maxsize=1024)
-def _number_written(time: str) -> int:
-    return _number(datetime.fromisoformat(time))
-
-
-def _moved(time: Any, micro: int) -> Any:
-    if isinstance(time, str):
-        return (datetime.fromisoformat(time) + timedelta(microseconds=micro)).isoformat()
-    return time + micro / MICRO if isinstance(time, Ticks) else plain(time) + timedelta(microseconds=micro)
-
-
-def _micro(seconds: float) -> int:
-    return round(seconds * MICRO)
