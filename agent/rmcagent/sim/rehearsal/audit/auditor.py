@@ -23,6 +23,7 @@ REFRESHES = ("rmcctrl -p", "rmcrefreshMD -s ctrmc", "refrsrc IBM.MCP")
 STOPS = ("rmcctrl -z", "recfgct")
 UNDONE = frozenset(danger.name for danger in DANGERS if danger.asked is not None)     # by a deed's first command, perhaps
 OURS = frozenset(danger.name for danger in DANGERS if danger.ours)
+MOST_NOISES = 1000
 AWAY = 300.0                    # seconds: a look in which most commands hang may miss an HMC that was away for less
 Key = Tuple[str, str]           # fault, subject
 
@@ -61,7 +62,9 @@ class Auditor:
         self.noted = len(rehearsal.partition.did)
         self.wrong, self.wrong_since, self.right_since = "", 0.0, 0.0
         self.noise, self.noisy_at, self.lied_at = 0, -HOUR, -HOUR
-        self.noises: Deque[Tuple[float, int, str]] = deque(maxlen=1000)     # when, bytes, of what storm
+        self.noises: Deque[Tuple[float, int, str]] = deque()    # when, bytes, of what storm
+        self.heard = 0                          # all their bytes
+        self.heard_kinds: Dict[str, int] = {}   # how many are of which storm
         self.first_machine = rehearsal.partition.machine
         self.lost: Dict[str, float] = {}        # HMCs that do not answer, since when
         self.back: Dict[str, float] = {}        # HMCs that did not, and do again, since when
@@ -152,8 +155,10 @@ class Auditor:
 
     def _judge(self) -> None:
         for invariant in INVARIANTS:
-            kept = sum(breach.rule == invariant.__name__ for breach in self.breaches)
-            self.breaches += [Breach(self.now, invariant.__name__, because) for because in invariant(self)][:KEPT - kept]
+            broken = list(invariant(self))
+            if broken:
+                kept = sum(breach.rule == invariant.__name__ for breach in self.breaches)
+                self.breaches += [Breach(self.now, invariant.__name__, because) for because in broken][:KEPT - kept]
 
     # -- the truth
 
@@ -190,20 +195,33 @@ class Auditor:
             self.rmc_pid, self.rmc_started_at = pid, now
 
     def _note_noise(self, here: Partition, now: float) -> None:
-        noise = sum(log.size for log in here.logs.values())
+        noise = sum([log.size for log in here.logs.values()])
         if noise != self.noise:
             self.noisy_at = now
-            self.noises.append((now, max(0, noise - self.noise), here.storming))
-            while self.noises[0][0] <= now - self.rehearsal.settings.log.storm.within.total_seconds():
-                self.noises.popleft()
+            added, kind = max(0, noise - self.noise), here.storming
+            self.noises.append((now, added, kind))
+            self.heard += added
+            self.heard_kinds[kind] = self.heard_kinds.get(kind, 0) + 1
+            while len(self.noises) > MOST_NOISES or (
+                    self.noises[0][0] <= now - self.rehearsal.settings.log.storm.within.total_seconds()):
+                self._unheard()
             self.noise = noise
+
+    def _unheard(self) -> None:
+        """The oldest noise is too old."""
+        _, size, kind = self.noises.popleft()
+        self.heard -= size
+        self.heard_kinds[kind] -= 1
+        if not self.heard_kinds[kind]:
+            del self.heard_kinds[kind]
 
     def hears_hmc_errors(self) -> bool:
         """Whether this agent has seen twice as many errors of an HMC as make a storm, and no other noise beside them."""
         storm = self.rehearsal.settings.log.storm
         since = max(self.now - storm.within.total_seconds(), self.born_at)
-        heard = [(size, kind) for at, size, kind in self.noises if at > since]
-        return sum(size for size, _ in heard) > 2 * storm.bytes and {kind for _, kind in heard} == {"hmc"}
+        while self.noises and self.noises[0][0] <= since:       # since never moves back
+            self._unheard()
+        return self.heard > 2 * storm.bytes and self.heard_kinds.keys() == {"hmc"}
 
     def _note_debt(self, here: Partition, now: float) -> None:
         if here.active("ctrmc") or now - (self.stopped_at or 0.0) > HOUR or here.machine != self.stopped_machine:

@@ -85,7 +85,7 @@ IN_VAIN = (
     Danger("/var is full", lambda audit, here: _used(here) >= audit.rehearsal.settings.faults.var_full, ("var",), DISRUPTIVE),
     Danger("RMC does not answer", lambda audit, here: here.hung or not here.active("ctrmc"), ("subsystems", "status"),
            frozenset((Remedy.RECFGCT,)), ours=True),
-    Danger("RMC is starting or stopping", lambda audit, here: any(row.state in TURNS for row in here.rmc_rows()),
+    Danger("RMC is starting or stopping", lambda audit, here: _moves(here),
            ("subsystems",), EVERY, ours=True),
 )
 DANGERS = (*CLUSTERS, *CUTS, *HOLDS, *IN_VAIN)
@@ -93,6 +93,11 @@ DANGERS = (*CLUSTERS, *CUTS, *HOLDS, *IN_VAIN)
 
 def _used(here: Partition) -> float:
     return 1.0 - here.var_free / here.var_size
+
+
+def _moves(here: Partition) -> bool:
+    turn = [row for row in here.subsystems.values() if row.state in TURNS]
+    return bool(turn) and any(row.state in TURNS for row in here.rmc_rows())
 
 
 def _in_band(here: Partition) -> bool:
