@@ -49,7 +49,11 @@ class Moment(Moving, datetime):
     derived: bool
 
     def __sub__(self, other: Any) -> Any:
-        return _difference(self, other, datetime.__sub__(self, other))
+        found = datetime.__sub__(self, other)
+        if type(other) is datetime:
+            slope = self.slope if self.turn == self.watch.turn else 0.0
+            return _span(found, self.watch, slope, other) if slope else found
+        return _difference(self, other, found)
 
     def __rsub__(self, other: Any) -> Any:
         return _difference(other, self, datetime.__sub__(other, self))
@@ -126,12 +130,17 @@ class MovingSteady(Steady):
 
 
 def slope_of(value: Any) -> float:
+    if type(value) in NEVER_MOVING:
+        return 0.0
     return value.slope if isinstance(value, Moving) and value.turn == value.watch.turn else 0.0
 
 
 def plain(moment: datetime) -> datetime:
     """The same, standing still."""
     return moment if type(moment) is datetime else datetime.combine(moment.date(), moment.timetz())
+
+
+NEVER_MOVING = frozenset((datetime, timedelta, float, int))
 
 
 def moving(moment: datetime, watch: Watch) -> datetime:
@@ -205,7 +214,9 @@ def _comparing(kind: Any, name: str, gap: Callable[[Any, Any], float],
     def compared(self: Any, other: Any) -> Any:
         """`late`: being equal is as being apart was."""
         answer = compare(self, other)
-        slope = slope_of(self) - slope_of(other)
+        slope = self.slope if self.turn == self.watch.turn else 0.0
+        if type(other) not in NEVER_MOVING:
+            slope -= slope_of(other)
         if slope and answer is not NotImplemented:
             late = late_ahead if slope > 0 else late_behind
             seconds = gap(self, other) / slope + (LEAST if late else 0.0)
