@@ -48,7 +48,8 @@ def end(ledger: Ledger) -> None:
 
 def in_loop(ledger: Ledger) -> bool:
     """Whether the agent only observes: three crashes in a quarter of an hour, and no quiet hour since."""
-    return looping(_remembered(ledger), _seconds(ledger))
+    told = ledger.facts.get(FACT)
+    return bool(told and told["loop"]) and looping(_remembered(ledger), _seconds(ledger))
 
 
 def looping(lives: Lives, now: float) -> bool:

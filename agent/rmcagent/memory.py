@@ -8,7 +8,7 @@ from rmcagent.config import Settings
 from rmcagent.frozen import replace
 from rmcagent.ledger import Ledger
 from rmcagent.model import Finding, History, KnownHmc, Link, Sighting, Snapshot, State, Vitals
-from rmcagent.reason.diagnose import ctrmc_runs, looks_hung, untold_links
+from rmcagent.reason.diagnose import ctrmc_runs, links_untold, looks_hung, untold_links
 from rmcagent.reason.ladder import DISRUPTIVE
 from rmcagent.reason.links import reachability, shows_no_hmc
 from rmcagent.reason.nodes import moved_parts, whole_identity
@@ -60,7 +60,7 @@ class Memory:
             not seen.subsystems.seen
             or seen.state_of("ctrmc") in (None, State.UNKNOWN)
             or (ctrmc_runs(seen) and not seen.status.seen)
-            or untold_links(seen, self.history(), settings)
+            or (links_untold(seen) and untold_links(seen, self.history(), settings))
         )
         self.blind_since = (self.blind_since or now) if untold else None
 
@@ -129,7 +129,9 @@ class Memory:
             up = now if came_up or (hmc.link is Link.UP and (up is None or now - up >= HEARD_EVERY)) else up
             answered = now if hmc.reachable and (answered is None or now - answered >= HEARD_EVERY) else answered
             named = (hmc.name or known.name, hmc.node_id or known.node_id) if hmc.link is Link.UP else (known.name, known.node_id)
-            self.ledger.saw(replace(known, name=named[0], node_id=named[1], last_up=up, last_answered=answered))
+            if (*named, up, answered) != (known.name, known.node_id, known.last_up, known.last_answered):
+                known = replace(known, name=named[0], node_id=named[1], last_up=up, last_answered=answered)
+            self.ledger.saw(known)
 
     def _note_links(self, seen: Snapshot, span: timedelta, counts: bool) -> None:
         """When each link went up or down, where that `counts`: what a remedy of ours does to it is no change of its own."""

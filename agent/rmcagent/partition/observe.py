@@ -65,7 +65,7 @@ class Observer:
         self._cluster_rows: Tuple[Optional[State], ...] = ()
         self._alive_minute: Optional[datetime] = None       # local wall time, for errpt
         self._not_on_file: Dict[str, datetime] = {}
-        self._understood: Dict[str, Tuple[Answer, Any]] = {}
+        self._understood: Dict[str, Tuple[Tuple[Any, ...], Any]] = {}   # of each answer what was said, and what it means
         self._domains_at: Optional[datetime] = None
         self._dr_held_at: Optional[datetime] = None         # Linux: drmgr's lock was last seen held
         self._took = 0.0                                    # seconds the last command needed
@@ -348,7 +348,7 @@ class Observer:
         at, self._took = self.steady.at(answer.ended_at), answer.took
         if answer.missing:
             return Fact(How.MISSING, because=f"{name} is not installed ({path})", source=answer.id, at=at)
-        said = replace(answer, ended_at=0.0, took=0.0)
+        said = (answer.stdout, answer.stderr, answer.exit_code, answer.timed_out, answer.cut)
         before = self._understood.get(answer.id)
         if before is not None and before[0] == said:
             return Fact(How.SEEN, before[1], source=answer.id, at=at)

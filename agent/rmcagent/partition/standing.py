@@ -28,6 +28,7 @@ class Standing:
     def __init__(self, host: Host, steady: Steady, ask: Ask) -> None:
         self.host, self.steady, self.ask = host, steady, ask
         self._known: Dict[str, Tuple[datetime, Fact[Any]]] = {}
+        self._understood: Dict[str, Tuple[Optional[bytes], str]] = {}       # of each file what it held, and what that means
 
     def look(self, place: Place, doubted: bool) -> StandingFacts:
         """`doubted`: RMC runs and no HMC is connected, so that who this node is may be why."""
@@ -53,11 +54,14 @@ class Standing:
         text = self.host.read_from(path, 0, LONGEST_FILE)
         if text is None and not self.host.exists(path):
             return Fact(How.MISSING, because=f"{path} does not exist", source=path)
-        try:
-            value = parse.node_id((text or b"").decode("utf-8", "replace"))
-        except parse.Unreadable:
-            return Fact(How.GAP, because=f"{path} does not hold a node id", source=path)
-        return Fact(How.SEEN, value, source=path, at=self.steady.now())
+        before = self._understood.get(path)
+        if before is None or before[0] != text:
+            try:
+                before = (text, parse.node_id((text or b"").decode("utf-8", "replace")))
+            except parse.Unreadable:
+                return Fact(How.GAP, because=f"{path} does not hold a node id", source=path)
+            self._understood[path] = before
+        return Fact(How.SEEN, before[1], source=path, at=self.steady.now())
 
     def _cluster0(self, place: Place, wait: timedelta) -> Fact[str]:
         """CAA's device may keep a node's UUID that recfgct does not change."""

@@ -59,8 +59,13 @@ def ctrmc_runs(seen: Snapshot) -> bool:
 
 def untold_links(seen: Snapshot, history: History, settings: Settings) -> bool:
     """An HMC is expected, and nothing says of any whether it is connected."""
+    return links_untold(seen) and management_expected(history, settings)
+
+
+def links_untold(seen: Snapshot) -> bool:
+    """The same where an HMC is expected; it takes no history."""
     told = any(hmc.link is not Link.UNKNOWN for hmc in seen.hmcs) or shows_no_hmc(seen)
-    return ctrmc_runs(seen) and not told and management_expected(history, settings)
+    return ctrmc_runs(seen) and not told
 
 
 def masked(fault: Fault, findings: Sequence[Finding], seen: Snapshot) -> bool:

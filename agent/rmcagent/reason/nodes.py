@@ -2,7 +2,8 @@
 from __future__ import annotations
 
 import re
-from typing import Dict, Iterator, List, Tuple
+from functools import lru_cache
+from typing import Iterator, List, Mapping, Tuple
 
 from rmcagent.config import Settings
 from rmcagent.frozen import replace
@@ -35,7 +36,8 @@ def whole_identity(before: str, now: str) -> str:
     return " ".join(f"{name}={value}" for name, value in {**_parts(before), **_parts(now)}.items())
 
 
-def _parts(identity: str) -> Dict[str, str]:
+@lru_cache(maxsize=8)
+def _parts(identity: str) -> Mapping[str, str]:
     """Of a UUID its digits, however it was spelt; one that is none was not told."""
     parts = {name: value for name, mark, value in (word.partition("=") for word in identity.split()) if mark}
     uuid = re.sub("[^0-9a-z]", "", parts.pop("uuid", "").lower())
