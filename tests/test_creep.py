@@ -46,15 +46,16 @@ def test_faults_leave_no_file_thread_or_child_behind(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_weeks_of_faults_come_to_no_more_memory_than_their_record() -> None:
-    """A process of its own, that pytest's memory be no part of it: 13 days of four faults a day, and then the same once more."""
-    said = subprocess.run([sys.executable, "-I", str(ROOT / "tests" / "creep.py"), "19200", "6400"],
+def test_weeks_of_faults_come_to_no_more_memory() -> None:
+    """A process of its own, that pytest's memory be no part of it: ten days of three or four faults each."""
+    said = subprocess.run([sys.executable, "-I", str(ROOT / "tests" / "creep.py"), "15000", "5000"],
                           capture_output=True, text=True, timeout=300, check=True).stdout
 
     first, second, third = marks = [json.loads(line) for line in said.splitlines()]
 
-    recorded = third["ledger_bytes"] - second["ledger_bytes"]
-    assert third["resident_kb"] - second["resident_kb"] < 256 + 4 * recorded / 1024
+    assert third["events"] > second["events"] + 20, "little happened"
+    assert third["blocks"] - second["blocks"] < 3000, marks
+    assert third["resident_kb"] - second["resident_kb"] < 768, marks          # of 100,000 looks the second half took 260
     assert [{name: mark[name] for name in STILL} for mark in marks] == [{name: first[name] for name in STILL}] * 3
     assert over(marks) == []
 
