@@ -78,7 +78,7 @@ few_files() {
 find_python() {
     python=${RMCAGENT_PYTHON-}
     if [ -z "$python" ] && [ -r "$configuration/env" ]; then
-        python=$(sed -n 's/^RMCAGENT_PYTHON=//p' "$configuration/env")
+        python_of_file
     fi
     if [ -n "$python" ]; then
         pythons=$python
@@ -91,6 +91,20 @@ find_python() {
         fi
     done
     return 1
+}
+
+# Root runs what is named there: as all of the configuration it is followed only where nobody but root may write it. The search
+# does without.
+python_of_file() {
+    # shellcheck disable=SC2012  # the names are known
+    if ls -lnLd "$configuration/." "$configuration/env" 2>/dev/null |
+        awk '$3 == 0 && $1 !~ /^.....w/ && $1 !~ /^........w/ { ours++ } END { exit ours != 2 }'; then
+        python=$(awk '/^(export )?RMCAGENT_PYTHON=/ { sub(/^[^=]*=/, ""); gsub(/["\047\r]/, ""); sub(/[ \t]+$/, ""); named = $0 }
+            END { print named }' "$configuration/env")
+    else
+        echo "rmcagent: cannot trust $configuration/env, which others than root may change, and does without it; run: chown root \
+$configuration $configuration/env; chmod go-w $configuration $configuration/env" >&2
+    fi
 }
 
 new_enough() {

@@ -75,6 +75,43 @@ def test_one_that_was_named_is_taken_from_the_environment_or_from_the_file(root:
     assert launch(root, "status", RMCAGENT_PYTHON="/opt/yours")[0].startswith("/opt/yours -I")
 
 
+@pytest.mark.parametrize("line", ['RMCAGENT_PYTHON="/opt/mine"', "RMCAGENT_PYTHON='/opt/mine' ", "RMCAGENT_PYTHON=/opt/mine\r",
+                                  "export RMCAGENT_PYTHON=/opt/mine", "RMCAGENT_PYTHON=/opt/none\nRMCAGENT_PYTHON=/opt/mine"])
+def test_the_files_line_may_be_written_as_a_shell_or_windows_has_it(root: AixRoot, line: str) -> None:
+    python(root, "opt/mine")
+    root.write("etc/rmcagent/env", f"# which Python\n{line}\n")
+
+    assert launch(root, "status")[0].startswith("/opt/mine -I")
+
+
+@pytest.mark.parametrize("path", ["etc/rmcagent/env", "etc/rmcagent"])
+@pytest.mark.parametrize("owner, mode", [(65534, 0o755), (0, 0o775), (0, 0o757)])
+def test_a_file_that_others_may_change_is_told_and_done_without(root: AixRoot, path: str, owner: int, mode: int) -> None:
+    python(root, "usr/bin/python3")
+    python(root, "opt/mine")
+    root.write("etc/rmcagent/env", "RMCAGENT_PYTHON=/opt/mine\n")
+    before = launch(root, "status")
+    os.chown(root.folder / path, owner, 0)
+    (root.folder / path).chmod(mode)
+
+    told, started = launch(root, "status")[:2]
+
+    assert before[0].startswith("/opt/mine -I") and started.startswith("/usr/bin/python3 -I")
+    assert told.startswith("rmcagent: cannot trust /etc/rmcagent/env, which others than root may change, and does without it; ")
+    assert "run: chown root /etc/rmcagent /etc/rmcagent/env; chmod go-w" in told
+
+
+def test_a_link_of_roots_is_followed_to_what_is_roots(root: AixRoot) -> None:
+    python(root, "opt/mine")
+    root.write("srv/env", "RMCAGENT_PYTHON=/opt/mine\n")
+    (root.folder / "etc/rmcagent/env").symlink_to("/srv/env")
+    trusted = launch(root, "status")
+
+    (root.folder / "srv/env").chmod(0o666)
+
+    assert trusted[0].startswith("/opt/mine -I") and launch(root, "status")[0].startswith("rmcagent: cannot trust")
+
+
 def test_without_any_it_says_where_it_looked_and_what_brings_one(root: AixRoot) -> None:
     done = root.run("/opt/rmcagent/bin/rmcagent", "status")
     run = root.run("/opt/rmcagent/bin/rmcagent", "run")
