@@ -15,8 +15,8 @@ import pytest
 
 from odm import NAMES, Odm
 
-TOOLS = ("awk", "sed", "grep", "find", "ps", "date", "sleep", "cat", "chmod", "mkdir", "mv", "cp", "rm", "env", "head", "cut",
-         "printf")
+TOOLS = ("awk", "sed", "grep", "find", "ls", "ps", "date", "sleep", "cat", "chmod", "mkdir", "mv", "cp", "rm", "env", "head",
+         "cut", "printf")
 BARE = {"PATH": "/usr/bin:/usr/sbin:/sbin:/bin"}
 SHELLS = {"ksh93": "ksh93u+m", "mksh": "mksh", "posh": "posh", "dash": "dash"}
 ENTER = 'mount --rbind / "$0/host" && mount --rbind /dev "$0/dev" && mount --rbind /proc "$0/proc" && exec "$@"'
@@ -96,7 +96,7 @@ class AixRoot:
 
     def run(self, *argv: str, **told: str) -> subprocess.CompletedProcess[str]:
         """Run in the root, with a bare environment and what is told besides."""
-        return self._enter(self._changed(argv, told))
+        return self.enter(self._changed(argv, told))
 
     def start(self, *argv: str, **told: str) -> subprocess.Popen[str]:
         return subprocess.Popen(self._entering(self._changed(argv, told)), env=BARE, stdin=subprocess.DEVNULL,
@@ -104,12 +104,13 @@ class AixRoot:
 
     def rpm(self, verb: str, *words: str) -> subprocess.CompletedProcess[str]:
         """The machine's own rpm on this root: it runs the scripts in it, as AIX's runs them on AIX."""
-        return self._enter(self._rpm(verb, words))
+        return self.enter(["rpm", *self.rpm_words(verb, *words)])
 
     def start_rpm(self, verb: str, *words: str) -> subprocess.Popen[str]:
         """The same in a process group of its own, which can be sent what a terminal sends."""
-        return subprocess.Popen(self._entering(self._rpm(verb, words)), env=BARE, stdin=subprocess.DEVNULL, text=True,
-                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+        argv = self._entering(["rpm", *self.rpm_words(verb, *words)])
+        return subprocess.Popen(argv, env=BARE, stdin=subprocess.DEVNULL, text=True, stdout=subprocess.PIPE,
+                                stderr=subprocess.STDOUT, start_new_session=True)
 
     def script(self, text: str, *words: str) -> subprocess.CompletedProcess[str]:
         """Run a script of installp's."""
@@ -119,9 +120,9 @@ class AixRoot:
     def files(self, *below: str) -> List[str]:
         return sorted(str(path.relative_to(self.folder)) for place in below for path in (self.folder / place).rglob("*"))
 
-    def _rpm(self, verb: str, words: Sequence[str]) -> List[str]:
+    def rpm_words(self, verb: str, *words: str) -> List[str]:
         alone = ["--ignoreos", "--nodeps"] if verb in ("-i", "-U") else ["--nodeps"] if verb == "-V" else []
-        return ["rpm", "--force-debian", "--root", str(self.folder), "--dbpath", "/var/lib/rpm", verb, *alone, *words]
+        return ["--force-debian", "--root", str(self.folder), "--dbpath", "/var/lib/rpm", verb, *alone, *words]
 
     def _changed(self, argv: Sequence[str], told: Dict[str, str]) -> List[str]:
         variables = [f"{name}={value}" for name, value in {"PATH": "/usr/bin:/usr/sbin", **told}.items()]
@@ -130,6 +131,7 @@ class AixRoot:
     def _entering(self, argv: List[str]) -> List[str]:
         return ["unshare", "-m", "--propagation", "private", "sh", "-c", ENTER, str(self.folder), *argv]
 
-    def _enter(self, argv: List[str]) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(self._entering(argv), env=BARE, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+    def enter(self, argv: List[str], **told: str) -> subprocess.CompletedProcess[str]:
+        """Run a command of the machine's, which sees the root where it is, with what is mounted in it."""
+        return subprocess.run(self._entering(argv), env={**BARE, **told}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, text=True, timeout=PATIENCE)

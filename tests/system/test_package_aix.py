@@ -175,6 +175,42 @@ def test_what_an_operator_turned_off_stays_off(artefacts: Path, later: Path, roo
     assert root.odm.inittab() == ["rmcagent:2:off:/usr/bin/startsrc -s rmcagent"]
 
 
+@pytest.mark.parametrize("shell", SHELLS)
+def test_what_an_operator_took_out_of_inittab_stays_out(artefacts: Path, later: Path, tmp_path: Path, shell: str) -> None:
+    root = AixRoot(tmp_path / "root", shell)
+    root.give_python()
+    install(root, artefacts)
+    with_comment = [line if line != ENTRY else f": {ENTRY}" for line in root.odm.inittab()]
+    root.write("odm/inittab", "\n".join(with_comment) + "\n")
+
+    said = install(root, later)
+    after = root.odm.inittab()
+    again = root.run("/opt/rmcagent/bin/rmcagent", "register", "--apply")
+
+    assert after == with_comment and "is out again; to start at boot: /opt/rmcagent/bin/rmcagent register --apply" in said
+    assert again.returncode == 0 and ENTRY in root.odm.inittab()
+
+
+def test_a_record_of_srcs_is_put_right_though_the_line_was_taken_out(artefacts: Path, later: Path, root: AixRoot) -> None:
+    install(root, artefacts)
+    root.run("rmitab", "rmcagent")
+    root.write("odm/SRCsubsys", root.read("odm/SRCsubsys").replace(":60:", ":20:"))
+
+    install(root, later)
+
+    assert root.odm.records()[0]["waittime"] == "60" and [one for one in root.odm.inittab() if "rmcagent" in one] == []
+
+
+def test_a_registration_that_never_was_is_made_whole_by_an_upgrade(artefacts: Path, later: Path, tmp_path: Path) -> None:
+    root = AixRoot(tmp_path / "root")
+    install(root, artefacts)
+    root.give_python()
+
+    install(root, later)
+
+    assert registered(root)
+
+
 def test_src_runs_the_real_daemon_stops_it_and_the_upgrade_replaces_it(artefacts: Path, later: Path, root: AixRoot) -> None:
     install(root, artefacts)
     root.write("odm/really", "")
@@ -216,7 +252,8 @@ def test_without_python_it_says_so_installs_and_can_be_registered_later_or_remov
     root = AixRoot(tmp_path / "root")
 
     said = install(root, artefacts)
-    assert "no Python 3.9 or later" in said and "register --apply" in said and not registered(root)
+    assert said.count("no Python 3.9 or later") == 1 and "register --apply" in said and not registered(root)
+    assert "cannot be used" not in said and "startsrc" not in said
     root.give_python("opt/freeware/bin/python3")
     assert root.run("/opt/rmcagent/bin/rmcagent", "register", "--apply").returncode == 0 and registered(root)
     (root.folder / "opt/freeware/bin/python3").unlink()
@@ -237,7 +274,37 @@ def test_a_broken_configuration_is_kept_and_told(artefacts: Path, root: AixRoot)
     said = install(root, artefacts)
 
     assert "kept as it is, and cannot be used" in said and "acct" in said
+    assert "rmcagent plan" not in said
     assert root.read("etc/rmcagent/rmcagent.yaml") == "mode: acct\n"
+
+
+def test_a_check_that_fails_over_something_else_does_not_blame_the_configuration(artefacts: Path, later: Path,
+                                                                                root: AixRoot) -> None:
+    install(root, artefacts)
+    root.run("startsrc", "-s", "rmcagent")
+    # Registers, and cannot check: as where memory is short.
+    check_fails(root, 1, "out of memory")
+
+    said = install(root, later)
+
+    assert "cannot be used" not in said and "cannot check the configuration:\nout of memory\n" in said
+    assert "not started: mend what is said above first" in said and not root.odm.is_active()
+
+
+def check_fails(root: AixRoot, code: int, words: str) -> None:
+    root.write("usr/bin/fails", f'#!/bin/sh\ncase "$*" in *" config check") echo {words} >&2; exit {code} ;; esac\n'
+               'exec /usr/bin/python3 "$@"\n', 0o755)
+    root.write("etc/rmcagent/env", "RMCAGENT_PYTHON=/usr/bin/fails\n")
+
+
+def test_a_first_install_advises_no_start_over_a_broken_configuration(artefacts: Path, root: AixRoot) -> None:
+    check_fails(root, 6, "acct is no mode")
+
+    said = install(root, artefacts)
+
+    assert registered(root) and "cannot be used:\nacct is no mode\n" in said and "rmcagent plan" not in said
+    assert "not started: mend the configuration first, then: startsrc -s rmcagent" in said
+    assert [line for line in root.odm.log() if line.startswith("errlogger")] == []      # nothing ran
 
 
 def test_an_install_that_was_cut_short_is_finished_by_the_next(artefacts: Path, root: AixRoot) -> None:
@@ -258,12 +325,72 @@ def test_in_an_image_that_is_being_made_nothing_is_registered(artefacts: Path, r
     assert "no running SRC here" in said and root.odm.changes() == [] and root.exists("etc/rmcagent/rmcagent.yaml")
 
 
+def test_in_an_image_for_others_nothing_is_made_outside_its_own_folder(artefacts: Path, root: AixRoot) -> None:
+    shutil.rmtree(root.folder / "etc/rmcagent")
+
+    done = root.enter(["rpm", *root.rpm_words("-U", package(artefacts))], INUCLIENTS="spot1")
+
+    assert done.returncode == 0 and "this is an image for others: on each of them, after its boot" in done.stdout
+    assert [place for place in OURS[:3] if root.exists(place)] == [] and root.odm.log() == []
+
+
+def test_how_it_leaves_an_image_that_is_not_booted_is_told(artefacts: Path, root: AixRoot) -> None:
+    root.write("usr/bin/lssrc", "#!/bin/sh\necho '0513-001 The System Resource Controller is not active.'\nexit 255\n", 0o755)
+    install(root, artefacts)
+
+    done = root.rpm("-e", "rmcagent")
+    again = root.rpm("-e", "--noscripts", "rmcagent")
+
+    assert done.returncode != 0 and "not booted nothing runs: rpm -e --noscripts rmcagent" in done.stdout
+    assert again.returncode == 0 and not root.exists("opt/rmcagent")
+
+
 def test_a_folder_that_cannot_be_made_is_told(artefacts: Path, root: AixRoot) -> None:
     root.write("var/rmcagent", "a file\n")
 
     done = root.rpm("-i", package(artefacts))
 
     assert "cannot make /var/rmcagent" in done.stdout and "scriptlet failed" in done.stdout and root.odm.changes() == []
+
+
+def full(root: AixRoot) -> str:
+    """A shell's words that make a full file system of the folder of logs."""
+    folder = root.folder / "var/log/rmcagent"
+    return f"mount -t tmpfs -o size=4k,nr_inodes=2 full {folder} && : >{folder}/fills && "
+
+
+def test_an_upgrade_over_a_full_file_system_of_logs_starts_the_agent_again(artefacts: Path, later: Path, root: AixRoot) -> None:
+    install(root, artefacts)
+    root.run("startsrc", "-s", "rmcagent")
+    rpm = " ".join(["rpm", *root.rpm_words("-U", package(later))])
+
+    done = root.enter(["sh", "-c", full(root) + rpm])
+
+    assert "scriptlet failed" not in done.stdout
+    assert "cannot make /var/log/rmcagent/console.log: is its file system full?" in done.stdout
+    assert [line.split()[0] for line in root.odm.changes()][-2:] == ["stopsrc", "startsrc"] and root.odm.is_active()
+
+
+def test_a_configuration_that_cannot_be_made_is_told_and_ends_a_first_install_only(artefacts: Path, later: Path,
+                                                                                 root: AixRoot) -> None:
+    copies = root.folder / "usr/bin/cp"
+    real = os.readlink(copies)
+    copies.unlink()
+    root.write("usr/bin/cp", "#!/bin/sh\nexit 1\n", 0o755)
+    first = root.rpm("-i", package(artefacts)).stdout
+    copies.unlink(), copies.symlink_to(real)
+    install(root, artefacts, "--replacepkgs")
+    root.run("startsrc", "-s", "rmcagent")
+    (root.folder / "etc/rmcagent/rmcagent.yaml").unlink()
+    copies.unlink()
+    root.write("usr/bin/cp", "#!/bin/sh\nexit 1\n", 0o755)
+
+    second = install(root, later)
+
+    told = "cannot make /etc/rmcagent/rmcagent.yaml: is its file system full? Later: cp /opt/rmcagent/share/rmcagent.yaml"
+    assert told in first and "scriptlet failed" in first and "CHANGED" not in first
+    # Without its configuration it would end; that it was stopped is said, for the old one would run on over new files.
+    assert told in second and "scriptlet failed" not in second and "not started: mend the configuration first" in second
 
 
 # ---- a remedy under way ------------------------------------------------------------------------------------------------
@@ -438,6 +565,39 @@ def test_a_remedy_is_waited_for_where_the_configuration_keeps_it(artefacts: Path
     assert done.returncode == 0 and "a remedy is under way" in done.stdout and progress is not None and not progress.alive
 
 
+BEGINS = """
+import sys
+sys.path.insert(0, "/opt/rmcagent/lib")
+from rmcagent.model import Deed, Remedy, Step
+from rmcagent.partition.host import SystemHost
+SystemHost().begin(Deed(7, Remedy.REFRESH, (Step("slow", ("/usr/bin/sleep", sys.argv[2]), 60.0),)), sys.argv[1])
+"""
+
+
+@pytest.mark.parametrize("folder", ["/var/rmcagent", ""])
+def test_a_helper_of_which_a_full_disk_left_no_word_is_waited_for(artefacts: Path, root: AixRoot, folder: str) -> None:
+    install(root, artefacts)
+    begun = root.run("/usr/bin/python3", "-I", "-B", "-c", BEGINS, folder, "4")
+    if folder:
+        root.write("var/rmcagent/deed-7.jsonl", "")
+
+    started = time.monotonic()
+    done = root.rpm("-e", "rmcagent")
+
+    assert begun.returncode == 0, begun.stdout
+    assert done.returncode == 0 and "a remedy is under way (process" in done.stdout and time.monotonic() - started > 4
+    assert not registered(root)
+
+
+def test_the_helper_of_another_folder_holds_nothing_up(artefacts: Path, root: AixRoot) -> None:
+    install(root, artefacts)
+    begun = root.run("/usr/bin/python3", "-I", "-B", "-c", BEGINS, "/tmp/other", "4")
+
+    done = root.rpm("-e", "rmcagent")
+
+    assert begun.returncode == 0 and done.returncode == 0 and "under way" not in done.stdout
+
+
 def deed(root: AixRoot, argv: str, *lines: str) -> None:
     """One whose helper was killed."""
     root.write("var/rmcagent/deed-7.json", f'{{"attempt": 7, "steps": [{{"name": "stop", "argv": {argv}}}]}}')
@@ -486,6 +646,33 @@ def test_an_upgrade_does_not_start_what_its_configuration_would_end(artefacts: P
     said = install(root, later)
 
     assert "not started: mend the configuration first" in said and not root.odm.is_active()
+
+
+def test_an_agent_that_an_upgrade_ended_is_told_to_the_logs(artefacts: Path, later: Path, root: AixRoot) -> None:
+    root.write("usr/bin/logger", "#!/bin/sh\necho \"$@\" >>/odm/syslog\n", 0o755)
+    install(root, artefacts)
+    root.run("startsrc", "-s", "rmcagent")
+    install(root, later)
+    healthy = root.exists("odm/syslog")
+    root.write("etc/rmcagent/rmcagent.yaml", "mode: acct\n")
+
+    install(root, later, "--replacepkgs")
+
+    told = ("the agent was stopped for the sake of its package, and not started again: mend the configuration first, "
+            "then: startsrc -s rmcagent")
+    assert not healthy and root.read("odm/syslog") == f"-p daemon.err -t rmcagent {told}\n"
+    assert [line for line in root.odm.log() if line.startswith("errlogger")] == [f"errlogger rmcagent: {told}"]
+
+
+def test_an_agent_that_src_does_not_start_again_is_told(artefacts: Path, later: Path, root: AixRoot) -> None:
+    install(root, artefacts)
+    root.run("startsrc", "-s", "rmcagent")
+    root.write("usr/bin/startsrc", "#!/bin/sh\necho '0513-054 no memory' >&2\nexit 1\n", 0o755)
+
+    said = install(root, later)
+
+    assert "cannot start it again; later: startsrc -s rmcagent" in said and "started again\n" not in said
+    assert [line for line in root.odm.log() if line.startswith("errlogger rmcagent: the agent was stopped")] != []
 
 
 def test_over_an_installp_image_it_is_refused(artefacts: Path, root: AixRoot) -> None:

@@ -185,6 +185,46 @@ def test_what_an_operator_turned_off_is_off_after_an_update(artefacts: Path, lat
 
 
 @pytest.mark.parametrize("shell", SHELLS)
+def test_what_an_operator_took_out_of_inittab_is_out_after_an_update(artefacts: Path, later: Path, tmp_path: Path,
+                                                                    shell: str) -> None:
+    aix_root.needs()
+    root = AixRoot(tmp_path / "root", shell)
+    root.give_python()
+    installp, without = Installp(root), root.odm.inittab()
+    installp.install(artefacts)
+    root.run("rmitab", "rmcagent")
+
+    said = installp.install(later)
+
+    assert root.odm.inittab() == without and [record["subsysname"] for record in root.odm.records()] == ["rmcagent"]
+    assert "will be out after the next install as well, unless: rm /var/rmcagent/inittab.off" in said and "is out again" in said
+    assert not root.exists("var/rmcagent/inittab.off")
+
+
+def test_in_an_image_for_others_nothing_is_made_outside_its_own_folder(artefacts: Path, root: AixRoot) -> None:
+    shutil.rmtree(root.folder / "etc/rmcagent")
+    root.write("tmp/script", scripts_of(artefacts)["config"], 0o755)
+
+    done = root.run("/tmp/script", INUCLIENTS="spot1")
+
+    assert done.returncode == 0 and "this is an image for others: on each of them, after its boot" in done.stdout
+    assert [path for path in ("etc/rmcagent", "var/rmcagent", "var/log/rmcagent") if root.exists(path)] == []
+
+
+def test_an_update_starts_what_ran_though_a_folder_cannot_be_made(artefacts: Path, later: Path, root: AixRoot) -> None:
+    installp = Installp(root)
+    installp.install(artefacts)
+    root.run("startsrc", "-s", "rmcagent")
+    installp.run("unconfig")
+    shutil.rmtree(root.folder / "var/log/rmcagent")
+    root.write("var/log/rmcagent", "a file\n")
+
+    said = Installp(root).install(later)
+
+    assert "cannot make /var/log/rmcagent" in said and root.odm.is_active()
+
+
+@pytest.mark.parametrize("shell", SHELLS)
 def test_a_mark_that_cannot_be_written_is_told_and_holds_nothing_up(artefacts: Path, tmp_path: Path, shell: str) -> None:
     aix_root.needs()
     root = AixRoot(tmp_path / "root", shell)

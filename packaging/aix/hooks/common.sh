@@ -4,14 +4,15 @@ state=/var/rmcagent
 logs=/var/log/rmcagent
 configuration=/etc/rmcagent
 # There while an update by installp lies between taking the old agent away and bringing the new one: when it was written, and
-# the line of inittab that an operator turned off. installp tells a removal from an update nowhere: an install half an hour later
-# is a new one.
+# the line of inittab that an operator turned off, or "none" where an operator took it out. installp tells a removal from an
+# update nowhere: an install half an hour later is a new one.
 mark=$state/restart
 turned_off=$state/inittab.off
 an_update=1800
 PATH=/usr/bin:/usr/sbin:/etc:/bin:/sbin
 LC_ALL=C
 export PATH LC_ALL
+unset COLUMNS          # ps would cut its lines
 umask 022
 
 say() {
@@ -37,9 +38,15 @@ look() {
     esac
 }
 
-# Whether there is an SRC to register with: not in an image that NIM or alt_disk_install makes.
+# Whether NIM makes an image for machines of its own: what is outside /usr and /opt is the server's then [my inference].
+for_clients() {
+    [ -n "${INUCLIENTS-}" ] || return 1
+    say "this is an image for others: on each of them, after its boot, run mkdir -p $configuration/conf.d;" \
+        "cp $home/share/rmcagent.yaml $configuration/; $home/bin/rmcagent register --apply"
+}
+
+# Whether there is an SRC to register with: not in an image that alt_disk_install makes.
 live() {
-    [ -z "${INUCLIENTS-}" ] || return 1
     look rmcagent
     [ "$seen" != unknown ]
 }
@@ -83,15 +90,42 @@ cannot_tell() {
     say "cannot go on: SRC does not tell whether the agent runs, and under a running one nothing is removed; it says:" >&2
     echo "${said:-nothing}" >&2
     say "see whether srcmstr runs (ps -e | grep srcmstr; init starts it: telinit q), and try again when lssrc answers" >&2
+    [ -z "${in_an_image-}" ] || say "$in_an_image" >&2
+}
+
+# What ran and does not any more is told to the logs, too: of an update at night nobody reads what the scripts say.
+start_agent() {
+    if hindered; then
+        tell_logs "the agent was stopped for the sake of its package, and not started again: mend $mend first," \
+            "then: startsrc -s rmcagent"
+        return 1
+    elif startsrc -s rmcagent >/dev/null; then
+        say "started again"
+    else
+        say "cannot start it again; later: startsrc -s rmcagent" >&2
+        tell_logs "the agent was stopped for the sake of its package, and cannot be started again:" \
+            "see what startsrc -s rmcagent says"
+        return 1
+    fi
 }
 
 # Not with a configuration that it would end over: SRC would try a few times and give it up.
-start_agent() {
-    if [ "${usable-yes}" = no ]; then
-        say "not started: mend the configuration first, then: startsrc -s rmcagent" >&2
-        return 1
+hindered() {
+    [ -n "${mend-}" ] || return 1
+    say "not started: mend $mend first, then: startsrc -s rmcagent" >&2
+}
+
+tell_logs() {
+    [ ! -x /usr/bin/logger ] || /usr/bin/logger -p daemon.err -t rmcagent "$*"
+    [ ! -x /usr/bin/errlogger ] || /usr/bin/errlogger "rmcagent: $*"
+}
+
+# After a first install, and after an update over an agent that an operator stopped.
+leave_stopped() {
+    if [ "$registered" = no ] || hindered; then
+        return 0
     fi
-    startsrc -s rmcagent >/dev/null && say "started again"
+    say "not started: see what it would do with $home/bin/rmcagent plan, then: startsrc -s rmcagent"
 }
 
 # Where the agent keeps its deeds: the configuration may say so; where it cannot be asked, at the usual place.
@@ -114,7 +148,22 @@ remedy_under_way() {
         esac
         its_command_runs && return 0
     done
-    return 1
+    unwritten_helper
+}
+
+# A helper that a full disk left no word of, or no file, is known by how its process was begun. Only the first words of that may
+# be seen, and then it may be another's, whose end is waited for as well.
+unwritten_helper() {
+    # shellcheck disable=SC2009  # pgrep is not AIX's
+    helper=$(ps -A -o pid= -o args= 2>/dev/null | awk -v ours="helper(sys.argv[2:])] $home/lib " -v folder="${deeds%/} " '
+        $3 == "-I" && $4 == "-B" && $5 == "-X" && $6 == "utf8" && $7 == "-c" && $8 == "[sys" && !found {
+            at = index($0, ours)
+            where = substr($0, at + length(ours))
+            if (at ? index(where, folder) == 1 || index(where, " ") == 1 : !index($0, "helper(sys.argv[2:])] ")) found = $1
+        }
+        END { print found }')
+    deed="ps -fp $helper"
+    [ -n "$helper" ]
 }
 
 # A helper that was killed leaves its command behind, which goes on. Its number may be another's by now: that one's program is
@@ -184,9 +233,16 @@ prepare() {
         # By rename, or an install that was cut short leaves half a file that the next one keeps.
         cp "$home/share/rmcagent.yaml" "$configuration/.rmcagent.yaml.new" &&
             chmod 644 "$configuration/.rmcagent.yaml.new" &&
-            mv "$configuration/.rmcagent.yaml.new" "$configuration/rmcagent.yaml" || return 1
+            mv "$configuration/.rmcagent.yaml.new" "$configuration/rmcagent.yaml" || {
+            say "cannot make $configuration/rmcagent.yaml: is its file system full? Later:" \
+                "cp $home/share/rmcagent.yaml $configuration/" >&2
+            return 1
+        }
     fi
-    [ -f "$logs/console.log" ] || (umask 077 && : >"$logs/console.log")
+    # SRC makes it when it starts the agent.
+    [ -f "$logs/console.log" ] || (umask 077 && : >"$logs/console.log") 2>/dev/null ||
+        say "cannot make $logs/console.log: is its file system full?" >&2
+    return 0
 }
 
 folder() {
@@ -198,11 +254,25 @@ folder() {
 
 # What fails here is told and does not undo the install: it can be done later by hand.
 register_agent() {
-    if "$home/bin/rmcagent" register --apply; then
-        return 0
-    fi
+    registered=yes
+    "$home/bin/rmcagent" register --apply && return 0
+    registered=no
     say "not registered: mend what is said above, then run $home/bin/rmcagent register --apply" >&2
-    return 1
+}
+
+# What an operator took out of inittab stays out, as what is off stays off: while the rest is put right, a line that is off holds
+# its place, and no boot in between starts the agent.
+register_without_line() {
+    if mkitab "rmcagent:2:off:/usr/bin/startsrc -s rmcagent"; then
+        register_agent
+        if rmitab rmcagent; then
+            say "its line of inittab had been taken out, and is out again; to start at boot: $home/bin/rmcagent register --apply"
+        else
+            say "its line of inittab had been taken out, and is off now; to take it out: rmitab rmcagent" >&2
+        fi
+    else
+        register_agent
+    fi
 }
 
 advise() {
@@ -211,12 +281,20 @@ advise() {
     else
         say "RSCT is not installed here: until it is, the agent has nothing to look after" >&2
     fi
-    usable=yes
-    if wrong=$("$home/bin/rmcagent" config check 2>&1); then
-        return 0
-    fi
-    usable=no
-    say "the configuration was kept as it is, and cannot be used:" >&2
+    mend=''
+    wrong=$("$home/bin/rmcagent" config check 2>&1)
+    case $? in
+        0) return 0 ;;
+        6)
+            mend='the configuration'
+            say "the configuration was kept as it is, and cannot be used:" >&2
+            ;;
+        *)
+            mend='what is said above'
+            [ "$registered" = yes ] || return 0
+            say "cannot check the configuration:" >&2
+            ;;
+    esac
     echo "$wrong" >&2
 }
 
@@ -249,6 +327,7 @@ retire() {
     ran=no
     active && ran=yes
     line=$(lsitab rmcagent 2>/dev/null)
+    taken_out && line=none
     find_deeds
     if settle && unregister_agent; then
         [ "${1-}" != remember ] || remember
@@ -291,12 +370,30 @@ remember() {
                 say "cannot write $turned_off: after an update turn its line of inittab off again, chitab \"$line\"" >&2
             fi
             ;;
+        none)
+            if (echo none >"$turned_off") 2>/dev/null; then
+                say "its line of inittab was taken out, and will be out after the next install as well, unless: rm $turned_off"
+            else
+                say "cannot write $turned_off: after an update take its line of inittab out again, rmitab rmcagent" >&2
+            fi
+            ;;
     esac
     return 0
 }
 
+# SRC knows the agent, and inittab does not: an operator's work, or a registration that failed half-way and was told.
+taken_out() {
+    look rmcagent
+    case $seen in
+        active | inoperative) ;;
+        *) return 1 ;;
+    esac
+    if lsitab rmcagent >/dev/null 2>&1; then
+        return 1
+    fi
+}
+
 put_back_off() {
-    [ -f "$turned_off" ] || return 0
     lsitab rmcagent >/dev/null 2>&1 || mkitab "$(cat "$turned_off")" || return 1
     rm -f "$turned_off"
 }

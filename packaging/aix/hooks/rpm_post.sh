@@ -1,7 +1,11 @@
 
 # After the files came. $1: 1 is a first install, 2 an upgrade, whose old files go only after this.
 on_aix || exit 0
-prepare || exit 1
+if for_clients; then
+    exit 0
+fi
+# An upgrade goes on: what ran would run on over new files, as it was.
+prepare || [ "$1" -gt 1 ] || exit 1
 if live; then
     :
 else
@@ -13,13 +17,17 @@ if [ "$1" -gt 1 ] && active; then
     ran=yes
     stop_agent || ran=no
 fi
-register_agent
+if [ "$1" -gt 1 ] && taken_out; then
+    register_without_line
+else
+    register_agent
+fi
 advise
 if [ "$ran" = yes ]; then
     start_agent
 elif active; then
     :
 else
-    say "not started: see what it would do with $home/bin/rmcagent plan, then: startsrc -s rmcagent"
+    leave_stopped
 fi
 exit 0
