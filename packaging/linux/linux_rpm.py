@@ -40,6 +40,7 @@ if [ "$1" -eq 0 ]; then
     tell_what_stays
     systemctl --no-reload disable rmcagent.service 2>/dev/null || :
 fi
+find /usr/lib/rmcagent/lib -name __pycache__ -prune -exec rm -rf {} + || :
 exit 0
 """,
     "postun": """
@@ -54,7 +55,9 @@ fi
 exit 0
 """,
     # Of the new package, and after all else of an upgrade is in place, a new Python, too. One that was stopped stays stopped.
+    # Where nothing can be compiled, or another Python comes later, each start compiles what it needs.
     "posttrans": """
+(umask 022 && rmcagent --compile) >/dev/null 2>&1 || :
 if booted; then
     systemctl try-restart rmcagent.service || :
 fi
