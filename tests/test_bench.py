@@ -7,7 +7,7 @@ from typing import List, Tuple
 
 import pytest
 
-from bench import curve, measure, soak, tables
+from bench import curve, measure, peers, soak, tables
 
 BENCH = Path(measure.__file__).resolve().parent
 MEMORY = soak.Gauge("rss_mb", "resident", "MB", grows=0.25, share=0.02)
@@ -132,3 +132,23 @@ def test_the_readme_shows_each_configuration_as_it_is(name: str) -> None:
     shown = (BENCH / "README.md").read_text("utf-8")
 
     assert (BENCH / "configurations" / name).read_text("ascii") in shown
+
+
+# ---- what is not there
+
+def test_a_peer_that_is_not_installed_is_told_with_what_brings_it() -> None:
+    absent = peers.Peer("none", "None", "some-package", ("no-such-program",), lay_out=lambda scene, folder: [],
+                        up=lambda scene, folder: True)
+
+    assert absent.missing() == "no-such-program not installed: apt-get install some-package"
+
+
+def test_commands_without_monit_are_compared_with_python_alone() -> None:
+    took = {name: {"wall_ms": measure.summary([wall]), "cpu_ms": measure.summary([wall]), "exits": [0]}
+            for name, wall in ((tables.BARE, 10.0), ("rmcagent status", 18.0))}
+
+    shown = list(tables.commands({"took": took, "load_1m": [0, 0]}))
+    told = list(tables.targets({"commands": {"took": took}}))
+
+    assert shown[-1].split()[:3] == ["rmcagent", "status", "18.0"]
+    assert [line.split()[-1] for line in told if "rmcagent status / " in line] == ["measured", "held"]
