@@ -9,7 +9,6 @@ import random
 import shutil
 import signal
 import socket
-import subprocess
 import sys
 import tempfile
 import threading
@@ -259,18 +258,18 @@ def log_watch(folder: Path, mib: int, rounds: int) -> Dict[str, Any]:
     regex = shutil.which("fail2ban-regex", path=peers.FOLDERS)
     filters = folder / "rsct.conf"
     filters.write_text((Path(__file__).parent / "configurations" / "rsct.conf").read_text("ascii"), "ascii")
-    speeds: Dict[str, List[float]] = {"rmcagent census": [], "grep -oE": [], **({"fail2ban-regex": []} if regex else {})}
+    names = ("rmcagent census", "grep -oE", *(("fail2ban-regex",) if regex else ()))
+    runs: Dict[str, List[Tuple[float, float]]] = {name: [] for name in names}
     for _ in range(rounds):
-        speeds["rmcagent census"].append(log.stat().st_size / 1e6 / logs.counted(log)["wall_s"])
-        speeds["grep -oE"].append(log.stat().st_size / 1e6 / logs.grepped(log)["wall_s"])
+        for name, counted in (("rmcagent census", logs.counted(log)), ("grep -oE", logs.grepped(log))):
+            runs[name].append((log.stat().st_size / 1e6 / counted["wall_s"], log.stat().st_size / 1e6 / counted["cpu_s"]))
         if regex:
-            began = time.perf_counter()
-            said = subprocess.run([regex, *FAIL2BAN, str(short), str(filters)], stdin=subprocess.DEVNULL, capture_output=True,
-                                  env=measure.environment(), timeout=600)
-            if b"matched" not in said.stdout:
-                raise SystemExit(f"cannot compare: fail2ban-regex said {said.stdout[-500:]!r} {said.stderr[-500:]!r}")
-            speeds["fail2ban-regex"].append(short.stat().st_size / 1e6 / (time.perf_counter() - began))
-    return {"mb_per_second": {name: measure.summary(each) for name, each in speeds.items()}}
+            told, wall, cpu = logs.timed([regex, *FAIL2BAN, str(short), str(filters)])
+            if "matched" not in told:
+                raise SystemExit(f"cannot compare: fail2ban-regex matched nothing, it said {told[-500:]}")
+            runs["fail2ban-regex"].append((short.stat().st_size / 1e6 / wall, short.stat().st_size / 1e6 / cpu))
+    return {name: {who: measure.summary([run[at] for run in each]) for who, each in runs.items()}
+            for at, name in enumerate(("mb_per_second", "mb_per_cpu_second"))}
 
 
 if __name__ == "__main__":

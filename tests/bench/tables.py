@@ -60,12 +60,16 @@ def minutes(measured: Measured) -> Iterator[str]:
 
 def log(measured: Measured) -> Iterator[str]:
     speeds = measured["mb_per_second"]
-    ours = speeds["rmcagent census"]["median"]
+    spent = measured["mb_per_cpu_second"]
+    ours, ours_spent = (each["rmcagent census"]["median"] for each in (speeds, spent))
     yield ""
     yield f"a log, MB a second, medians of {speeds['rmcagent census']['n']} in turn; load {_load(measured)}"
-    yield f"  {'':<30} {'MB/s':>7} {'noise':>6} {'least to most':>17} {'rmcagent /':>11}"
+    yield (f"  {'':<30} {'MB/s':>7} {'noise':>6} {'least to most':>17} {'rmcagent /':>11} {'MB/CPU s':>9} {'noise':>6} "
+           f"{'rmcagent /':>11}")
     for name, each in speeds.items():
-        yield (f"  {name:<30} {each['median']:>7} {each['mad']:>6} {_range(each):>17} {_shown(ratio(ours, each['median'])):>11}")
+        cpu = spent[name]
+        yield (f"  {name:<30} {each['median']:>7} {each['mad']:>6} {_range(each):>17} {_shown(ratio(ours, each['median'])):>11} "
+               f"{cpu['median']:>9} {cpu['mad']:>6} {_shown(ratio(ours_spent, cpu['median'])):>11}")
 
 
 BY_PART: Mapping[str, Callable[[Measured], Iterator[str]]] = {
