@@ -6,13 +6,13 @@ import os
 import subprocess
 import sys
 import time
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Dict, FrozenSet, List, NamedTuple, Sequence, Set
 
 import pytest
 
 from house import PACKAGE, ROOT
-from rmcagent import published
 from rmcagent.command.table import VERBS
 
 pytestmark = pytest.mark.real
@@ -76,8 +76,9 @@ sys.meta_path.insert(0, Noted)
 sys.path[:0] = [sys.argv[1], sys.argv[2]]
 where = sys.argv[3]
 del sys.argv[:4]
-from rmcagent import cli
+from rmcagent import cli, published
 from rmcagent.command import files
+published.BOOT_ID = where + "/boot_id"
 if "--config" not in sys.argv:
     files.public = lambda asked: where + "/status.json"
 code = cli.main(sys.argv)
@@ -91,10 +92,12 @@ def where(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a configuration, what a daemon published just now, and a captured answer."""
     folder = tmp_path_factory.mktemp("where")
     folder.chmod(0o700)
-    told = {"schema": 1, "verdict": "healthy", "because": "RMC runs", "pid": os.getpid(), "boot": published._boot(),
-            "monotonic": time.monotonic(), "taken_at": "2026-05-04T12:00:28+00:00", "look_seconds": 600.0,
+    now = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    told = {"schema": 1, "verdict": "healthy", "because": "RMC runs", "pid": os.getpid(), "boot": "b",
+            "monotonic": time.monotonic(), "taken_at": now, "look_seconds": 600.0,
             "hmcs": [{"address": "192.0.2.1", "link": "up"}], "why": [{"at": "2026-05-04T12:00:28+00:00", "kind": "rest"}]}
     (folder / "status.json").write_text(json.dumps(told, indent=1, sort_keys=True) + "\n")
+    (folder / "boot_id").write_text("b\n")
     paths = {"state": str(folder / "state"), "public": str(folder / "public")}
     (folder / "rmcagent.yaml").write_text(f"paths: {json.dumps(paths)}\n")
     (folder / "rmcagent.yaml").chmod(0o600)
@@ -131,6 +134,16 @@ def test_status_and_check_load_what_they_print_and_nothing_else(argv: List[str],
     names = loaded(where, argv, 0)
 
     assert ours(names) == SHORT | prints
+    assert others(names) <= BARE
+
+
+def test_where_boots_have_no_name_as_on_aix_they_load_no_more(where: Path) -> None:
+    (where / "boot_id").rename(where / "away")
+
+    names = loaded(where, ["status", "--brief"], 0)
+
+    (where / "away").rename(where / "boot_id")
+    assert ours(names) == SHORT | {".show.status"}
     assert others(names) <= BARE
 
 

@@ -3,10 +3,13 @@ from __future__ import annotations
 
 import os
 import time
+from datetime import datetime
 from pathlib import Path
-from typing import Any, List
+from typing import Any, List, Optional
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as some
 
 from rmcagent import published
 
@@ -67,3 +70,31 @@ def test_within_a_boot_the_wall_clock_does_not_matter(monkeypatch: Patch) -> Non
 
     assert published.age({"boot": "b", "monotonic": 100.0}) == 5.0
     assert published.age({"boot": "b", "monotonic": float("nan")}) is None
+
+
+DIGITS = some.integers(0, 99).map("{:02}".format)
+MOMENTS = some.builds("{}{}-{}-{}T{}:{}:{}{}{}:{}".format, DIGITS, DIGITS, some.integers(0, 13).map("{:02}".format),
+                      some.integers(0, 32).map("{:02}".format), some.integers(0, 24).map("{:02}".format),
+                      *[some.integers(0, 60).map("{:02}".format)] * 2, some.sampled_from("+-"),
+                      some.integers(0, 24).map("{:02}".format), some.integers(0, 60).map("{:02}".format))
+
+
+@settings(max_examples=80, deadline=None)
+@given(MOMENTS | some.text(max_size=30))
+@example("2024-02-29T23:59:59-05:30")
+@example("2100-02-29T00:00:00+00:00")
+@example("2026-12-31T23:00:00+14:00")
+@example("0000-01-01T00:00:00+00:00")
+@example("2026-05-04T14:00:28.5+02:00")
+@example("2026-05-04T14:00:2\u0668+02:00")
+def test_a_moment_is_read_as_datetime_reads_it(text: str) -> None:
+    try:
+        meant: Optional[float] = datetime.fromisoformat(text).timestamp()
+    except (ValueError, OverflowError):
+        meant = None
+
+    assert published._plain_moment(text) in (None, meant) and published._moment(text) == meant
+
+
+def test_a_moment_as_the_daemon_writes_it_is_read_without_datetime() -> None:
+    assert published._plain_moment("2026-05-04T14:00:28+02:00") == 1777896028.0

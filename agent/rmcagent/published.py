@@ -103,12 +103,43 @@ def age(document: Document) -> Optional[float]:
     if _boot() and document.get("boot") == _boot() and isinstance(document.get("monotonic"), (int, float)):
         seconds: float = time.monotonic() - document["monotonic"]
         return seconds if abs(seconds) < float("inf") else None
+    seen = _moment(str(document.get("taken_at")))
+    return None if seen is None else time.time() - seen
+
+
+def _moment(text: str) -> Optional[float]:
+    """Seconds since 1970; what is not as our daemon writes it is left to datetime, whose import takes an eighth of `status`."""
+    seconds = _plain_moment(text)
+    if seconds is not None:
+        return seconds
     from datetime import datetime
 
     try:
-        return time.time() - datetime.fromisoformat(str(document.get("taken_at"))).timestamp()
+        return datetime.fromisoformat(text).timestamp()
     except (ValueError, OverflowError):
         return None
+
+
+def _plain_moment(text: str) -> Optional[float]:
+    """That of 2026-05-04T14:00:28+02:00; None: of another form, or there is no such moment."""
+    parts = (text[:4], text[5:7], text[8:10], text[11:13], text[14:16], text[17:19], text[20:22], text[23:])
+    marks = text[4:5] + text[7:8] + text[10:11] + text[13:14] + text[16:17] + text[22:23]
+    if len(text) != 25 or not text.isascii() or marks != "--T:::" or text[19] not in "+-" or not all(map(str.isdigit, parts)):
+        return None
+    year, month, day, hour, minute, second, hours, minutes = map(int, parts)
+    if year == 0 or not 1 <= month <= 12 or hour > 23 or hours > 23 or max(minute, second, minutes) > 59:
+        return None
+    first = _first_of(year, month)
+    if not 1 <= day <= _first_of(year + month // 12, month % 12 + 1) - first:
+        return None
+    east = (hours * 60 + minutes) * (-60 if text[19] == "-" else 60)
+    return float((first + day - 1) * 86400 + hour * 3600 + minute * 60 + second - east)
+
+
+def _first_of(year: int, month: int) -> int:
+    """Days from 1970 to the first of the month; a year is counted from March, so that its odd day is the last."""
+    year -= month < 3
+    return 365 * year + year // 4 - year // 100 + year // 400 + (153 * ((month + 9) % 12) + 2) // 5 - 719468
 
 
 def _boot() -> str:
