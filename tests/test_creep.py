@@ -12,6 +12,7 @@ import pytest
 
 from creep import FAULT_EVERY, TROUBLED, Long
 from house import ROOT
+from rmcagent.sim.live.stage import Stage
 
 QUIET_FROM = TROUBLED + 60
 LARGEST = {"ledger_bytes": 1 << 20, "status_bytes": 64 << 10, "kept_bytes": 1 << 20, "state_files": 4}
@@ -58,6 +59,29 @@ def test_weeks_of_faults_come_to_no_more_memory() -> None:
     assert third["resident_kb"] - second["resident_kb"] < 768, marks          # of 100,000 looks the second half took 260
     assert [{name: mark[name] for name in STILL} for mark in marks] == [{name: first[name] for name in STILL}] * 3
     assert over(marks) == []
+
+
+@pytest.mark.slow
+def test_the_idle_daemon_holds_eight_megabytes_more_than_a_python_that_does_nothing(tmp_path: Path) -> None:
+    """Pages of its own: 6.1 on Debian's 3.11, where dataclasses and YAML made them 9; a tree that is not compiled adds one."""
+    nothing = subprocess.Popen([sys.executable, "-I", "-c", "import sys; print(flush=True); sys.stdin.read()"],
+                               stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert nothing.stdout is not None and nothing.stdout.readline()
+    bare = _own_kb(nothing.pid)
+    nothing.communicate(b"")
+    policy = {"report": {"file": str(tmp_path / "agent.log"), "metrics": str(tmp_path / "agent.prom")}}
+
+    with Stage(tmp_path, policy=policy) as stage:
+        daemon = stage.start()
+        assert stage.wait_healthy(60.0), stage.complaints()
+        own = _own_kb(daemon.pid)
+
+    assert own - bare < 8 * 1024, (own, bare)
+
+
+def _own_kb(pid: int) -> int:
+    told = Path(f"/proc/{pid}/status").read_text("ascii").partition("RssAnon:")[2]
+    return int(told.split()[0])
 
 
 def over(marks: List[Dict[str, int]]) -> List[str]:

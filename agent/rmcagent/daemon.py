@@ -8,7 +8,7 @@ import sys
 from datetime import datetime, timedelta
 from typing import Any, Callable, Dict, Mapping, Optional, Set, Tuple
 
-from rmcagent import __version__, folders, heal, inbox, lives, lock, recalled
+from rmcagent import __version__, folders, inbox, lives, lock
 from rmcagent.clock import Steady, SystemClock
 from rmcagent.config import ConfigError, Loaded, Settings
 from rmcagent.configured import load_aside
@@ -37,6 +37,8 @@ def run(loaded: Loaded, config_path: str) -> int:
 
 def plan(loaded: Loaded, config_path: str = "", told: Optional[Mapping[str, Any]] = None) -> Dict[str, Any]:
     """One live pass that changes nothing: the document of what would be done now; `told` is what a live daemon last published."""
+    from rmcagent.recalled import glance
+
     host, clock = SystemHost(), SystemClock()
     here = place(host, loaded.settings)
     boot = host.vitals(here.commands["rmcctrl"]).boot
@@ -51,7 +53,7 @@ def plan(loaded: Loaded, config_path: str = "", told: Optional[Mapping[str, Any]
         os.path.join(os.path.dirname(os.path.abspath(config_path)), "maintenance"),
     )
     cycle.memory.crash_loop = lives.in_loop(ledger)
-    view = recalled.glance(cycle, told)
+    view = glance(cycle, told)
     return document(view, loaded.settings, _local(ledger.steady), {"version": __version__, "why": ledger.decisions})
 
 
@@ -289,6 +291,8 @@ class Daemon:
     def _answer(self, request: Mapping[str, Any], claim: inbox.Claim) -> Dict[str, Any]:
         what = request.get("do")
         if what == "heal":
+            from rmcagent import heal
+
             _notify("WATCHDOG=1")  # it looks as a turn does, and may need as long
             self.cycle.memory.crash_loop = lives.in_loop(self.ledger)
             return heal.answer(self.cycle, request, claim)
