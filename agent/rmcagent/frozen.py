@@ -27,7 +27,8 @@ def _dataclass(kind: Optional[Type[Any]] = None, *, frozen: bool = False) -> Any
     """The class with an __init__ of its own and what all have in common; what it defines itself stays."""
     if kind is None:
         return lambda kind: _dataclass(kind, frozen=frozen)
-    ours = tuple(_field(kind, name) for name in kind.__dict__.get("__annotations__", ()))
+    named = kind.__dict__.get("__annotations__") or kind.__annotations__        # since 3.14 it may be made when it is asked for
+    ours = tuple(_field(kind, name) for name in named)
     common: Dict[str, Any] = {"__eq__": _equal, "__repr__": _shown, "__hash__": _hash if frozen else None}
     if frozen:
         common.update(__setattr__=_refused, __delattr__=_refused)
