@@ -231,13 +231,15 @@ prepare() {
         :
     else
         # By rename, or an install that was cut short leaves half a file that the next one keeps.
-        cp "$home/share/rmcagent.yaml" "$configuration/.rmcagent.yaml.new" &&
+        if cp "$home/share/rmcagent.yaml" "$configuration/.rmcagent.yaml.new" &&
             chmod 644 "$configuration/.rmcagent.yaml.new" &&
-            mv "$configuration/.rmcagent.yaml.new" "$configuration/rmcagent.yaml" || {
+            mv "$configuration/.rmcagent.yaml.new" "$configuration/rmcagent.yaml"; then
+            :
+        else
             say "cannot make $configuration/rmcagent.yaml: is its file system full? Later:" \
                 "cp $home/share/rmcagent.yaml $configuration/" >&2
             return 1
-        }
+        fi
     fi
     # SRC makes it when it starts the agent.
     [ -f "$logs/console.log" ] || (umask 077 && : >"$logs/console.log") 2>/dev/null ||
