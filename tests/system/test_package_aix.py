@@ -114,6 +114,7 @@ def test_it_comes_is_replaced_and_goes_and_leaves_what_it_should(artefacts: Path
         install(root, later, "--replacepkgs")
         assert registered(root) and not root.odm.is_active()
     assert root.run("/opt/rmcagent/bin/rmcagent", "--version").stdout == "rmcagent 9.9.9\n"
+    assert list((root.folder / "opt/rmcagent/lib/rmcagent/__pycache__").glob("cli.*.pyc"))
     for _ in range(2):
         done = root.rpm("-e", "rmcagent")
     assert not registered(root) and root.odm.inittab() == before and "not installed" in done.stdout

@@ -100,6 +100,7 @@ def test_it_comes_is_replaced_and_goes_and_leaves_what_it_should(artefacts: Path
         said = installp.install(folder)
         assert registered(root) and not root.odm.is_active() and "not started" in said
     assert root.run("/opt/rmcagent/bin/rmcagent", "--version").stdout == "rmcagent 9.9.9\n"
+    assert list((root.folder / "opt/rmcagent/lib/rmcagent/__pycache__").glob("cli.*.pyc"))
     installp.remove()
 
     assert not registered(root) and root.odm.inittab() == before and root.odm.sins() == []

@@ -247,6 +247,17 @@ prepare() {
     return 0
 }
 
+# Or each start would compile, in twice the time that `rmcagent status` takes otherwise. So it does where there is no Python yet, or
+# another later. What was compiled before may lie in folders that are no more.
+compile() {
+    forget_compiled
+    "$home/bin/rmcagent" --compile >/dev/null 2>&1
+}
+
+forget_compiled() {
+    find "$home/lib" -name __pycache__ -prune -exec rm -rf {} \; 2>/dev/null
+}
+
 folder() {
     [ -d "$1" ] || { mkdir -p "$1" && chmod "$2" "$1"; } || {
         say "cannot make $1: is its file system full, or is something else of that name there?" >&2

@@ -12,6 +12,7 @@ else
     say "there is no running SRC here: after the boot run $home/bin/rmcagent register --apply"
     exit 0
 fi
+compile
 if [ "$(cat "$turned_off" 2>/dev/null)" = none ]; then
     register_without_line
     rm -f "$turned_off"

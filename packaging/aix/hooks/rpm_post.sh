@@ -12,6 +12,7 @@ else
     say "there is no running SRC here: after the boot run $home/bin/rmcagent register --apply"
     exit 0
 fi
+compile
 ran=no
 if [ "$1" -gt 1 ] && active; then
     ran=yes
