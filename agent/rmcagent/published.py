@@ -4,8 +4,6 @@ from __future__ import annotations
 import os
 import stat
 
-from rmcagent import json_text
-
 TYPE_CHECKING = False                     # typing's own would be an import that `status` pays for
 if TYPE_CHECKING:
     from typing import Any, Dict, Optional
@@ -33,14 +31,31 @@ def read(path: str) -> Optional[Document]:
     return document
 
 
-def _parsed(content: bytes) -> Any:
-    """Raises ValueError or RecursionError where it is no JSON."""
-    try:
-        return json_text.read(content.decode("ascii"))
-    except (ValueError, RecursionError):
-        import json  # as no daemon of ours wrote it: whatever it is, json is to say so
+class Plain:
+    """What json asks of its scanner where nothing special is asked of json."""
 
-        return json.loads(content)
+    strict, object_hook, object_pairs_hook, parse_float, parse_int = True, None, None, float, int
+
+    @staticmethod
+    def parse_constant(name: str) -> Any:
+        raise ValueError(name)            # NaN and its like, which no daemon of ours writes
+
+
+def _parsed(content: bytes) -> Any:
+    """As json.loads, by json's own scanner: importing json, with re and enum, takes longer than all else that `status` does."""
+    try:
+        from _json import make_scanner
+
+        text = content.decode("ascii").rstrip("\n")
+        scanner: Any = make_scanner
+        value, end = scanner(Plain)(text, 0)
+        if end == len(text):
+            return value
+    except (ImportError, AttributeError, TypeError, ValueError, StopIteration, SystemError):
+        pass                              # another Python's, or as no daemon of ours wrote it: json is to say what it is
+    import json
+
+    return json.loads(content)
 
 
 def _content(path: str) -> bytes:
@@ -108,38 +123,15 @@ def age(document: Document) -> Optional[float]:
 
 
 def _moment(text: str) -> Optional[float]:
-    """Seconds since 1970; what is not as our daemon writes it is left to datetime, whose import takes an eighth of `status`."""
-    seconds = _plain_moment(text)
-    if seconds is not None:
-        return seconds
-    from datetime import datetime
-
+    """Seconds since 1970; None where it names no moment."""
     try:
-        return datetime.fromisoformat(text).timestamp()
+        from _datetime import datetime  # type: ignore[import-not-found]  # what datetime is, without its other half in Python
+    except ImportError:
+        from datetime import datetime
+    try:
+        return float(datetime.fromisoformat(text).timestamp())
     except (ValueError, OverflowError):
         return None
-
-
-def _plain_moment(text: str) -> Optional[float]:
-    """That of 2026-05-04T14:00:28+02:00; None: of another form, or there is no such moment."""
-    parts = (text[:4], text[5:7], text[8:10], text[11:13], text[14:16], text[17:19], text[20:22], text[23:])
-    marks = text[4:5] + text[7:8] + text[10:11] + text[13:14] + text[16:17] + text[22:23]
-    if len(text) != 25 or not text.isascii() or marks != "--T:::" or text[19] not in "+-" or not all(map(str.isdigit, parts)):
-        return None
-    year, month, day, hour, minute, second, hours, minutes = map(int, parts)
-    if year == 0 or not 1 <= month <= 12 or hour > 23 or hours > 23 or max(minute, second, minutes) > 59:
-        return None
-    first = _first_of(year, month)
-    if not 1 <= day <= _first_of(year + month // 12, month % 12 + 1) - first:
-        return None
-    east = (hours * 60 + minutes) * (-60 if text[19] == "-" else 60)
-    return float((first + day - 1) * 86400 + hour * 3600 + minute * 60 + second - east)
-
-
-def _first_of(year: int, month: int) -> int:
-    """Days from 1970 to the first of the month; a year is counted from March, so that its odd day is the last."""
-    year -= month < 3
-    return 365 * year + year // 4 - year // 100 + year // 400 + (153 * ((month + 9) % 12) + 2) // 5 - 719468
 
 
 def _boot() -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 import os
 import sys
 
-from rmcagent import json_text, published
+from rmcagent import published
 from rmcagent.command import files
 from rmcagent.command.arguments import DONE, FAILED, NOT_RUNNING, Cannot, as_json, colour, columns
 from rmcagent.show import codes
@@ -40,11 +40,11 @@ def _status_once(asked: Asked, path: str) -> int:
     if document is None:
         brief = "" if "--brief" in asked.options else "* rmcagent: "
         said = f"{brief}not-running: nothing was published in {os.path.dirname(path)}"
-        print(json_text.written(codes.unseen()) if asked.json else said)
+        print(as_json(codes.unseen()) if asked.json else said)
         return code
     now = codes.as_of(document, alive, age)
     if asked.json:
-        sys.stdout.write(json_text.written({**codes.unseen(), **now}) + "\n")
+        sys.stdout.write(as_json({**codes.unseen(), **now}) + "\n")
     else:
         from rmcagent.show.status import brief_text, status_text
 
