@@ -432,6 +432,18 @@ def test_a_lock_that_another_process_holds_is_seen_and_not_taken(host: SystemHos
 
 
 @pytest.mark.real
+def test_whoever_starts_us_cannot_make_every_command_end_well(tmp_path: Path) -> None:
+    """SIGCHLD that is ignored is handed down by exec, and then no exit code is ever told: a silent `exit 1` passed for 0."""
+    program = ("import signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN); sys.path.insert(0, sys.argv[1]);"
+               "from rmcagent.partition.host import SystemHost; print(SystemHost().run([sys.argv[2]], 20.0).exit_code)")
+
+    told = subprocess.run([sys.executable, "-c", program, AGENT, script(tmp_path / "odmget", "exit 1")],
+                          capture_output=True, text=True, check=True, timeout=60).stdout
+
+    assert told == "1\n"
+
+
+@pytest.mark.real
 def test_a_script_is_among_the_processes_by_its_own_name(host: SystemHost, tmp_path: Path) -> None:
     shell = subprocess.Popen([script(tmp_path / "rmcctrl", "sleep 300; :")], start_new_session=True)
     reader = subprocess.Popen(["/usr/bin/tail", "-f", script(tmp_path / "installp", "")], start_new_session=True)

@@ -8,10 +8,10 @@ import sys
 from datetime import datetime, timedelta
 from typing import Any, Callable, Dict, Mapping, Optional, Set, Tuple
 
-from rmcagent import __version__, folders, inbox, lives, lock
+from rmcagent import __version__, folders, heal, inbox, lives, lock
 from rmcagent.clock import Steady, SystemClock
 from rmcagent.config import ConfigError, Loaded, Settings
-from rmcagent.configured import load_aside
+from rmcagent.configured import load_anew
 from rmcagent.cycle import Cycle
 from rmcagent.exposed import Exposed
 from rmcagent.frozen import replace
@@ -213,7 +213,7 @@ class Daemon:
 
     def _reload(self) -> Tuple[bool, str]:
         try:
-            loaded = load_aside(self.config_path)
+            loaded = load_anew(self.config_path)
             here = place(self.host, loaded.settings)
             folders.trust_public(here.paths["public"])
         except (ConfigError, PermissionError) as problem:
@@ -291,8 +291,6 @@ class Daemon:
     def _answer(self, request: Mapping[str, Any], claim: inbox.Claim) -> Dict[str, Any]:
         what = request.get("do")
         if what == "heal":
-            from rmcagent import heal
-
             _notify("WATCHDOG=1")  # it looks as a turn does, and may need as long
             self.cycle.memory.crash_loop = lives.in_loop(self.ledger)
             return heal.answer(self.cycle, request, claim)

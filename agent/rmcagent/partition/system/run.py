@@ -34,6 +34,9 @@ class Runner:
     """Runs reading commands; owns the ones that could not be killed. When `lost` says so, none is waited for any longer."""
 
     def __init__(self) -> None:
+        if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
+            # Whoever started us handed that down: no exit code would ever be told, and each would pass for 0.
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         self._stuck: List[Popen[bytes]] = []
         self.lost: Callable[[], bool] = lambda: False
 
