@@ -137,7 +137,7 @@ def test_a_file_system_that_does_not_answer_holds_the_daemon_no_longer_than_said
     monkeypatch.setattr(configured, "load", hangs)
     monkeypatch.setattr(configured, "PATIENCE_SECONDS", 0.5)
     held = signal.signal(signal.SIGTERM, lambda number, frame: None)
-    lock = os.dup2(os.open(os.devnull, os.O_RDONLY), 300)
+    lock = os.dup2(1, 300)
     before = opened()
 
     with pytest.raises(config.ConfigError, match="its file system did not answer within 0.5 s"):
