@@ -30,8 +30,13 @@ main() {
 }
 
 # People and Nagios ask often, and what is asked runs no command: no process is started to prepare Python's start, which spares
-# itself the folders of others' packages (-S). Returns where that takes more care.
+# itself the folders of others' packages (-S). Returns where that takes more care: also after a Python that cannot start, and
+# that is asked only where it ended as it may without us. Both verbs only read: what such a one says on standard error is all.
 quickly() {
+    # It goes on until it is interrupted, by whoever knows one process.
+    case "$*" in
+        *--w*) return 0 ;;
+    esac
     [ -z "${RMCAGENT_PYTHON-}" ] && [ ! -r "$configuration/env" ] || return 0
     # A value in which such a name stands only takes the longer way.
     case $(export) in
@@ -40,7 +45,16 @@ quickly() {
     for python in $pythons; do
         if [ -x "$python" ]; then
             said_to_be_new || return 0
-            exec "$python" -I -S -B -X utf8 "$home/lib/__main__.py" "$@"
+            "$python" -I -S -B -X utf8 "$home/lib/__main__.py" "$@"
+            code=$?
+            # Of `status` and `check`; 1 is theirs as well as that of a Python that finds no library of its own.
+            case $code in
+                0 | [234] | 15[0-3]) exit "$code" ;;
+            esac
+            if new_enough; then
+                exit "$code"
+            fi
+            return 0
         fi
     done
 }
@@ -93,9 +107,13 @@ find_python() {
     return 1
 }
 
-# Root runs what is named there: as all of the configuration it is followed only where nobody but root may write it. The search
-# does without.
+# Root runs what is named there: as all of the configuration it is followed only where nobody but root may write it, and never
+# where it is a link, which leads to a folder that may be another's. The search does without.
 python_of_file() {
+    if [ -h "$configuration/env" ]; then
+        echo "rmcagent: cannot trust $configuration/env, which is a link, and does without it; put a file in its place" >&2
+        return 0
+    fi
     # shellcheck disable=SC2012  # the names are known
     if ls -lnLd "$configuration/." "$configuration/env" 2>/dev/null |
         awk '$3 == 0 && $1 !~ /^.....w/ && $1 !~ /^........w/ { ours++ } END { exit ours != 2 }'; then

@@ -1,29 +1,60 @@
 #!/bin/sh
 # Starts rmcagent with the first Python that is 3.9 or later, and makes way for it. RMCAGENT_PYTHON names another.
 home=/usr/lib/rmcagent
+# RHEL 8's and SLES 15's own python3 is 3.6: later ones stand beside it under their full names.
+pythons=${RMCAGENT_PYTHON:-/usr/bin/python3 /usr/bin/python3.14 /usr/bin/python3.13 /usr/bin/python3.12 /usr/bin/python3.11 \
+    /usr/bin/python3.10 /usr/bin/python3.9}
 
-# By its name where that tells, so that Python is not started twice: python3 is the same file as python3.11, or is named so itself.
+# Asked by starting it: a name does not tell that a Python can start.
 new_enough() {
-    [ -x "$1" ] || return 1
-    for minor in 6 7 8 9 10 11 12 13 14 15; do
+    [ -x "$python" ] && "$python" -I -S -c 'import sys; sys.exit(sys.version_info < (3, 9))' >/dev/null 2>&1
+}
+
+# By its name: python3 is the same file as python3.11, or is named so itself.
+said_to_be_new() {
+    [ -x "$python" ] || return 1
+    for minor in 9 10 11 12 13 14 15; do
         # shellcheck disable=SC3013  # every Linux's sh has -ef
-        if [ "$1" = "/usr/bin/python3.$minor" ] || [ "$1" -ef "$1.$minor" ]; then
-            [ "$minor" -ge 9 ]
+        if [ "$python" = "/usr/bin/python3.$minor" ] || [ "$python" -ef "$python.$minor" ]; then
+            return 0
+        fi
+    done
+    return 1
+}
+
+# People and Nagios ask often: Python is not started twice, and spares itself the folders of others' packages, of which these
+# verbs need none (-S). Returns after a Python that cannot start, which is asked only where it ended as it may without us. Both
+# verbs only read: what such a one says on standard error is all.
+quickly() {
+    # It goes on until it is interrupted, by whoever knows one process.
+    case "$*" in
+        *--w*) return ;;
+    esac
+    for python in $pythons; do
+        if said_to_be_new; then
+            "$python" -I -S -B -X utf8 "$home/lib/__main__.py" "$@"
+            code=$?
+            # Of `status` and `check`; 1 is theirs as well as that of a Python that finds no library of its own.
+            case $code in
+                0 | [234] | 15[0-3]) exit "$code" ;;
+            esac
+            if new_enough; then
+                exit "$code"
+            fi
             return
         fi
     done
-    "$1" -I -S -c 'import sys; sys.exit(sys.version_info < (3, 9))' >/dev/null 2>&1
 }
 
-# People and Nagios ask often: these spare themselves the folders of others' packages, of which they need none.
+alone=''
 case ${1-} in
-    status | check) alone=-S ;;
-    *) alone='' ;;
+    status | check)
+        alone=-S
+        quickly "$@"
+        ;;
 esac
-# RHEL 8's and SLES 15's own python3 is 3.6: later ones stand beside it under their full names.
-for python in ${RMCAGENT_PYTHON:-/usr/bin/python3 /usr/bin/python3.14 /usr/bin/python3.13 /usr/bin/python3.12 /usr/bin/python3.11 \
-    /usr/bin/python3.10 /usr/bin/python3.9}; do
-    if new_enough "$python"; then
+for python in $pythons; do
+    if new_enough; then
         exec "$python" -I ${alone:+"$alone"} -B -X utf8 "$home/lib/__main__.py" "$@"
     fi
 done

@@ -12,6 +12,7 @@ import pytest
 import aix_root
 from aix_root import SHELLS, AixRoot
 from house import ROOT
+from rmcagent.show.codes import STATUS_CODES
 
 pytestmark = [pytest.mark.slow, pytest.mark.real]
 LAUNCHER = ROOT / "packaging" / "common" / "rmcagent.sh"
@@ -101,15 +102,17 @@ def test_a_file_that_others_may_change_is_told_and_done_without(root: AixRoot, p
     assert "run: chown root /etc/rmcagent /etc/rmcagent/env; chmod go-w" in told
 
 
-def test_a_link_of_roots_is_followed_to_what_is_roots(root: AixRoot) -> None:
+def test_a_link_is_told_and_done_without_for_where_it_leads_others_may_put_what_is_roots(root: AixRoot) -> None:
+    python(root, "usr/bin/python3")
     python(root, "opt/mine")
     root.write("srv/env", "RMCAGENT_PYTHON=/opt/mine\n")
+    os.chown(root.folder / "srv", 65534, 0)
     (root.folder / "etc/rmcagent/env").symlink_to("/srv/env")
-    trusted = launch(root, "status")
 
-    (root.folder / "srv/env").chmod(0o666)
+    told, started = launch(root, "status")[:2]
 
-    assert trusted[0].startswith("/opt/mine -I") and launch(root, "status")[0].startswith("rmcagent: cannot trust")
+    assert told == "rmcagent: cannot trust /etc/rmcagent/env, which is a link, and does without it; put a file in its place"
+    assert started.startswith("/usr/bin/python3 -I")
 
 
 def test_without_any_it_says_where_it_looked_and_what_brings_one(root: AixRoot) -> None:
@@ -170,6 +173,80 @@ def test_what_is_asked_often_takes_the_python_that_was_named(root: AixRoot) -> N
     root.write("etc/rmcagent/env", "RMCAGENT_PYTHON=/opt/mine\n")
 
     assert launch(root, "status")[0].startswith("/opt/mine -I -B")
+
+
+LAUNCHERS = {"opt/rmcagent/bin/rmcagent": LAUNCHER, "usr/bin/rmcagent": ROOT / "packaging" / "linux" / "rmcagent.sh"}
+# What it is started with is written down. Of a Python that cannot start that is the version's question, too.
+ENDS = """#!/usr/bin/sh-of-python
+echo "$*" >>/odm/starts
+@ASKED@
+echo "not loaded" >&2
+@END@
+"""
+
+
+@pytest.fixture(params=LAUNCHERS)
+def program(root: AixRoot, request: pytest.FixtureRequest) -> str:
+    """The launcher of AIX, and that of Linux."""
+    if request.param.startswith("usr") and os.path.realpath(root.folder / "usr/bin/sh").endswith("posh"):
+        pytest.skip("no Linux has posh for its sh")
+    root.write(request.param, LAUNCHERS[request.param].read_text(), 0o755)
+    return f"/{request.param}"
+
+
+def ends(root: AixRoot, end: str, starts: bool) -> None:
+    """python3 is python3.12 by its name, and ends like that."""
+    root.link("sh-of-python", "dash")
+    asked = 'case "$*" in *version_info*) exit 0 ;; esac' if starts else ""
+    root.write("usr/bin/python3.12", ENDS.replace("@END@", end).replace("@ASKED@", asked), 0o755)
+    (root.folder / "usr/bin/python3").symlink_to("python3.12")
+
+
+@pytest.mark.parametrize("verb, end", [("status", "exit 255"), ("check", "exit 127"), ("check", "exit 1"),
+                                       ("status", "kill -ILL $$"), ("run", "exit 255"), ("config", "exit 1")])
+def test_one_that_cannot_start_is_passed_over_whatever_its_name_says(root: AixRoot, program: str, verb: str,
+                                                                            end: str) -> None:
+    ends(root, end, starts=False)
+    python(root, "opt/freeware/bin/python3")
+    python(root, "usr/bin/python3.9")
+
+    done = root.run(program, verb, "a b")
+
+    said = [line for line in done.stdout.splitlines() if "__main__.py" in line]
+    assert len(said) == 1 and said[0].startswith(("/opt/freeware/bin/python3 -I", "/usr/bin/python3.9 -I"))
+    assert said[0].endswith(f"/__main__.py {verb} a b") and done.returncode == 0
+    assert "not loaded" not in done.stdout or verb in ("status", "check")
+
+
+@pytest.mark.parametrize("code", [1, 126, 255])
+def test_what_a_python_that_starts_ends_with_is_told_and_nothing_is_run_twice(root: AixRoot, program: str, code: int) -> None:
+    ends(root, f"exit {code}", starts=True)
+    python(root, "opt/freeware/bin/python3")
+    python(root, "usr/bin/python3.9")
+
+    done = root.run(program, "check")
+
+    assert done.returncode == code and done.stdout == "not loaded\n"
+    assert len([line for line in root.read("odm/starts").splitlines() if line.endswith(" check")]) == 1
+
+
+def test_an_end_that_is_ours_alone_costs_no_other_start(root: AixRoot, program: str) -> None:
+    if os.path.realpath(root.folder / "usr/bin/sh").endswith("posh"):
+        pytest.skip("posh has no -ef")
+    ends(root, "exit $CODE", starts=True)
+    codes = sorted({0, 2, 3, *STATUS_CODES.values()})
+
+    ended = [root.run(program, "check", CODE=str(code)).returncode for code in codes]
+
+    assert ended == codes and len(root.read("odm/starts").splitlines()) == len(codes)
+
+
+def test_what_goes_on_until_it_is_interrupted_makes_way_for_python(root: AixRoot, program: str) -> None:
+    ends(root, 'echo "is $$"', starts=True)
+
+    said = root.run("/bin/sh", "-c", f'echo "was $$"; exec {program} status --watch').stdout.split()
+
+    assert said[1] == said[-1] and "--watch" in root.read("odm/starts")
 
 
 # ---- environment -------------------------------------------------------------------------------------------------------
