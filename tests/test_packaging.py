@@ -232,13 +232,24 @@ def test_no_line_of_ours_goes_into_a_package_but_what_is_meant() -> None:
     assert not [path for path in paths if "__pycache__" in path or path.endswith(".pyc")]
 
 
+def test_the_scripts_are_told_every_folder_of_modules_and_no_other() -> None:
+    import payload
+
+    (told,) = re.findall(r"^rooms='(.*)'$", payload.script("rpm_post"), re.MULTILINE)
+
+    modules = {file.path.rpartition("/")[0] for file in payload.files() if file.path.endswith(".py")}
+    assert told.split() == sorted(f"/{folder}" for folder in modules) and len(modules) > 10
+    assert "@ROOMS@" not in payload.script("config")
+
+
 @pytest.mark.slow
 @pytest.mark.real
 @pytest.mark.skipif(not shutil.which("shellcheck"), reason="shellcheck is not installed: apt-get install shellcheck")
 def test_the_linter_of_shells_is_silent() -> None:
     import payload
 
-    scripts = {"launcher": (ROOT / "packaging/common/rmcagent.sh").read_text(), **{
+    scripts = {"launcher": (ROOT / "packaging/common/rmcagent.sh").read_text(),
+               "launcher of Linux": (ROOT / "packaging/linux/rmcagent.sh").read_text(), **{
         name: payload.script(name) for name in ("rpm_pre", "rpm_post", "rpm_preun", "rpm_postun", "pre_i", "config", "unconfig")}}
     for name, text in scripts.items():
         # 2317: the part they share has functions that one or the other does not call; 2120: or calls without its argument.

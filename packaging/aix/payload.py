@@ -46,5 +46,8 @@ def pages() -> List[File]:
 
 
 def script(name: str, shell: str = "#!/bin/sh\n") -> str:
+    """@ROOMS@ are the folders that Python's files are in."""
     hooks = AIX / "hooks"
-    return shell + (hooks / "common.sh").read_text("utf-8") + (hooks / f"{name}.sh").read_text("utf-8")
+    rooms = sorted({f"/{file.path.rpartition('/')[0]}" for file in building.below(f"{HOME}/lib", building.library())})
+    shared = (hooks / "common.sh").read_text("utf-8").replace("@ROOMS@", " ".join(rooms))
+    return shell + shared + (hooks / f"{name}.sh").read_text("utf-8")

@@ -30,6 +30,17 @@ class Builds:
         sources = self.sources(version)
         return self._once("-".join((*artefacts, version)), lambda place: built(sources, place, *artefacts))
 
+    def of_a_room_more(self) -> Path:
+        """AIX's rpm of a version whose program has a folder of modules that the others have not."""
+        def make(place: Path) -> None:
+            sources = snapshot(place / "sources", "0.0.1")
+            attic = sources / "agent" / "rmcagent" / "attic"
+            attic.mkdir()
+            (attic / "__init__.py").write_text('"""What is no more."""\n')
+            built(sources, place, "aix-rpm")
+
+        return self._once("a-room-more", make)
+
     def _once(self, name: str, make: Callable[[Path], object]) -> Path:
         place, made = self.shelf / name, self.shelf / f"{name}.made"
         with open(self.shelf / f"{name}.lock", "w") as lock:

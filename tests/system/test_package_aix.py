@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import List
 
 import pytest
+from builds import Builds
 
 import aix_root
 from aix_root import SHELLS, AixRoot
@@ -121,6 +122,26 @@ def test_it_comes_is_replaced_and_goes_and_leaves_what_it_should(artefacts: Path
     assert root.files(*OURS) == ["etc/rmcagent/conf.d", "etc/rmcagent/conf.d/50-site.yaml", "etc/rmcagent/rmcagent.yaml",
                                  "var/log/rmcagent/console.log"]
     assert root.odm.sins() == []
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("booted", [True, False])
+def test_a_folder_that_a_new_version_no_longer_has_goes_with_the_upgrade(builds: Builds, artefacts: Path, tmp_path: Path,
+                                                                         shell: str, booted: bool) -> None:
+    root = AixRoot(tmp_path / "root", shell)
+    root.give_python()
+    install(root, builds.of_a_room_more())
+    lib = root.folder / "opt/rmcagent/lib/rmcagent"
+    had = list((lib / "attic/__pycache__").glob("*.pyc"))
+    if not booted:
+        root.write("usr/bin/lssrc", "#!/bin/sh\nexit 255\n", 0o755)
+
+    install(root, artefacts, "--oldpackage")
+
+    assert had and not (lib / "attic").exists()
+    assert [bool(list((lib / place).glob("*.pyc"))) for place in ("__pycache__", "show/__pycache__")] == [booted, booted]
+    if booted:
+        assert root.rpm("-e", "rmcagent").returncode == 0 and not root.exists("opt/rmcagent")
 
 
 def test_what_was_installed_verifies_after_it_was_used(artefacts: Path, root: AixRoot) -> None:

@@ -9,6 +9,7 @@ configuration=/etc/rmcagent
 mark=$state/restart
 turned_off=$state/inittab.off
 an_update=1800
+rooms='@ROOMS@'
 PATH=/usr/bin:/usr/sbin:/etc:/bin:/sbin
 LC_ALL=C
 export PATH LC_ALL
@@ -256,6 +257,16 @@ compile() {
 
 forget_compiled() {
     find "$home/lib" -name __pycache__ -prune -exec rm -rf {} \; 2>/dev/null
+}
+
+# rpm removes the old version's files after the new one's are compiled, and a folder that only the old one had where it is empty.
+forget_elsewhere() {
+    find "$home/lib" -name __pycache__ -prune -print 2>/dev/null | while read -r compiled; do
+        case " $rooms " in
+            *" ${compiled%/*} "*) ;;
+            *) rm -rf "$compiled" ;;
+        esac
+    done
 }
 
 folder() {

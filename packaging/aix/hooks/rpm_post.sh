@@ -1,6 +1,7 @@
 
 # After the files came. $1: 1 is a first install, 2 an upgrade, whose old files go only after this.
 on_aix || exit 0
+forget_compiled
 if for_clients; then
     exit 0
 fi
@@ -13,6 +14,7 @@ else
     exit 0
 fi
 compile
+forget_elsewhere
 ran=no
 if [ "$1" -gt 1 ] && active; then
     ran=yes
