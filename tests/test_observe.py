@@ -655,6 +655,35 @@ def test_no_storage_pool_is_none_only_when_it_is_said_twice() -> None:
     assert scene.look().cluster.ssp.value == "pool"
 
 
+class Otherwise(SimHost):
+    """One command says nothing, and ends as `differs` has it."""
+
+    command: str = ""
+    differs: Mapping[str, Any] = {}
+
+    def run(self, argv: Sequence[str], timeout: float, keep: int = 1 << 20) -> Answer:
+        answer = super().run(argv, timeout, keep)
+        if not argv[0].endswith(f"/{self.command}"):
+            return answer
+        return replace(answer, **{"exit_code": 0, "stdout": "", "stderr": "", **self.differs})
+
+
+@pytest.mark.parametrize(("command", "fact"), [("odmget", "powerha_odm"), ("lsrpdomain", "peer_domains")])
+@pytest.mark.parametrize("differs", [
+    {"exit_code": 1}, {"exit_code": None}, {"stderr": "ld: 0711-317"}, {"timed_out": True}, {"cut": True},
+])
+def test_the_same_silence_means_something_else_where_the_command_ended_otherwise(
+        command: str, fact: str, differs: Mapping[str, Any]) -> None:
+    scene = Scene(host=Otherwise)
+    scene.host.command = command         # type: ignore[attr-defined]
+    before = scene.evidence()
+
+    scene.host.differs = differs         # type: ignore[attr-defined]
+    after = scene.evidence()
+
+    assert (hows(before)[fact], hows(after)[fact]) == (SEEN, GAP)
+
+
 @pytest.mark.parametrize("command, fact", [
     ("lssrc", "subsystems"), ("lsrsrc", "mcp"), ("lspv", "caavg"), ("ct_clusterinfo", "ct_cluster"),
 ])
