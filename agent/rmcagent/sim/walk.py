@@ -1,4 +1,9 @@
-"""What the agent remembers, walked through leaf by leaf: moments are told from what stands still, and may be moved on."""
+"""What the agent remembers, walked through leaf by leaf: moments are told from what stands still, and may be moved on.
+
+No two different values have the same shape and the same moments. Each thing that holds others says so before them, of which kind
+it is and how many they are; where a moment lies there is a mark; and of what equals something of another kind (1 and True) the
+kind is told, too. Keys, and members of sets, are told apart no further than dict and set themselves do.
+"""
 from __future__ import annotations
 
 import operator
@@ -9,16 +14,18 @@ from datetime import datetime, timedelta, timezone
 from enum import Enum
 from functools import lru_cache
 from types import BuiltinFunctionType, FunctionType, MethodType
-from typing import Any, Callable, Dict, List, Optional, Set, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from rmcagent import frozen
 from rmcagent.sim.clock import MICRO
-from rmcagent.sim.moving import Ticks, plain
+from rmcagent.sim.moving import Span, Ticks, plain
 
 # What leads out of the agent, is asked afresh in every look, or only saves work.
 LEFT_OUT = frozenset(("host", "place", "settings", "ledger", "steady", "clock", "emit", "ask", "_ask", "seen", "view", "vitals",
                       "_understood", "_file", "on_time", "decisions"))
-LEAVES = (str, bytes, int, float, type(None), datetime, timedelta, Enum)
+LEAVES = (str, bytes, int, float, type(None), timedelta, Enum)
+STILL = frozenset((bytes, int, type(None), timedelta, Span))       # of these no more is told: none equals one of another kind
+MOMENTS = (datetime, Ticks)
 WRITTEN = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+[+-]\d\d:\d\d$")      # a moment as the ledger's facts hold it
 LOCAL = 10**20                  # microseconds that set local times apart
 SHORTEST = 19                   # letters of such a moment
@@ -40,7 +47,7 @@ class Noting:
 
 
 def walked(value: Any, shape: List[Any], time: Time) -> Any:
-    """The value, with its moments as `time` returns them; all else that it holds is added to `shape`."""
+    """The value, with its moments as `time` returns them; all else that it holds is added to `shape`, with a mark for each."""
     kind = type(value)
     if kind in STILL or (kind is str and len(value) < SHORTEST):
         shape.append(value)
@@ -53,10 +60,9 @@ def walked(value: Any, shape: List[Any], time: Time) -> Any:
 
 def _visit_of(kind: type) -> Visit:
     """How a value of that type is walked through. Raises TypeError for one that nobody knows how to look into."""
-    if issubclass(kind, LEAVES) and not issubclass(kind, (str, datetime, Ticks)):
-        STILL.add(kind)
-    for known, visit in (((datetime, Ticks), _time), (str, _text), (LEAVES, _still), (dict, _dict), ((list, deque), _list),
-                         (set, _set), (tuple, _tuple)):
+    if kind is str:
+        return _text
+    for known, visit in ((MOMENTS, _time), (LEAVES, _still), (dict, _dict), ((list, deque), _list), (set, _set), (tuple, _tuple)):
         if issubclass(kind, known):
             return visit
     if _is_dataclass(kind):
@@ -69,28 +75,38 @@ def _visit_of(kind: type) -> Visit:
 
 
 def _time(value: Any, shape: List[Any], time: Time) -> Any:
+    shape.append(_mark(value))
     return time(value)
 
 
 def _text(value: str, shape: List[Any], time: Time) -> Any:
-    return time(value) if _is_written(value) else _still(value, shape, time)
+    return _time(value, shape, time) if _is_written(value) else _still(value, shape, time)
 
 
 def _is_written(value: str) -> bool:
     return value[10:11] == "T" and WRITTEN.match(value) is not None
 
 
-def _still(value: Any, shape: List[Any], time: Time) -> Any:
-    shape.append(value)
+def _mark(time: Any) -> Tuple[Any, ...]:
+    """What there is to a moment but for the time that it tells."""
+    if isinstance(time, str):
+        return str, time[-6:]
+    return (Ticks,) if isinstance(time, Ticks) else (datetime, time.tzinfo)
+
+
+def _still(value: Any, shape: List[Any], time: Any = None) -> Any:
+    kind = type(value)
+    shape += (value,) if kind in STILL or kind is str else (kind, value)
     return value
 
 
 def _kept(value: Any, shape: List[Any], time: Time) -> Any:
+    shape += (_kept, value)
     return value
 
 
 def _dict(value: Dict[Any, Any], shape: List[Any], time: Time) -> Any:
-    shape.append(tuple(value))
+    shape += (type(value), tuple(value))
     for key, inner in value.items():
         if type(inner) in STILL:
             shape.append(inner)
@@ -100,19 +116,20 @@ def _dict(value: Dict[Any, Any], shape: List[Any], time: Time) -> Any:
 
 
 def _list(value: Any, shape: List[Any], time: Time) -> Any:
-    shape.append(len(value))
+    shape += (type(value), len(value))
     for number, inner in enumerate(value):
         value[number] = walked(inner, shape, time)
     return value
 
 
 def _set(value: Any, shape: List[Any], time: Time) -> Any:
-    shape.append(frozenset(value))
+    shape += (type(value), frozenset(value))
     return value
 
 
 def _object(value: Any, shape: List[Any], time: Time) -> Any:
     held = vars(value)
+    shape += (type(value), tuple(held))
     for name, inner in held.items():
         if name in LEFT_OUT:
             continue
@@ -125,6 +142,7 @@ def _object(value: Any, shape: List[Any], time: Time) -> Any:
 
 def _tuple(value: Any, shape: List[Any], time: Time) -> Any:
     """What cannot be changed is made anew, where something in it changed."""
+    shape += (type(value), len(value))
     seen = [walked(inner, shape, time) for inner in value]
     if all(map(operator.is_, seen, value)):
         return value
@@ -136,6 +154,7 @@ def _dataclass(kind: type) -> Visit:
     anew = frozen.replace if hasattr(kind, "__fields__") else replace
 
     def visit(value: Any, shape: List[Any], time: Time) -> Any:
+        shape.append(kind)
         changed = {}
         for name in names:
             inner = getattr(value, name)
@@ -191,7 +210,7 @@ def _is_frozen(kind: type) -> bool:
 
 @dataclass
 class Known:
-    """A value that never changes: what it holds but for moments (None: it holds what may change), and its moments."""
+    """A value that never changes: what it holds, with marks for its moments (None: it holds what may change), and these."""
 
     value: Any
     shape: Optional[Tuple[Any, ...]]
@@ -209,20 +228,22 @@ def _known(value: Any) -> Known:
 def _leaves(value: Any, shape: List[Any], times: List[Any]) -> bool:
     """Add what a value holds; False: it may change."""
     kind = type(value)
-    if issubclass(kind, (datetime, Ticks)) or (kind is str and _is_written(value)):
+    if issubclass(kind, MOMENTS) or (kind is str and _is_written(value)):
+        shape.append(_mark(value))
         times.append(value)
     elif issubclass(kind, LEAVES):
-        shape.append(value)
+        _still(value, shape)
     elif issubclass(kind, tuple):
+        shape += (kind, len(value))
         return all([_leaves(inner, shape, times) for inner in value])
     elif _is_frozen(kind):
+        shape.append(kind)
         return all([_leaves(getattr(value, name), shape, times) for name in _names(kind)])
     else:
         return False
     return True
 
 
-STILL: Set[type] = set()                # types of values that are no moments
 VISITS: Dict[type, Visit] = {}
 KNOWN: Dict[int, Known] = {}            # by identity, which is theirs alone while they are kept here
 MOST_KNOWN = 4096
