@@ -4,7 +4,9 @@ from __future__ import annotations
 import dataclasses
 import subprocess
 import sys
-from typing import Any, Dict, Mapping, Tuple
+import typing
+from dataclasses import InitVar
+from typing import Any, ClassVar, Dict, Mapping, NamedTuple, Tuple
 
 import pytest
 
@@ -113,11 +115,110 @@ def test_a_value_within_a_value_is_taken_apart_too() -> None:
     assert frozen.asdict(deed) == dataclasses.asdict(deed)
 
 
-def test_every_noun_can_be_replaced_by_itself() -> None:
-    made = [kind for room in (model, nouns) for kind in vars(room).values() if hasattr(kind, "__fields__")]
+def test_a_value_in_a_dict_or_in_a_named_tuple_is_taken_apart_too() -> None:
+    class Two(NamedTuple):
+        left: Any
+        right: Any
 
-    assert len(made) > 40
-    assert all(dataclasses.is_dataclass(kind) for kind in made)
+    def held(by: Any) -> Any:
+        return make(by)(1, Two({"a": make(by)(2)}, [make(by)(3)]), {"b": (make(by)(4),)})
+
+    assert frozen.asdict(held(frozen)) == dataclasses.asdict(held(dataclasses))
+    assert type(frozen.asdict(held(frozen))["up"]) is Two
+
+
+NOUNS = [kind for room in (model, nouns) for kind in vars(room).values() if hasattr(kind, "__fields__")]
+
+
+def test_every_noun_can_be_replaced_by_itself() -> None:
+    assert len(NOUNS) > 40
+
+    for kind in NOUNS:
+        value = kind(*(object() for _ in frozen.fields(kind)))
+
+        same, standard = frozen.replace(value), dataclasses.replace(value)
+
+        assert same is not value and type(same) is kind
+        assert vars(same) == vars(standard) == vars(value)
+        assert same == value
+
+
+def test_of_every_noun_each_attribute_alone_can_be_replaced() -> None:
+    for kind in NOUNS:
+        value = kind(*(object() for _ in frozen.fields(kind)))
+        for each in frozen.fields(kind):
+            other = object()
+
+            replaced = frozen.replace(value, **{each.name: other})
+
+            assert vars(replaced) == {**vars(value), each.name: other}
+            assert (replaced == value) is not each.compare
+
+
+def test_what_a_class_defines_itself_stays() -> None:
+    @frozen.dataclass(frozen=True)
+    class Own:
+        name: str
+
+        def __repr__(self) -> str:
+            return "own"
+
+        def __eq__(self, other: object) -> bool:
+            return True
+
+        def __hash__(self) -> int:
+            return 5
+
+    assert (repr(Own("a")), Own("a") == Own("b"), hash(Own("a"))) == ("own", True, 5)
+
+
+# ---- what mypy would understand and we do not --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("base", [OURS, THEIRS, type("Plain", (OURS,), {})])
+def test_another_such_class_is_not_inherited_from(base: Any) -> None:
+    with pytest.raises(TypeError, match=r"cannot make .*Heir: a class of frozen's inherits no fields; hold the other class as"):
+        @frozen.dataclass(frozen=True)
+        class Heir(base):  # type: ignore[misc]
+            more: int = 0
+
+
+def test_a_class_without_fields_may_be_inherited_from() -> None:
+    class Spoken:
+        def said(self) -> str:
+            return repr(self)
+
+    @frozen.dataclass(frozen=True)
+    class Word(Spoken):
+        letters: str
+
+    assert Word("a").said().endswith("Word(letters='a')")
+
+
+CHECKING = {"__post_init__": print}
+
+
+@pytest.mark.parametrize(("bases", "inside"), [((), CHECKING), ((type("Checking", (), CHECKING),), {})])
+def test_what_would_be_called_after_init_is_refused_wherever_it_stands(bases: Tuple[type, ...], inside: Dict[str, Any]) -> None:
+    with pytest.raises(TypeError, match="cannot make Checked: frozen calls no __post_init__; check where the value is made"):
+        frozen.dataclass(frozen=True)(type("Checked", bases, {"__annotations__": {"name": "str"}, **inside}))
+
+
+@pytest.mark.parametrize(("said", "word"), [
+    ("ClassVar[int]", "ClassVar"), ("typing.ClassVar[Dict[str, int]]", "ClassVar"), ("ClassVar", "ClassVar"),
+    ("InitVar[int]", "InitVar"), ("dataclasses.InitVar[int]", "InitVar"), ("KW_ONLY", "KW_ONLY"),
+    (ClassVar[int], "ClassVar"), (InitVar[int], "InitVar"),
+])
+def test_what_is_no_attribute_is_refused(said: Any, word: str) -> None:
+    with pytest.raises(TypeError, match=f"cannot make Limited: frozen knows no {word}, which limit is; put it beside the class"):
+        frozen.dataclass(frozen=True)(type("Limited", (), {"__annotations__": {"name": "str", "limit": said}, "limit": 3}))
+
+
+@pytest.mark.parametrize("said", ["Tuple[ClassVar_, ...]", "MyClassVar", Dict[str, int], typing.Optional[int]])
+def test_what_only_looks_like_it_is_an_attribute(said: Any) -> None:
+    made: Any = frozen.dataclass(frozen=True)(type("Named", (), {"__annotations__": {"name": said}}))
+
+    assert made(3).name == 3
 
 
 def test_nouns_load_neither_the_standard_module_nor_what_that_loads() -> None:

@@ -1,7 +1,8 @@
 """What nouns are made with: the standard library's dataclasses as far as we use them, at a tenth of what those cost.
 
 They load inspect, and with it ast, dis and tokenize, and make six functions for a class where one will do: 2 MB of the daemon's
-memory, and 30 ms of each start. To mypy, and to whoever asks the standard library of one of these classes, they are the same.
+memory, and 30 ms of each start. To mypy, and to whoever asks the standard library of one of these classes, they are the same:
+what mypy would understand and we do not is refused when the class is made.
 """
 from __future__ import annotations
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = ("asdict", "dataclass", "field", "fields", "replace")
 
 UNSET: Any = object()
+NO_FIELDS = ("ClassVar", "InitVar", "KW_ONLY")      # annotations that mean something else than an attribute
 
 
 class Field:
@@ -28,6 +30,7 @@ def _dataclass(kind: Optional[Type[Any]] = None, *, frozen: bool = False) -> Any
     if kind is None:
         return lambda kind: _dataclass(kind, frozen=frozen)
     named = kind.__dict__.get("__annotations__") or kind.__annotations__        # since 3.14 it may be made when it is asked for
+    _refuse_what_is_unknown(kind, named)
     ours = tuple(_field(kind, name) for name in named)
     common: Dict[str, Any] = {"__eq__": _equal, "__repr__": _shown, "__hash__": _hash if frozen else None}
     if frozen:
@@ -40,6 +43,18 @@ def _dataclass(kind: Optional[Type[Any]] = None, *, frozen: bool = False) -> Any
     kind.__compared__ = itemgetter(*(each.name for each in ours if each.compare))
     kind.__dataclass_fields__ = Standard()
     return kind
+
+
+def _refuse_what_is_unknown(kind: Type[Any], named: Dict[str, Any]) -> None:
+    made = f"cannot make {kind.__qualname__}"
+    if any("__dataclass_fields__" in vars(base) for base in kind.__mro__[1:]):
+        raise TypeError(f"{made}: a class of frozen's inherits no fields; hold the other class as a field")
+    if hasattr(kind, "__post_init__"):
+        raise TypeError(f"{made}: frozen calls no __post_init__; check where the value is made")
+    for name, said in named.items():
+        word = str(said).partition("[")[0].rpartition(".")[2]
+        if word in NO_FIELDS:
+            raise TypeError(f"{made}: frozen knows no {word}, which {name} is; put it beside the class, or make it a field")
 
 
 def _field(kind: Type[Any], name: str) -> Field:
@@ -120,7 +135,10 @@ def _asdict(value: Any) -> Dict[str, Any]:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, (tuple, list)):
-        return type(value)(map(_plain, value))
+        parts = map(_plain, value)
+        return type(value)(*parts) if hasattr(value, "_fields") else type(value)(parts)
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
     return _asdict(value) if hasattr(value, "__fields__") else value
 
 
