@@ -47,10 +47,11 @@ def test_a_gauge_over_its_bound_is_not_flat_however_short() -> None:
     assert not soak.judged(ledger, [(0, 1.0), (1, 1025.0), (2, 1.0)])["flat"]
 
 
-def test_a_counter_becomes_what_it_counts_in_a_minute() -> None:
-    rates = soak.a_minute([(float(at), 0.1 * at) for at in range(0, 200, 2)])
+def test_a_counter_becomes_what_it_counted_in_the_hour_before() -> None:
+    found = soak.in_an_hour([(60.0 * minute, float(minute)) for minute in range(100)])
 
-    assert {round(rate, 6) for _, rate in rates} == {6}
+    assert [count for _, count in found[:3]] == [0, 1, 2]
+    assert {count for _, count in found[61:]} == {60}
 
 
 @pytest.mark.parametrize("text, seconds", [("90s", 90), ("30m", 1800), ("2h", 7200)])

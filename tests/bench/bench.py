@@ -43,12 +43,12 @@ def main(arguments: Sequence[str]) -> int:
     pace = QUICK if chosen.once else Pace()
     began = measure.machine()
     print(f"Python {began['python']}, {began['distribution']}, {began['processor']}, {began['cores']} cores", flush=True)
-    measured: Dict[str, Any] = {"schema": 1, "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "machine": began,
-                                "versions": dict(peers.versions()), "pace": vars(pace), "once": chosen.once}
+    measured: Dict[str, Any] = {"schema": 1, "at": moment(), "machine": began, "versions": dict(peers.versions()),
+                                "pace": vars(pace), "once": chosen.once}
     with tempfile.TemporaryDirectory(prefix="rmcagent-bench-") as name:
         folder = Path(name)
         for part in parts:
-            before = os.getloadavg()[0]
+            at, before = moment(), os.getloadavg()[0]
             if part in ("commands", "deaths"):
                 with everybody(here, folder / part, pace) as (scene, subjects):
                     measured[part] = (commands(subjects, chosen.starts) if part == "commands"
@@ -57,13 +57,17 @@ def main(arguments: Sequence[str]) -> int:
                 measured[part] = minutes(here, folder / part, pace, chosen.rounds)
             else:
                 measured[part] = log_watch(folder, 2 if chosen.once else 128, 1 if chosen.once else 5)
-            measured[part]["load_1m"] = [round(before, 2), round(os.getloadavg()[0], 2)]
+            measured[part].update(at=at, load_1m=[round(before, 2), round(os.getloadavg()[0], 2)])
             for line in tables.BY_PART[part](measured[part]):
                 print(line, flush=True)
     for line in () if chosen.once else tables.targets(measured):
         print(line)
     measure.written(measured, chosen.json)
     return 0
+
+
+def moment() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
 def told_missing(peer: Peer) -> str:

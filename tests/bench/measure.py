@@ -35,16 +35,14 @@ def on_the_systems_python() -> None:
 
 
 def installed(folder: Path, published: Path, configuration: Path) -> Dict[str, List[str]]:
-    """The agent as each package lays it out and starts it, but for the places: a bench touches nothing of the machine's.
-
-    The deb compiles what it installs; the rpm and the packages for AIX do not, and -B forbids it later.
-    """
+    """The agent as the packages lay it out, compiled, and as each starts it, but for the places: a bench touches nothing of the
+    machine's."""
     moved = {'"/run/rmcagent"': f'"{published}"', '"/etc/rmcagent/rmcagent.yaml"': f'"{configuration}"'}
-    compiled, plain = (_library(folder / name / "lib", moved) for name in ("compiled", "plain"))
-    if not compileall.compile_dir(compiled, quiet=2):
-        raise SystemExit(f"cannot compile the agent in {compiled}")
-    packaging, home = ROOT / "packaging", folder / "plain"
-    deb = _changed(packaging / "linux" / "rmcagent.py", folder / "deb", {"/usr/lib/python3/dist-packages": str(compiled)})
+    packaging, home = ROOT / "packaging", folder / "home"
+    library = _library(home / "lib", moved)
+    if not compileall.compile_dir(library, quiet=2):
+        raise SystemExit(f"cannot compile the agent in {library}")
+    deb = _changed(packaging / "linux" / "rmcagent.py", folder / "deb", {"/usr/lib/python3/dist-packages": str(library)})
     rpm = _changed(packaging / "linux" / "rmcagent.sh", folder / "rpm", {"home=/usr/lib/rmcagent": f"home={home}"})
     aix = _changed(packaging / "common" / "rmcagent.sh", folder / "aix", {
         "home=/opt/rmcagent": f"home={home}", "state=/var/rmcagent": f"state={folder}/none",

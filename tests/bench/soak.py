@@ -51,7 +51,7 @@ class Gauge:
 
 GAUGES = (
     Gauge("rss_mb", "resident", "MB", grows=0.25, share=0.02),
-    Gauge("pss_mb", "proportional", "MB", grows=0.25, share=0.02),
+    Gauge("pss_mb", "proportional", "MB", most=64.0),      # it moves with whoever else runs the same Python: shown, not judged
     Gauge("private_mb", "private", "MB", grows=0.25, share=0.02),
     Gauge("files", "open files", "", grows=0.5),
     Gauge("threads", "threads", "", grows=0.0, most=1.0),
@@ -59,7 +59,7 @@ GAUGES = (
     Gauge("ledger_kib", "ledger", "KiB", most=1024.0),
     Gauge("events_kib", "kept events", "KiB", most=1024.0),
     Gauge("status_kib", "status.json", "KiB", grows=2.0, share=0.1),
-    Gauge("lines_a_minute", "lines logged a minute", "", grows=1.0, share=0.2),
+    Gauge("lines_an_hour", "lines logged an hour", "", most=90.0),   # the agent's own bound is 60, but for what needs a human
 )
 
 
@@ -89,16 +89,15 @@ def thinned(samples: Sequence[Tuple[float, float]], most: int) -> List[Tuple[flo
     return list(samples[::step])
 
 
-def a_minute(counts: Sequence[Tuple[float, float]]) -> List[Tuple[float, float]]:
-    """A counter as what it counts in a minute, each over the minute before, or over all there is."""
-    rates: List[Tuple[float, float]] = []
+def in_an_hour(counts: Sequence[Tuple[float, float]]) -> List[Tuple[float, float]]:
+    """A counter as what it counted in the hour before each moment."""
+    found: List[Tuple[float, float]] = []
     begin = 0
     for at, count in counts:
-        while counts[begin][0] < at - 60.0:
+        while counts[begin][0] < at - 3600.0:
             begin += 1
-        if at - counts[begin][0] >= 20.0:
-            rates.append((at, 60.0 * (count - counts[begin][1]) / (at - counts[begin][0])))
-    return rates or [(at, 0.0) for at, _ in counts[:1]]
+        found.append((at, count - (counts[begin][1] if begin else 0.0)))
+    return found
 
 
 # ---- the faults
@@ -299,15 +298,16 @@ def soak(folder: Path, seconds: float, seed: int) -> Tuple[Dict[str, Any], Sampl
         for told in stage.told:
             events[told.code] = events.get(told.code, 0) + 1
         complaints, verdict = stage.complaints(), str(stage.status().get("verdict"))
+        untold = sum(stage.status().get("event_counts", {}).values()) - len(stage.told)
     found = {"schema": 1, "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "machine": machine, "seconds": seconds,
              "seed": seed, "samples": len(faulty), "faults": len(trouble.began),
              "kinds": len({kind for _, kind in trouble.began}), "passed_over": trouble.refused, "events": events,
              "gauges": gauges, "at_rest": {"before": before, "after": after},
              "own_cpu_ms_a_minute": round(cpu[0]), "children_cpu_ms_a_minute": round(cpu[1]), "stderr_bytes": len(complaints),
-             "mistakes": complaints.count("Traceback ("), "verdict": verdict}
+             "mistakes": complaints.count("Traceback ("), "verdict": verdict, "untold": untold}
     found["long_enough"] = seconds >= LEAST_SECONDS
     grew = found["long_enough"] and not all(each["flat"] for each in gauges.values())
-    found["flat"] = not grew and before == after and not found["mistakes"] and verdict == "healthy"
+    found["flat"] = not (grew or found["mistakes"] or untold) and before == after and verdict == "healthy"
     return found, series(raw), trouble
 
 
@@ -346,7 +346,7 @@ def kibibytes(folder: Path, pattern: str) -> float:
 
 def series(raw: Sequence[Dict[str, float]]) -> Samples:
     found = {name: [(one["at"], one[name]) for one in raw] for name in raw[0] if name not in ("at", "lines")}
-    return {**found, "lines_a_minute": a_minute([(one["at"], one["lines"]) for one in raw])}
+    return {**found, "lines_an_hour": in_an_hour([(one["at"], one["lines"]) for one in raw])}
 
 
 # ---- what is shown
@@ -364,7 +364,7 @@ def panels(samples: Samples) -> List[curve.Panel]:
     return [curve.Panel("memory, MB", lines("rss_mb", "pss_mb", "private_mb")),
             curve.Panel("open files, threads, children", lines("files", "threads", "children")),
             curve.Panel("KiB on disk", lines("ledger_kib", "events_kib", "status_kib")),
-            curve.Panel("lines logged a minute", lines("lines_a_minute"))]
+            curve.Panel("lines logged in the hour before", lines("lines_an_hour"))]
 
 
 def table(found: Dict[str, Any]) -> Iterator[str]:
@@ -382,9 +382,9 @@ def table(found: Dict[str, Any]) -> Iterator[str]:
     rest = found["at_rest"]
     same = "as before the first fault" if rest["before"] == rest["after"] else f"NOT as before: {json.dumps(rest['before'])}"
     yield f"  at rest after the last fault: {found['verdict']}; {json.dumps(rest['after'])}, {same}"
-    yield (f"  CPU a minute: its own {found['own_cpu_ms_a_minute']} ms, its commands' {found['children_cpu_ms_a_minute']} ms; "
-           f"events: {sum(found['events'].values())}; standard error: {found['stderr_bytes']} bytes, {found['mistakes']} of "
-           "our mistakes")
+    yield f"  CPU a minute: its own {found['own_cpu_ms_a_minute']} ms, its commands' {found['children_cpu_ms_a_minute']} ms"
+    yield (f"  events: {sum(found['events'].values())} by syslog, {found['untold']} more only in its own record; "
+           f"{found['mistakes']} mistakes of ours on standard error, {found['stderr_bytes']} bytes")
 
 
 if __name__ == "__main__":
