@@ -75,7 +75,7 @@ def _visit_of(kind: type) -> Visit:
 
 
 def _time(value: Any, shape: List[Any], time: Time) -> Any:
-    shape.append(_mark(value))
+    shape += _mark(value)
     return time(value)
 
 
@@ -229,7 +229,7 @@ def _leaves(value: Any, shape: List[Any], times: List[Any]) -> bool:
     """Add what a value holds; False: it may change."""
     kind = type(value)
     if issubclass(kind, MOMENTS) or (kind is str and _is_written(value)):
-        shape.append(_mark(value))
+        shape += _mark(value)
         times.append(value)
     elif issubclass(kind, LEAVES):
         _still(value, shape)
