@@ -505,17 +505,35 @@ def test_nobody_is_woken_for_what_nothing_done_here_would_mend(fault: Fault, sid
     assert story.decide(replace(escalation(finding), treatable=False)) == [ELSEWHERE]
 
 
-def test_a_refusal_is_told_anew_when_its_problem_was_gone_in_between(story: Story) -> None:
+def test_what_comes_back_is_told_anew_but_calls_a_human_once_an_hour(story: Story) -> None:
+    """A port that answers every other minute makes one fault of another for a day, and paged somebody every six minutes."""
     finding = Finding(Fault.LINK_DOWN, Side.HERE, "the evidence")
+    beside = Finding(Fault.NOT_AT_BOOT, Side.HERE, "keeps the episode open")
     told_story(story, finding)
     first = story.decide(escalation(finding))
-    beside = Finding(Fault.NOT_AT_BOOT, Side.HERE, "keeps the episode open")
-    story.look(beside)
-    story.look(beside)
-    story.look(beside, finding)
-    story.look(beside, finding)
+    told = []
+    for _ in range(20):                     # each time gone and back again within four minutes
+        went = [*story.look(beside), *story.look(beside)]
+        came = [*story.look(beside, finding), *story.look(beside, finding)]
+        told.append((GONE in went, PROBLEM in came, story.decide(escalation(finding))))
 
-    assert (first, story.decide(escalation(finding))) == ([HUMAN], [HUMAN])
+    assert first == [HUMAN]
+    assert all(gone and back for gone, back, _ in told)
+    assert [number for number, (_, _, said) in enumerate(told, 1) if said] == [15]
+    assert told[14][2] == [HUMAN]
+
+
+def test_what_stays_after_it_came_back_calls_a_human_when_the_hour_is_over_and_then_reminds(story: Story) -> None:
+    finding = Finding(Fault.LINK_DOWN, Side.HERE, "the evidence")
+    beside = Finding(Fault.NOT_AT_BOOT, Side.HERE, "keeps the episode open")
+    told_story(story, finding)
+    story.decide(escalation(finding))
+    for found in ((beside,), (beside,), (beside, finding), (beside, finding)):
+        story.look(*found)
+
+    said = [story.decide(escalation(finding), after=HOUR / 6) for _ in range(43)]
+
+    assert [number for number, one in enumerate(said, 1) if one] == [6, 42]        # after an hour, and six hours later
 
 
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
 
 from rmcagent.config import Settings
-from rmcagent.frozen import dataclass
+from rmcagent.frozen import dataclass, replace
 from rmcagent.ledger import Ledger
 from rmcagent.model import Decision, Fault, Finding, Kind, Outcome, Side, Snapshot
 from rmcagent.reason.diagnose import masked
@@ -37,6 +37,7 @@ class Problem:
 class Said:
     at: datetime
     times: int = 1                  # 0: not told yet, and no reminder either
+    gone: bool = False              # what it was said of has gone since
 
 
 class Episodes:
@@ -72,7 +73,7 @@ class Episodes:
             if problem.clean >= ENOUGH_LOOKS or not problem.told:
                 self._tell_gone(problem)
                 del self.problems[key]
-                self.said = {said: when for said, when in self.said.items() if said[0] != key}
+                self._forget(key)
         self._remember()
         if findings or seen.complete:
             self.clean_looks = 0 if findings else min(self.clean_looks + 1, ENOUGH_LOOKS)
@@ -119,6 +120,12 @@ class Episodes:
             if self._due(key, settings.report.remind, now):
                 self.emit(self._late_event(decision, since))
 
+    def _forget(self, problem: str) -> None:
+        """All said of a problem that has gone is news again; that it needs a human or is elsewhere, an hour after it was said."""
+        about = {key: said for key, said in self.said.items() if key[0] == problem}
+        kept = {key: replace(said, gone=True) for key, said in about.items() if key[1] == Kind.ESCALATE.value and said.times}
+        self.said = {**{key: said for key, said in self.said.items() if key not in about}, **kept}
+
     def _remember(self) -> None:
         """The problems told, each with the evidence it was told with: what changes at every look is not for the ledger."""
         known = self.ledger.facts.get("problems") or {}
@@ -131,9 +138,10 @@ class Episodes:
     def _due(self, key: Tuple[str, ...], remind: timedelta, now: datetime, untold_for: timedelta = timedelta(0)) -> bool:
         """Whether to tell it now: once it has lasted for `untold_for`, then after `remind`, then at a falling rate."""
         said = self.said.setdefault(key, Said(now, times=1 if untold_for >= remind else 0))
-        if now - said.at < (min(remind * 2 ** (said.times - 1), WEEK) if said.times else untold_for):
+        reminder = min(remind * 2 ** (said.times - 1), WEEK) if said.times else untold_for
+        if now - said.at < (AN_HOUR if said.gone else reminder):
             return False
-        self.said[key] = Said(now, min(said.times + 1, 16))
+        self.said[key] = Said(now, 1 if said.gone else min(said.times + 1, 16))
         return True
 
     def _tell_problem(self, problem: Problem, settling: bool) -> None:

@@ -56,7 +56,9 @@ def every_problem_has_its_end(audit: Auditor) -> Iterator[str]:
         found = any((finding.fault.value, finding.subject) == key for finding in view.findings)
         hidden = not found and (bool(view.findings) or view.snapshot is None or not view.snapshot.complete)
         unjudged = any(decision.attempt is not None for decision in view.decisions)
-        if not (waits or hidden or unjudged or audit.answered.get(key[0], -1.0) >= told.at or audit.now - told.at < STILL_OPEN
+        lately = audit.answered.get(key[0], -HOUR - STILL_OPEN)          # what comes back within the hour is not answered anew
+        answered = lately >= told.at or audit.now - lately < HOUR + STILL_OPEN
+        if not (waits or hidden or unjudged or answered or audit.now - told.at < STILL_OPEN
                 or (not found and audit.now - audit.right_since < STILL_OPEN)):
             yield f"{key} was told {audit.now - told.at:.0f} s ago, and never came to an end"
 
