@@ -49,7 +49,7 @@ def test_what_no_class_takes_is_refused_in_the_same_words(positional: Tuple[Any,
     with pytest.raises(TypeError) as ours:
         OURS(*positional, **named)
 
-    assert str(ours.value).replace("__init__", make.__name__) == str(theirs.value).replace("make.<locals>.Point.__init__", "make")
+    assert str(ours.value).partition("__init__()")[2] == str(theirs.value).partition("__init__()")[2] != ""
 
 
 def test_values_are_equal_by_what_is_compared_and_of_their_own_class() -> None:
