@@ -24,6 +24,7 @@ from rmcagent.report import Event
 from rmcagent.report.kept import Kept
 
 AGENT = Path(cli.__file__).parent.parent
+VENDOR = AGENT.parent / "packaging" / "common" / "vendor"
 Capture = pytest.CaptureFixture[str]
 Patch = pytest.MonkeyPatch
 
@@ -805,9 +806,17 @@ def test_the_version_is_told(capsys: Capture) -> None:
 
 def python(*argv: str, stdout: int = subprocess.PIPE) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-S", *argv], stdout=stdout, stderr=subprocess.PIPE, env={"PYTHONPATH": str(AGENT)}, text=True,
+        [sys.executable, "-S", *argv], stdout=stdout, stderr=subprocess.PIPE, env={"PYTHONPATH": f"{AGENT}:{VENDOR}"}, text=True,
         timeout=60, check=False,
     )
+
+
+def nowhere(folder: Path) -> List[str]:
+    """Options that name a configuration with whose folders no daemon runs."""
+    policy = folder / "rmcagent.yaml"
+    policy.write_text(f"paths: {{state: {folder}/state, public: {folder}/public}}\n")
+    policy.chmod(0o600)
+    return ["--config", str(policy)]
 
 
 @pytest.mark.real
@@ -836,11 +845,32 @@ def test_a_reader_that_goes_away_is_no_trouble() -> None:
 
 @pytest.mark.real
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
-def test_a_full_disk_gets_a_sentence() -> None:
+@pytest.mark.parametrize("argv", [["--help"], ["status"]])
+def test_a_full_disk_gets_a_sentence(argv: List[str], tmp_path: Path) -> None:
     with open("/dev/full", "w") as full:
-        ran = python("-m", "rmcagent", "--help", stdout=full.fileno())
+        ran = python("-m", "rmcagent", *argv, *nowhere(tmp_path), stdout=full.fileno())
 
     assert (ran.returncode, ran.stderr) == (1, "rmcagent: cannot go on: No space left on device\n")
+
+
+@pytest.mark.real
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
+def test_a_plug_in_whose_line_cannot_be_written_is_unknown_and_not_critical(tmp_path: Path) -> None:
+    with open("/dev/full", "w") as full:
+        ran = python("-m", "rmcagent", "check", *nowhere(tmp_path), stdout=full.fileno())
+
+    assert (ran.returncode, ran.stderr) == (3, "")
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("argv, code, said", [
+    (["status"], 3, "* rmcagent: not-running: nothing was published in {}/public\n"),
+    (["check"], 2, "RMC CRITICAL: not-running: nothing was published, the daemon never ran here -> start rmcagent\n"),
+])
+def test_what_only_reads_has_told_all_when_it_ends(argv: List[str], code: int, said: str, tmp_path: Path) -> None:
+    ran = python("-m", "rmcagent", *argv, *nowhere(tmp_path))
+
+    assert (ran.returncode, ran.stdout, ran.stderr) == (code, said.format(tmp_path), "")
 
 
 @pytest.mark.real

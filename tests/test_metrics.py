@@ -113,7 +113,8 @@ def full(**changes: Any) -> Dict[str, Any]:
     decision = Decision(Kind.REFUSE, "refresh is held", pending, Remedy.REFRESH, (paused,))
     begun = Attempt(7, Remedy.RECYCLE, Fault.RMC_DOWN, "", "E-3", NOON - MINUTE, "boot", outcome=Outcome.UNCHANGED)
     history = History(NOON - timedelta(hours=3), attempts=(begun,), pause=Pause(NOON + MINUTE, "a change is under way"))
-    view = View("paused", "paused", NOON, seen, (pending,), (decision,), history, ClusterVerdict("present"), NOON + MINUTE)
+    view = View("paused", "paused", NOON, seen, (pending,), (decision,), history, lambda: ClusterVerdict("present"),
+                NOON + MINUTE)
     extra = {"version": "0.1.0", "policy": "c0ffee", "platform": "aix", "event_counts": {"RMCA1001I": 1, "RMCA2001W": 4},
              "remedies": {"recycle": {"begun": 2, "healed": 1}}}
     return {**document(view, DEFAULTS, lambda moment: moment, extra), **changes}

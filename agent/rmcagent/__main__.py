@@ -1,6 +1,4 @@
 """Lets `python -m rmcagent` be the command."""
-import sys
+from rmcagent.cli import command
 
-from rmcagent.cli import main
-
-sys.exit(main())
+command()

@@ -374,9 +374,12 @@ class Cycle:
     def _view(self, findings: Tuple[Finding, ...], decisions: Tuple[Decision, ...]) -> View:
         now, history = self.steady.now(), self.memory.history()
         word, because = verdict(self.seen, findings, decisions, history, self.settings, now)
-        known = cluster.verdict(self.seen, history, self.settings, now) if self.seen else ClusterVerdict()
-        taken_at = self.seen.taken_at if self.seen else now
-        return View(word, because, taken_at, self.seen, findings, decisions, history, known, self.next_look)
+        seen, settings = self.seen, self.settings
+
+        def known() -> ClusterVerdict:
+            return cluster.verdict(seen, history, settings, now) if seen else ClusterVerdict()
+
+        return View(word, because, seen.taken_at if seen else now, seen, findings, decisions, history, known, self.next_look)
 
 
 def _due(decisions: Sequence[Decision]) -> Optional[Decision]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from enum import Enum
-from typing import Generic, Mapping, Optional, Tuple, TypeVar
+from typing import Callable, Generic, Mapping, Optional, Tuple, TypeVar
 
 from rmcagent.frozen import dataclass, field
 
@@ -535,5 +535,5 @@ class View:
     findings: Tuple[Finding, ...]
     decisions: Tuple[Decision, ...]       # of an open attempt, else the gravest finding's, first; never empty
     history: History
-    cluster: ClusterVerdict = ClusterVerdict()
+    cluster: Callable[[], ClusterVerdict] = ClusterVerdict      # worked out when asked
     next_look: Optional[datetime] = None

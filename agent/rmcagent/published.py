@@ -1,7 +1,7 @@
 """What the daemon published, read without waking it: the document, how old it is, whether its daemon lives. Cheap to import."""
 from __future__ import annotations
 
-import os
+import posix  # and not os, as in cli
 import stat
 
 TYPE_CHECKING = False                     # typing's own would be an import that `status` pays for
@@ -61,18 +61,18 @@ def _parsed(content: bytes) -> Any:
 def _content(path: str) -> bytes:
     """What stands in the file, which must be the daemon's. Raises OSError."""
     # Before it is opened: a FIFO or a device of that name must neither hold us nor notice us.
-    _trust(path, os.lstat(path))
-    number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | getattr(os, "O_NOFOLLOW", 0))
+    _trust(path, posix.lstat(path))
+    number = posix.open(path, posix.O_RDONLY | posix.O_NONBLOCK | posix.O_NOCTTY | getattr(posix, "O_NOFOLLOW", 0))
     with open(number, "rb") as file:
-        _trust(path, os.fstat(number))
+        _trust(path, posix.fstat(number))
         return file.read(LONGEST_DOCUMENT)
 
 
-def _trust(path: str, status: os.stat_result) -> None:
+def _trust(path: str, status: posix.stat_result) -> None:
     if not stat.S_ISREG(status.st_mode):
         raise OSError("not a regular file; remove it, a running agent replaces it at its next look")
     # The daemon need not run as root: it only publishes in a folder that is root's or its own.
-    if status.st_uid not in (0, os.geteuid()) and status.st_uid != os.stat(os.path.dirname(path) or ".").st_uid:
+    if status.st_uid not in (0, posix.geteuid()) and status.st_uid != posix.stat(path.rpartition("/")[0] or ".").st_uid:
         raise OSError(f"its owner is uid {status.st_uid}, neither root nor its folder's owner: it may be made up; remove it")
 
 
@@ -103,7 +103,7 @@ def alive(document: Document) -> Optional[bool]:
     if _boot() and document.get("boot") and document["boot"] != _boot():
         return False
     try:
-        os.kill(pid, 0)
+        posix.kill(pid, 0)
     except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:

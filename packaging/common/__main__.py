@@ -13,6 +13,6 @@ if sys.argv[1:] == ["--compile"]:         # the packages' scripts ask for it, or
 
     sys.exit(not compileall.compile_dir(folder, quiet=1))
 
-from rmcagent.cli import main  # noqa: E402
+from rmcagent.cli import command  # noqa: E402
 
-sys.exit(main())
+command()

@@ -5,6 +5,6 @@ import sys
 
 sys.path.append("/usr/lib/python3/dist-packages")
 
-from rmcagent.cli import main  # noqa: E402
+from rmcagent.cli import command  # noqa: E402
 
-sys.exit(main())
+command()

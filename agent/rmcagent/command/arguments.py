@@ -1,7 +1,7 @@
 """Arguments: what was written -> the verb, its words and options; help; and the sentence with which a command ends."""
 from __future__ import annotations
 
-import os
+import posix  # and not os, as in cli
 import sys
 
 from rmcagent.show import codes
@@ -128,12 +128,12 @@ def as_json(value: Any) -> str:
 
 
 def colour() -> bool:
-    dumb = os.environ.get("TERM", "dumb") == "dumb"
-    return sys.stdout.isatty() and not dumb and not os.environ.get("NO_COLOR")
+    dumb = posix.environ.get(b"TERM", b"dumb") == b"dumb"
+    return sys.stdout.isatty() and not dumb and not posix.environ.get(b"NO_COLOR")
 
 
 def columns() -> int:
     try:
-        return min(80, os.get_terminal_size(1).columns or 80)
+        return min(80, posix.get_terminal_size(1).columns or 80)
     except OSError:
         return 80

@@ -1,7 +1,7 @@
 """Which files a command reads: the configuration, and what the daemon published."""
 from __future__ import annotations
 
-import os
+import posix  # and not os, as in cli
 import sys
 
 from rmcagent import published
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def public(asked: Asked) -> str:
     """Where status.json is."""
     folder = "/var/rmcagent/public" if sys.platform.startswith("aix") else "/run/rmcagent"
-    return os.path.join(_folder(asked, "public", folder, "status.json"), "status.json")
+    return _folder(asked, "public", folder, "status.json").rstrip("/") + "/status.json"
 
 
 def state(asked: Asked) -> str:
@@ -32,7 +32,7 @@ def _folder(asked: Asked, name: str, usual: str, holds: str) -> str:
     the latter is read only where the usual one holds nothing."""
     if "--config" in asked.options:
         return load(asked).settings.paths.get(name, usual)
-    if not os.path.exists(os.path.join(usual, holds)) and os.access(arguments.CONFIG, os.R_OK):
+    if not posix.access(f"{usual}/{holds}", posix.F_OK) and posix.access(arguments.CONFIG, posix.R_OK):
         try:
             return load(asked).settings.paths.get(name, usual)
         except Cannot:
@@ -52,7 +52,7 @@ def load(asked: Asked) -> Loaded:
 
     try:
         runs_none = "--from" in asked.options or asked.verb == "rehearse"
-        if runs_none and asked.config == arguments.CONFIG and not os.path.exists(arguments.CONFIG):
+        if runs_none and asked.config == arguments.CONFIG and not posix.access(arguments.CONFIG, posix.F_OK):
             return config.parse("{}", "")
         return config.load(asked.config)
     except config.ConfigError as wrong:

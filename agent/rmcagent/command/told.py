@@ -1,7 +1,6 @@
 """What is told of what was published, without waking the daemon: status, check, why, metrics."""
 from __future__ import annotations
 
-import os
 import sys
 
 from rmcagent import published
@@ -39,7 +38,7 @@ def _status_once(asked: Asked, path: str) -> int:
     code = codes.status_code(document, alive, age)
     if document is None:
         brief = "" if "--brief" in asked.options else "* rmcagent: "
-        said = f"{brief}not-running: nothing was published in {os.path.dirname(path)}"
+        said = f"{brief}not-running: nothing was published in {path.rpartition('/')[0]}"
         print(as_json(codes.unseen()) if asked.json else said)
         return code
     now = codes.as_of(document, alive, age)

@@ -10,7 +10,7 @@ from rmcagent.show.screen import clean
 
 if TYPE_CHECKING:
     from rmcagent.config import Settings
-    from rmcagent.model import History, Hmc, LogGrowth, Snapshot, View
+    from rmcagent.model import ClusterVerdict, History, Hmc, LogGrowth, Snapshot, View
 
 Document = Dict[str, Any]
 Shown = Callable[[datetime], datetime]
@@ -35,7 +35,7 @@ def document(view: View, settings: Settings, shown: Shown, extra: Mapping[str, A
     """What `status --json` and `plan --json` say of one look; every string in it is safe to print, every value plain JSON."""
     snapshot, history = view.snapshot, view.history
     growth = snapshot.logs.value if snapshot else None
-    decisions = [_decision_facts(decision, snapshot) for decision in view.decisions]
+    decisions, known = [_decision_facts(decision, snapshot) for decision in view.decisions], view.cluster()
     told: Document = plain({
         "look_seconds": settings.cadence.look.total_seconds(),
         "timeout_seconds": settings.timeout.total_seconds(),
@@ -53,10 +53,10 @@ def document(view: View, settings: Settings, shown: Shown, extra: Mapping[str, A
         "hmcs": [_hmc_facts(hmc, history) for hmc in (snapshot.hmcs if snapshot else ())],
         "known_hmcs": each(history.known, KNOWN_HMC),
         "cluster": {
-            "state": view.cluster.state,
-            "recycle": "allowed" if view.cluster.recycle else "forbidden",
-            "recfgct": "allowed" if view.cluster.recfgct else "forbidden",
-            "evidence": "; ".join((RMC_IS_SILENT,) if _only_silence_forbids(view) else view.cluster.evidence),
+            "state": known.state,
+            "recycle": "allowed" if known.recycle else "forbidden",
+            "recfgct": "allowed" if known.recfgct else "forbidden",
+            "evidence": "; ".join((RMC_IS_SILENT,) if _only_silence_forbids(snapshot, known) else known.evidence),
         },
         "findings": each(view.findings, FINDING),
         "streaks": _streaks(view, settings),
@@ -77,9 +77,8 @@ def document(view: View, settings: Settings, shown: Shown, extra: Mapping[str, A
     return told
 
 
-def _only_silence_forbids(view: View) -> bool:
+def _only_silence_forbids(seen: Optional[Snapshot], known: ClusterVerdict) -> bool:
     """What allows recycle is no reason for what is forbidden while RMC does not answer."""
-    seen, known = view.snapshot, view.cluster
     answers = seen is not None and seen.state_of("ctrmc") is State.ACTIVE and seen.status.seen
     return known.state == "absent" and known.recycle and not known.recfgct and not answers
 
