@@ -12,6 +12,7 @@ pythons='/usr/bin/python3 /usr/opt/python3/bin/python3 /opt/freeware/bin/python3
 # SRC restarts a subsystem that ended badly only twice within its -w seconds (mkssys: 60), and then leaves it down for ever.
 window=60
 longest=900
+breath=5
 
 main() {
     PATH=/usr/bin:/usr/sbin:/etc:/usr/ucb:/bin:/sbin
@@ -182,8 +183,13 @@ wait_for() {
     # stopsrc sends SIGTERM, which must not wait for the sleep's end.
     trap 'kill "$!" 2>/dev/null; exit 0' TERM INT
     echo "rmcagent: it ended badly soon after its last start ($1 in a row): waiting $pause s, or SRC would give it up" >&2
-    sleep "$pause" &
-    wait "$!"
+    # A signal that comes just before `wait` is heard only when it ends: the sleep is cut into short ones.
+    while [ "$pause" -gt 0 ]; do
+        [ "$pause" -ge "$breath" ] || breath=$pause
+        sleep "$breath" &
+        wait "$!"
+        pause=$((pause - breath))
+    done
     trap - TERM INT
 }
 
