@@ -9,11 +9,11 @@ is an error: the table keeps up with the code. Exit 1 when a rule could be remov
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import os
 import queue
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
@@ -28,6 +28,9 @@ COPIED = ("agent", "tests", "setup.cfg")
 SECONDS = 120.0
 NAMED = re.compile(r"^FAILED tests/(\S+?)(?:\[.*)? - |^FAILED tests/(\S+?)(?:\[.*)?$", re.MULTILINE)
 SURVIVED = "SURVIVED"
+# Each run of pytest is forked off a process that has imported it and what it imports, which is half of the time of one.
+WARM = multiprocessing.get_context("forkserver")
+WARM.set_forkserver_preload(["pytest", "hypothesis", "hypothesis.stateful", "xdist.plugin", "yaml"])
 
 
 @dataclass(frozen=True)
@@ -108,8 +111,8 @@ def copied(folder: Path) -> Path:
 
 def unchanged(copy: Path, mutants: Sequence[Mutant]) -> str:
     """What is wrong with the table itself: a test that it names is not there, or fails although nothing was removed."""
-    ended = pytest(copy, sorted({test for mutant in mutants for test in mutant.by}), 10 * SECONDS, bytecode="")
-    return "" if ended.returncode == 0 else f"cannot begin: these tests fail on unchanged code\n{ended.stdout[-3000:]}"
+    code, said = pytest(copy, sorted({test for mutant in mutants for test in mutant.by}), 10 * SECONDS, bytecode=True)
+    return "" if code == 0 else f"cannot begin: these tests fail on unchanged code\n{said[-3000:]}"
 
 
 def tried(mutants: Sequence[Mutant], copies: Sequence[Path]) -> Iterator[Fate]:
@@ -135,32 +138,56 @@ def fate_of(mutant: Mutant, copy: Path) -> Fate:
         return Fate(mutant, "", f"cannot apply: found {text.count(mutant.old)} times in {mutant.file}: {mutant.old[:60]!r}")
     try:
         path.write_text(text.replace(mutant.old, mutant.new), "utf-8")
-        return judged(mutant, pytest(copy, mutant.by, SECONDS))
+        return judged(mutant, *pytest(copy, mutant.by, SECONDS))
     finally:
         path.write_text(text, "utf-8")
 
 
-def judged(mutant: Mutant, ended: subprocess.CompletedProcess[str]) -> Fate:
-    if ended.returncode == 0:
+def judged(mutant: Mutant, code: int, said: str) -> Fate:
+    if code == 0:
         return Fate(mutant, "")
-    found = NAMED.search(ended.stdout)
-    if ended.returncode != 1 or found is None:
-        told: List[str] = ended.stdout.strip().splitlines()[-1:]
-        return Fate(mutant, "", f"cannot judge: pytest ended with {ended.returncode}: {' '.join(told)[:100]}")
+    found = NAMED.search(said)
+    if code != 1 or found is None:
+        told: List[str] = said.strip().splitlines()[-1:]
+        return Fate(mutant, "", f"cannot judge: pytest ended with {code}: {' '.join(told)[:100]}")
     return Fate(mutant, (found.group(1) or found.group(2)).rpartition("::")[2])
 
 
-def pytest(copy: Path, tests: Sequence[str], seconds: float, bytecode: str = "1") -> subprocess.CompletedProcess[str]:
-    """The first failure ends it. Bytecode is written of unchanged code only: it may be of the same size and second."""
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-n", "0", "-m", "", "-p", "no:cacheprovider", "--tb=no",
-               *(f"tests/{test}" for test in tests)]
-    environment = {**os.environ, "CI": "1", "PYTHONDONTWRITEBYTECODE": bytecode, "COLUMNS": "300"}
-    try:
-        return subprocess.run(command, cwd=copy, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, text=True, errors="replace", timeout=seconds,
-                              check=False)
-    except subprocess.TimeoutExpired:
-        return subprocess.CompletedProcess(command, -1, f"it did not end within {seconds:.0f} s")
+def pytest(copy: Path, tests: Sequence[str], seconds: float, bytecode: bool = False) -> Tuple[int, str]:
+    """Its exit code, and what it said; the first failure ends it. Bytecode is written of unchanged code only: it may be of the
+    same size and second."""
+    said = copy / "said"
+    process = WARM.Process(target=run_in, args=(copy, tests, said, bytecode))
+    process.start()
+    process.join(seconds)
+    if process.is_alive():
+        process.kill()
+        process.join()
+        return -1, f"it did not end within {seconds:.0f} s"
+    code = process.exitcode
+    return -1 if code is None else code, said.read_text("utf-8", "replace")
+
+
+def run_in(copy: Path, tests: Sequence[str], said: Path, bytecode: bool) -> None:
+    """Be pytest in that folder. Nothing of the agent or of its tests may have been imported."""
+    imported = sorted(name for name in sys.modules if name.partition(".")[0] == "rmcagent")
+    sys.path[:] = [str(copy), *(place for place in sys.path if Path(place).resolve() not in (ROOT / "agent", ROOT / "tests"))]
+    os.chdir(copy)
+    output = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    for number, where in ((0, os.open(os.devnull, os.O_RDONLY)), (1, output), (2, output)):
+        os.dup2(where, number)
+    sys.dont_write_bytecode = not bytecode
+    os.environ.update(CI="1", COLUMNS="300", PYTHONDONTWRITEBYTECODE="" if bytecode else "1")
+    if imported:
+        print(f"cannot try: {imported[0]} was imported before")
+        code = -1
+    else:
+        import pytest
+
+        code = pytest.main(["-x", "-q", "-n", "0", "-m", "", "-p", "no:cacheprovider", "--tb=no", "--assert=plain",
+                            *(f"tests/{test}" for test in tests)])
+    sys.stdout.flush()
+    os._exit(code)
 
 
 if __name__ == "__main__":
