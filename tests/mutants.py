@@ -26,7 +26,7 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent
 COPIED = ("agent", "tests", "setup.cfg")
 SECONDS = 120.0
-NAMED = re.compile(r"^FAILED tests/(\S+?)(?:\[.*)? - |^FAILED tests/(\S+?)(?:\[.*)?$", re.MULTILINE)
+NAMED = re.compile(r"^(?:FAILED|ERROR) tests/(\S+?)(?:\[.*)?(?: - .*)?$", re.MULTILINE)
 SURVIVED = "SURVIVED"
 # Each run of pytest is forked off a process that has imported it and what it imports, which is half of the time of one.
 WARM = multiprocessing.get_context("forkserver")
@@ -150,7 +150,7 @@ def judged(mutant: Mutant, code: int, said: str) -> Fate:
     if code != 1 or found is None:
         told: List[str] = said.strip().splitlines()[-1:]
         return Fate(mutant, "", f"cannot judge: pytest ended with {code}: {' '.join(told)[:100]}")
-    return Fate(mutant, (found.group(1) or found.group(2)).rpartition("::")[2])
+    return Fate(mutant, found.group(1).rpartition("::")[2])
 
 
 def pytest(copy: Path, tests: Sequence[str], seconds: float, bytecode: bool = False) -> Tuple[int, str]:
