@@ -863,6 +863,13 @@ def test_a_plug_in_whose_line_cannot_be_written_is_unknown_and_not_critical(tmp_
 
 
 @pytest.mark.real
+def test_a_plug_in_that_cannot_even_be_asked_has_told_so_when_it_ends() -> None:
+    ran = python("-m", "rmcagent", "check", "--config", "/none.yaml")
+
+    assert (ran.returncode, ran.stdout.splitlines()[0][:12], ran.stderr) == (3, "RMC UNKNOWN:", "")
+
+
+@pytest.mark.real
 @pytest.mark.parametrize("argv, code, said", [
     (["status"], 3, "* rmcagent: not-running: nothing was published in {}/public\n"),
     (["check"], 2, "RMC CRITICAL: not-running: nothing was published, the daemon never ran here -> start rmcagent\n"),
