@@ -95,8 +95,8 @@ def simulation_is_reached_late(source: Source) -> Iterator[str]:
 
 # ---- the machine -------------------------------------------------------------------------------------------------------
 
-MACHINE = ("os", "subprocess", "psutil", "socket", "time", "signal", "fcntl", "shutil", "tempfile", "glob", "select", "selectors",
-           "resource", "pty", "pwd", "grp", "pathlib", "syslog", "mmap", "ctypes")
+MACHINE = ("os", "posix", "subprocess", "psutil", "socket", "time", "signal", "fcntl", "shutil", "tempfile", "glob", "select",
+           "selectors", "resource", "pty", "pwd", "grp", "pathlib", "syslog", "mmap", "ctypes")
 TOUCHES_THE_MACHINE: Mapping[str, str] = {
     "partition.host": "the seam itself: commands, files, processes",
     "partition.system.run": "host's one gate for commands",
@@ -128,7 +128,7 @@ TOUCHES_THE_MACHINE: Mapping[str, str] = {
     "cli": "stdout that takes no more",
     "command.arguments": "the terminal: how wide, whether coloured",
     "command.files": "where the configuration and status.json are",
-    "command.told": "the name of the public folder, and what waits between two looks at it",
+    "command.told": "the time between two looks at what was published",
     "command.asked": "who asks",
     "command.past": "whether anybody still reads",
     "command.here": "the file that is classified",
@@ -164,7 +164,7 @@ def the_machine_is_met_in_few_places(source: Source) -> Iterator[str]:
 
 def no_shell(source: Source) -> Iterator[str]:
     for call, called in calls(source.tree):
-        if called in ("os.system", "os.popen", "subprocess.getoutput", "subprocess.getstatusoutput", "pty.spawn"):
+        if called in ("os.system", "posix.system", "os.popen", "subprocess.getoutput", "subprocess.getstatusoutput", "pty.spawn"):
             yield f"{source.name}:{call.lineno} calls {called}"
         for keyword in call.keywords:
             if keyword.arg == "shell" and not (isinstance(keyword.value, ast.Constant) and keyword.value.value is False):

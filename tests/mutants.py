@@ -14,6 +14,7 @@ import os
 import queue
 import re
 import shutil
+import signal
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +28,7 @@ ROOT = Path(__file__).resolve().parent.parent
 COPIED = ("agent", "tests", "setup.cfg")
 SECONDS = 120.0
 NAMED = re.compile(r"^(?:FAILED|ERROR) tests/(\S+?)(?:\[.*)?(?: - .*)?$", re.MULTILINE)
+ENDED = re.compile(r"^process (\d+): pytest ended with (-?\d+)\n", re.MULTILINE)
 SURVIVED = "SURVIVED"
 # Each run of pytest is forked off a process that has imported it and what it imports, which is half of the time of one.
 WARM = multiprocessing.get_context("forkserver")
@@ -57,6 +59,10 @@ def main(arguments: Sequence[str]) -> int:
     wanted.add_argument("--jobs", type=int, default=2)
     asked = wanted.parse_args(arguments)
     mutants = [mutant for mutant in the_mutants() if asked.k in f"{mutant.rule} {mutant.file}"]
+    if not mutants:
+        print("no rule has that word")
+        return 1
+    os.environ.update(CI="1", COLUMNS="300")        # before anything is forked: hypothesis asks for CI when it is imported
     with tempfile.TemporaryDirectory(prefix="rmcagent-mutants-") as folder:
         copies = [copied(Path(folder) / "1")]
         wrong = unchanged(copies[0], mutants)
@@ -69,8 +75,8 @@ def main(arguments: Sequence[str]) -> int:
             fates.append(fate)
             print(f"{fate.mutant.rule:<86.86} {fate.trouble or fate.killer or SURVIVED}", flush=True)
     lost = [fate for fate in fates if not fate.killer]
-    print(f"{len(fates)} rules, {len(lost)} without a test" if fates else "no rule has that word")
-    return 1 if lost or not fates else 0
+    print(f"{len(fates)} rules, {len(lost)} without a test")
+    return 1 if lost else 0
 
 
 # -- the table
@@ -148,7 +154,7 @@ def judged(mutant: Mutant, code: int, said: str) -> Fate:
         return Fate(mutant, "")
     found = NAMED.search(said)
     if code != 1 or found is None:
-        told: List[str] = said.strip().splitlines()[-1:]
+        told: List[str] = ENDED.sub("", said).strip().splitlines()[-1:]
         return Fate(mutant, "", f"cannot judge: pytest ended with {code}: {' '.join(told)[:100]}")
     return Fate(mutant, found.group(1).rpartition("::")[2])
 
@@ -157,19 +163,26 @@ def pytest(copy: Path, tests: Sequence[str], seconds: float, bytecode: bool = Fa
     """Its exit code, and what it said; the first failure ends it. Bytecode is written of unchanged code only: it may be of the
     same size and second."""
     said = copy / "said"
+    said.write_text("")
     process = WARM.Process(target=run_in, args=(copy, tests, said, bytecode))
     process.start()
     process.join(seconds)
-    if process.is_alive():
-        process.kill()
-        process.join()
-        return -1, f"it did not end within {seconds:.0f} s"
-    code = process.exitcode
-    return -1 if code is None else code, said.read_text("utf-8", "replace")
+    late = process.is_alive()
+    try:
+        os.killpg(process.pid or 0, signal.SIGKILL)     # and what a rule that was removed left running
+    except ProcessLookupError:
+        pass
+    process.join()
+    text = said.read_text("utf-8", "replace")
+    codes = [int(code) for pid, code in ENDED.findall(text) if int(pid) == process.pid]
+    if late or not codes:
+        return -1, f"it did not end within {seconds:.0f} s" if late else f"{text}\nit ended before pytest did"
+    return codes[0], text
 
 
 def run_in(copy: Path, tests: Sequence[str], said: Path, bytecode: bool) -> None:
     """Be pytest in that folder. Nothing of the agent or of its tests may have been imported."""
+    os.setsid()
     imported = sorted(name for name in sys.modules if name.partition(".")[0] == "rmcagent")
     sys.path[:] = [str(copy), *(place for place in sys.path if Path(place).resolve() not in (ROOT / "agent", ROOT / "tests"))]
     os.chdir(copy)
@@ -177,7 +190,7 @@ def run_in(copy: Path, tests: Sequence[str], said: Path, bytecode: bool) -> None
     for number, where in ((0, os.open(os.devnull, os.O_RDONLY)), (1, output), (2, output)):
         os.dup2(where, number)
     sys.dont_write_bytecode = not bytecode
-    os.environ.update(CI="1", COLUMNS="300", PYTHONDONTWRITEBYTECODE="" if bytecode else "1")
+    os.environ["PYTHONDONTWRITEBYTECODE"] = "" if bytecode else "1"
     if imported:
         print(f"cannot try: {imported[0]} was imported before")
         code = -1
@@ -186,8 +199,9 @@ def run_in(copy: Path, tests: Sequence[str], said: Path, bytecode: bool) -> None
 
         code = pytest.main(["-x", "-q", "-n", "0", "-m", "", "-p", "no:cacheprovider", "--tb=no", "--assert=plain",
                             *(f"tests/{test}" for test in tests)])
-    sys.stdout.flush()
-    os._exit(code)
+    # A process's own code may be read by another thread; and what a rule that was removed forked may come here, too.
+    print(f"\nprocess {os.getpid()}: pytest ended with {code:d}", flush=True)
+    os._exit(0)
 
 
 if __name__ == "__main__":

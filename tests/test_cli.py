@@ -5,6 +5,7 @@ import errno
 import io
 import json
 import os
+import posix
 import signal
 import subprocess
 import sys
@@ -256,7 +257,7 @@ def test_where_nothing_was_published_the_installed_configuration_is_asked_for_th
     installed.write_text(text)
     tmp_path.chmod(0o700)
     monkeypatch.setattr(arguments, "CONFIG", str(installed))
-    monkeypatch.setattr(os.path, "exists", lambda path: False)
+    monkeypatch.setattr(posix, "access", lambda path, how: how == posix.R_OK)
     monkeypatch.setattr(sys, "platform", "linux")
 
     assert files.public(Asked("status", [], {})) == f"{found}/status.json"
@@ -855,9 +856,10 @@ def test_a_full_disk_gets_a_sentence(argv: List[str], tmp_path: Path) -> None:
 
 @pytest.mark.real
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
-def test_a_plug_in_whose_line_cannot_be_written_is_unknown_and_not_critical(tmp_path: Path) -> None:
+@pytest.mark.parametrize("argv", [["check"], ["check", "--config", "/none.yaml"], ["--config", "/none.yaml", "check"]])
+def test_a_plug_in_whose_line_cannot_be_written_is_unknown_and_not_critical(argv: List[str]) -> None:
     with open("/dev/full", "w") as full:
-        ran = python("-m", "rmcagent", "check", *nowhere(tmp_path), stdout=full.fileno())
+        ran = python("-m", "rmcagent", *argv, stdout=full.fileno())
 
     assert (ran.returncode, ran.stderr) == (3, "")
 

@@ -17,15 +17,16 @@ ENDED_BY_CTRL_C, ENDED_BY_PIPE, UNKNOWN_TO_NAGIOS = 130, 141, 3
 
 def command() -> NoReturn:
     """Be the command's process: run what it was asked, and end with its exit code."""
-    code = main()
-    if sys.argv[1:2] not in (["status"], ["check"]):
+    words = sys.argv[1:]
+    code = main(words)
+    if words[:1] != ["status"] and not _is_a_plug_in(words):
         sys.exit(code)
     # People and Nagios ask often, and all that these did is told: Python need not clear itself away, a tenth of their time.
     try:
         sys.stdout.flush()
         sys.stderr.flush()
     except OSError:
-        code = code or FAILED
+        pass                              # the exit code is what is left to tell by
     posix._exit(code)
 
 

@@ -72,7 +72,7 @@ def _trust(path: str, status: posix.stat_result) -> None:
     if not stat.S_ISREG(status.st_mode):
         raise OSError("not a regular file; remove it, a running agent replaces it at its next look")
     # The daemon need not run as root: it only publishes in a folder that is root's or its own.
-    if status.st_uid not in (0, posix.geteuid()) and status.st_uid != posix.stat(path.rpartition("/")[0] or ".").st_uid:
+    if status.st_uid not in (0, posix.geteuid()) and status.st_uid != posix.stat(path[:path.rfind("/") + 1] or ".").st_uid:
         raise OSError(f"its owner is uid {status.st_uid}, neither root nor its folder's owner: it may be made up; remove it")
 
 

@@ -307,6 +307,16 @@ def test_starts_that_follow_upon_each_other_wait_ever_longer_up_to_a_bound(quick
     assert slept(quick) == ["60", "120", "240", "480", "900", "900", "900"]
 
 
+def test_a_pause_in_pieces_is_as_long(quick: AixRoot) -> None:
+    launcher = "opt/rmcagent/bin/rmcagent"
+    quick.write(launcher, quick.read(launcher).replace("breath=900", "breath=25"), 0o755)
+
+    for _ in range(3):
+        launch(quick, "run")
+
+    assert slept(quick) == ["25", "25", "10", "25", "25", "25", "25", "20"]
+
+
 def test_only_the_daemon_waits(quick: AixRoot) -> None:
     for _ in range(3):
         launch(quick, "status")

@@ -38,7 +38,7 @@ def _status_once(asked: Asked, path: str) -> int:
     code = codes.status_code(document, alive, age)
     if document is None:
         brief = "" if "--brief" in asked.options else "* rmcagent: "
-        said = f"{brief}not-running: nothing was published in {path.rpartition('/')[0]}"
+        said = f"{brief}not-running: nothing was published in {path.rpartition('/')[0] or '/'}"
         print(as_json(codes.unseen()) if asked.json else said)
         return code
     now = codes.as_of(document, alive, age)

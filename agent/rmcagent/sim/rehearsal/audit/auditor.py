@@ -252,6 +252,8 @@ class Auditor:
         self.marks, self.view = marks, rehearsal.cycle.view
         self.told, self.mistakes = rehearsal.told[events:], rehearsal.mistakes[mistakes:]
         self.disasters = here.disasters[disasters:]
+        if self.told:
+            self.view.cluster()         # which `status` would tell now, and nothing here reads
         self._take_pause()
         self.commands = [one.command for one in rehearsal.did[begun:]]
         self.begun = [begun for command in self.commands for begun in self._take_command(command)]
