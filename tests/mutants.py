@@ -155,7 +155,7 @@ def judged(mutant: Mutant, code: int, said: str) -> Fate:
     found = NAMED.search(said)
     if code != 1 or found is None:
         told: List[str] = ENDED.sub("", said).strip().splitlines()[-1:]
-        return Fate(mutant, "", f"cannot judge: pytest ended with {code}: {' '.join(told)[:100]}")
+        return Fate(mutant, "", f"cannot judge: pytest ended with {code}: {' '.join(told)[:160]}")
     return Fate(mutant, found.group(1).rpartition("::")[2])
 
 
@@ -176,7 +176,7 @@ def pytest(copy: Path, tests: Sequence[str], seconds: float, bytecode: bool = Fa
     text = said.read_text("utf-8", "replace")
     codes = [int(code) for pid, code in ENDED.findall(text) if int(pid) == process.pid]
     if late or not codes:
-        return -1, f"it did not end within {seconds:.0f} s" if late else f"{text}\nit ended before pytest did"
+        return -1, f"it did not end within {seconds:.0f} s" if late else f"{text}\nexit {process.exitcode} before pytest ended"
     return codes[0], text
 
 
@@ -198,6 +198,7 @@ def run_in(copy: Path, tests: Sequence[str], said: Path, bytecode: bool) -> None
         import pytest
 
         code = pytest.main(["-x", "-q", "-n", "0", "-m", "", "-p", "no:cacheprovider", "--tb=no", "--assert=plain",
+                            f"--basetemp={copy}t",    # what two runs share, each would clear away under the other
                             *(f"tests/{test}" for test in tests)])
     # A process's own code may be read by another thread; and what a rule that was removed forked may come here, too.
     print(f"\nprocess {os.getpid()}: pytest ended with {code:d}", flush=True)
