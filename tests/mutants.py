@@ -9,6 +9,7 @@ is an error: the table keeps up with the code. Exit 1 when a rule could be remov
 from __future__ import annotations
 
 import argparse
+import contextlib
 import multiprocessing
 import os
 import queue
@@ -168,10 +169,9 @@ def pytest(copy: Path, tests: Sequence[str], seconds: float, bytecode: bool = Fa
     process.start()
     process.join(seconds)
     late = process.is_alive()
-    try:
-        os.killpg(process.pid or 0, signal.SIGKILL)     # and what a rule that was removed left running
-    except ProcessLookupError:
-        pass
+    with contextlib.suppress(ProcessLookupError):
+        assert process.pid
+        os.killpg(process.pid, signal.SIGKILL)          # and what a rule that was removed left running
     process.join()
     text = said.read_text("utf-8", "replace")
     codes = [int(code) for pid, code in ENDED.findall(text) if int(pid) == process.pid]
