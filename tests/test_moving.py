@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from rmcagent.clock import Steady
 from rmcagent.sim.clock import VirtualClock
-from rmcagent.sim.moving import MovingSteady, Watch, moving, plain, slope_of, span, ticks
+from rmcagent.sim.moving import FIXED, MovingSteady, Watch, moving, plain, slope_of, span, standing, ticks
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=timezone.utc)
 MINUTE = timedelta(minutes=1)
@@ -38,12 +38,12 @@ def test_now_compared_with_a_moment_tells_how_long_it_comes_out_the_same():
     assert watch.flips == [(NOON + MINUTE, 60.0)]
 
 
-def test_what_lies_behind_is_compared_without_a_word():
+def test_what_lies_behind_never_comes_out_otherwise():
     now, watch = a_turn()
 
     assert now > NOON - MINUTE and not now < NOON - MINUTE
 
-    assert watch.flips == []
+    assert watch.flips == [] and watch.past == [(NOON - MINUTE, -60.0 + LEAST), (NOON - MINUTE, -60.0)]
 
 
 @pytest.mark.parametrize("compare, flips", [(operator.lt, []), (operator.ge, []), (operator.le, [LEAST]), (operator.gt, [LEAST])])
@@ -109,7 +109,7 @@ def test_what_a_turn_leaves_behind_stands_still_in_the_next():
     assert moving(NOON + MINUTE, watch) < until and watch.flips == [(NOON + 5 * MINUTE, 240.0)]
 
 
-def test_a_moment_worked_out_in_this_turn_is_no_anchor_and_one_left_from_an_earlier_turn_is():
+def test_a_moment_worked_out_in_this_turn_is_counted_from_what_it_was_worked_out_from_and_later_from_itself():
     now, watch = a_turn()
     ended_at = now
     watch.begin()
@@ -118,9 +118,107 @@ def test_a_moment_worked_out_in_this_turn_is_no_anchor_and_one_left_from_an_earl
     settled_at = ended_at + 5 * MINUTE
     assert now < settled_at and now - (ended_at + MINUTE) < MINUTE
 
-    assert watch.flips == [(None, 240.0), (None, 60.0)]
+    assert watch.flips == [(ended_at, 240.0), (ended_at, 60.0)]
     watch.begin()
     assert moving(NOON + MINUTE, watch) < settled_at and watch.flips == [(NOON + 5 * MINUTE, 240.0)]
+
+
+def test_now_less_how_long_ago_something_was_is_that():
+    now, watch = a_turn()
+    asked = NOON - 10 * MINUTE
+
+    again = now - (now - asked) + MINUTE
+    assert now < again + 20 * MINUTE and (asked - now) + now < now
+
+    assert watch.flips == [(asked, 660.0)] and watch.past == [(asked, -600.0 + LEAST)]
+
+
+def test_what_counts_from_two_has_no_anchor():
+    now, watch = a_turn()
+    asked, told = NOON - 10 * MINUTE, NOON - MINUTE
+
+    assert now + (now - asked) < told + 20 * MINUTE
+
+    assert [anchor for anchor, _ in watch.flips] == [None]
+
+
+def test_two_that_stand_still_are_noted_with_what_lies_between_them():
+    now, watch = a_turn()
+    watch.begin()
+    then = standing(NOON - MINUTE, watch)
+
+    assert now > then and now - MINUTE >= then and then + 3 * MINUTE > now
+
+    assert watch.flips == watch.past == [] and watch.pairs == [(now, then, -60.0), (now, then, 0.0), (then, now, -120.0)]
+
+
+@pytest.mark.parametrize("plainly", [False, True])
+def test_how_far_two_are_apart_that_stand_still_is_noted(plainly: bool) -> None:
+    now, watch = a_turn()
+    watch.begin()
+    then = NOON - MINUTE if plainly else standing(NOON - MINUTE, watch)
+
+    assert now - then == MINUTE and then - now == -MINUTE
+
+    assert watch.apart == [(now, then), (then, now)] and watch.flips == []
+
+
+def test_nothing_is_noted_of_two_that_move():
+    now, watch = a_turn()
+
+    assert now + MINUTE > now and (now + MINUTE) - now == MINUTE
+
+    assert (watch.flips, watch.past, watch.pairs, watch.apart) == ([], [], [], [])
+
+
+def test_two_that_move_alike_are_as_far_apart_as_what_they_are_counted_from():
+    now, watch = a_turn()
+    asked, told = NOON - 10 * MINUTE, NOON - MINUTE
+
+    assert now - asked > now - told and (now - asked) - (now - told) == 9 * MINUTE
+    assert (now - asked).total_seconds() > (now - told).total_seconds()
+
+    assert watch.apart == [(asked, told)] * 3 and (watch.flips, watch.past, watch.pairs) == ([], [], [])
+
+
+@pytest.mark.parametrize("compare", [operator.lt, operator.sub], ids=["compared", "subtracted"])
+def test_what_counts_from_two_may_be_otherwise_at_once_beside_now(compare: Callable[[Any, Any], Any]) -> None:
+    now, watch = a_turn()
+
+    compare(standing(NOON, watch) + (now - (NOON - MINUTE)), now)
+
+    assert watch.flips == [(None, LEAST)]
+
+
+@pytest.mark.parametrize("equal", [operator.eq, operator.ne])
+def test_to_be_equal_is_a_comparison(equal: Callable[[Any, Any], bool]) -> None:
+    now, watch = a_turn()
+    watch.begin()
+    then, later = standing(NOON - MINUTE, watch), moving(NOON + MINUTE, watch)
+
+    equal(later, now), equal(later, later + MINUTE), equal(now, then), equal(then - now, -MINUTE)
+    assert (watch.flips, watch.past, watch.pairs) == ([], [(now, -60.0)], [(now, then, -60.0)])
+    equal(later, NOON + MINUTE), equal(later, NOON + 2 * MINUTE)
+
+    assert watch.flips == [(NOON + MINUTE, LEAST), (NOON + 2 * MINUTE, 60.0)] and watch.past[1:] == [(NOON + MINUTE, 0.0)]
+
+
+def test_what_is_cut_off_binds_the_moment_to_its_place_and_what_is_left_to_none():
+    now, watch = a_turn()
+    watch.begin()
+    minute = now.replace(second=0)
+
+    assert minute < moving(NOON + MINUTE, watch)
+
+    assert watch.apart == [(now, FIXED)] and watch.past == [(FIXED, -60.0 + LEAST)]
+
+
+def test_what_is_cut_off_now_may_be_otherwise_at_once():
+    now, watch = a_turn()
+
+    assert now.replace(second=0) == NOON
+
+    assert watch.flips == [(None, LEAST)]
 
 
 def test_a_sum_keeps_what_it_is_counted_from_only_while_one_of_the_two_moves():
@@ -137,15 +235,15 @@ def test_another_zone_and_a_replaced_zone_move_as_before():
 
     local = now.astimezone(timezone(timedelta(hours=2))).replace(tzinfo=None)
 
-    assert local == datetime(2026, 3, 4, 14)
+    assert plain(local) == datetime(2026, 3, 4, 14)
     assert local < datetime(2026, 3, 4, 14, 1) and seconds(watch) == [60.0]
 
 
 def test_min_max_and_sorted_are_comparisons():
     now, watch = a_turn()
 
-    assert min(now, NOON + MINUTE) == NOON and max(NOON + MINUTE, now) == NOON + MINUTE
-    assert sorted([NOON + MINUTE, now]) == [NOON, NOON + MINUTE]
+    assert min(now, NOON + MINUTE) is now and max(NOON + MINUTE, now) == NOON + MINUTE
+    assert sorted([NOON + MINUTE, now])[0] is now
 
     assert seconds(watch) == pytest.approx([60.0] * 3)
 
@@ -165,9 +263,9 @@ def test_seconds_are_counted_from_those_that_a_clock_told_earlier():
     watch.begin()
     now = ticks(130.0, watch)
 
-    assert now - then < 60.0 and now - 100.0 < 60.0
+    assert now - then < 60.0 and now - 100.0 < 60.0 and now < 190.0
 
-    assert watch.flips == [(100.0, 30.0), (None, 30.0)]
+    assert watch.flips == [(then, 30.0), (FIXED, 30.0), (FIXED, 60.0)]
 
 
 def test_what_is_worked_out_otherwise_may_be_otherwise_at_once():
@@ -176,7 +274,7 @@ def test_what_is_worked_out_otherwise_may_be_otherwise_at_once():
 
     assert (now - asked) // MINUTE == 10 and 100 / (now - asked).total_seconds() < 1 and abs(now - asked) > MINUTE
 
-    assert watch.flips == [(asked, LEAST)] * 3
+    assert watch.flips == [(asked, LEAST)] * 3 and watch.past == [(asked, 0.0)] * 3
 
 
 def test_a_share_of_nothing_is_nothing_however_long_it_lasts():
@@ -251,7 +349,7 @@ def test_a_comparison_comes_out_otherwise_just_when_it_said_it_would(
 
     # Seconds are floats, and what moves twice as fast may meet the other between two microseconds.
     slack = timedelta(microseconds=0 if not isinstance(value, float) and abs(slope_of(value)) == 1 else 2)
-    for told in seconds(watch):
+    for told in (left for anchor, left in watch.flips if anchor is not None):       # what is unknown may be otherwise at once
         flip = timedelta(microseconds=round(told * 1e6))
         assert answer(flip + slack) != answer(timedelta(0))
         before = flip - slack - timedelta(microseconds=1)

@@ -4,16 +4,20 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
-from typing import Any, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Iterator, List, Mapping, Sequence, Tuple
 
 import pytest
 
 from rmcagent import config, cycle, report
+from rmcagent.frozen import replace
 from rmcagent.model import Platform
-from rmcagent.sim.rehearsal import skip
+from rmcagent.partition import observe
+from rmcagent.sim.moving import FIXED, Watch
 from rmcagent.sim.rehearsal.run import Rehearsal
 from rmcagent.sim.rehearsal.scenarios import SCENARIOS, write
 from rmcagent.sim.rehearsal.script import Happening, Script
+from rmcagent.sim.rehearsal.skip import Skip
+from rmcagent.sim.repeat import NEVER, Look, Pulse, Step
 
 HMC1, HMC2 = "192.0.2.21", "192.0.2.22"
 MINUTE, HOUR = 60.0, 3600.0
@@ -55,6 +59,7 @@ def what_came_of_it(rehearsal: Rehearsal) -> Mapping[str, Any]:
                      for attempt in rehearsal.ledger.attempts.values()],
         "known": list(rehearsal.ledger.known.values()),
         "verdict": (view.verdict, view.because.replace(folder, "STATE")),
+        "tried to write": round(float(rehearsal.ledger._caught_up_at), 3) if rehearsal.file.behind else None,
     }
 
 
@@ -69,12 +74,6 @@ def told_alike(script: Script, folder: Path, policy: str = "", least_skipped: fl
 
 
 # -- by hand
-
-@pytest.fixture
-def eager(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever may be skipped is skipped as soon as it may."""
-    monkeypatch.setattr(skip.Skip, "_worth_it", lambda self, alike: True)
-
 
 def test_a_quiet_day_is_skipped_and_nothing_is_told(tmp_path: Path):
     assert told_alike(a_script(hours=6), tmp_path, least_skipped=0.6) == []
@@ -125,6 +124,15 @@ CASES: Mapping[str, Tuple[Sequence[Happening], float, str, float, str]] = {
     "what could not be written is written between two looks": (
         [at(HOUR, "fill_state"), at(1.1 * HOUR, "hmc_down"), at(2 * HOUR + 280, "free_state"),
          at(2 * HOUR + 290, "kill_agent")], 3, "cadence: {pulse: 20s, look: 5m}", 0.1, "2001 hmc-unreachable"),
+    "there is no room for hours": (
+        [at(HOUR, "fill_state"), at(1.1 * HOUR, "hmc_down")], 6, "cadence: {pulse: 20s, look: 5m}", 0.5, "2001 hmc-unreachable"),
+    "there is no room for hours, and looks come as often as it is tried": (
+        [at(HOUR, "fill_state"), at(1.1 * HOUR, "hmc_down")], 4.4, "cadence: {pulse: 25s, look: 1m}", 0.5,
+        "2001 hmc-unreachable"),
+    "a daemon dies between two looks": (
+        [at(HOUR + 100, "crash")], 2, "cadence: {pulse: 10s, look: 5m}", 0.3, "3002 rmc-down"),
+    "a pause ends between two looks": (
+        [at(HOUR, "pause", seconds=HOUR + 100)], 3, "cadence: {pulse: 10s, look: 5m}", 0.3, "1005"),
     "a budget is free again": (
         [STUCK], 5, RARE + "remedies: {recycle: {mode: 'off'}, refresh: {budget: 1/4h, cooldown: 1m}}", 0.3, "3001 link-down"),
     "CAA comes up when lsrpdomain is asked next": (
@@ -132,7 +140,6 @@ CASES: Mapping[str, Tuple[Sequence[Happening], float, str, float, str]] = {
 }
 
 
-@pytest.mark.usefixtures("eager")
 @pytest.mark.parametrize("name", CASES)
 def test_what_depends_on_time_comes_when_it_would(name: str, tmp_path: Path) -> None:
     happenings, hours, policy, share, told = CASES[name]
@@ -140,7 +147,6 @@ def test_what_depends_on_time_comes_when_it_would(name: str, tmp_path: Path) -> 
     assert told in told_alike(a_script(*happenings, hours=hours), tmp_path, policy, share)
 
 
-@pytest.mark.usefixtures("eager")
 def test_an_old_rsct_and_a_vios_are_skipped_as_well(tmp_path: Path):
     old = a_script(at(0, "old_rsct"), hours=4)
     vios = a_script(at(HOUR, "stick_lparmgr"), hours=4, platform=Platform.VIOS, hmcs=(HMC1, HMC2))
@@ -161,7 +167,7 @@ def berlin() -> Iterator[None]:
     time.tzset()
 
 
-@pytest.mark.usefixtures("berlin", "eager")
+@pytest.mark.usefixtures("berlin")
 def test_a_window_opens_an_hour_earlier_when_the_clocks_go_forward_before_it(tmp_path: Path):
     until_night = 86 * 86400.0 + 22.5 * HOUR
     happenings = [at(0, "jump_clock", seconds=until_night), DRM]
@@ -171,62 +177,90 @@ def test_a_window_opens_an_hour_earlier_when_the_clocks_go_forward_before_it(tmp
     assert "3001 manager-down" in told
 
 
-def test_a_mistake_of_ours_is_repeated_and_not_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize("where, what", [(cycle, "diagnose"), (observe.Observer, "look")])
+def test_a_mistake_of_ours_is_repeated_and_not_skipped(
+        where: Any, what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def mistaken(*_: Any) -> Any:
         raise RuntimeError("no such thing")
 
-    monkeypatch.setattr(cycle, "diagnose", mistaken)
+    monkeypatch.setattr(where, what, mistaken)
     rehearsal = played(a_script(hours=1), tmp_path, RARE, skipping=True)
 
     assert len(rehearsal.mistakes) == 60
 
 
-# -- two looks, and what lies between them
+# -- one look after the other
 
 SECOND = 1_000_000
+NO_PULSE = 3 * SECOND          # as long as a look lasts
+SHAPE, OTHER = ["link-down"], ["link-up"]
 
 
-def passed(folder: Path, monkeypatch: pytest.MonkeyPatch, moments: Sequence[Tuple[int, int]],
-           compared: Mapping[Optional[int], float], shapes: Tuple[List[Any], List[Any]] = ([], [])) -> float:
-    """Seconds skipped after a look at 60 and one at 120 s, of moments as they were then and are now, and what was compared."""
-    rehearsal = Rehearsal(a_script(hours=2), config.defaults(), str(folder), Nobody)
-    assert rehearsal.skip is not None
-    gone: List[int] = []
-    monkeypatch.setattr(rehearsal.skip, "_pass", lambda micro, slid: gone.append(micro))
-    then = skip.Look(60 * SECOND, 63 * SECOND, shapes[0], [before * SECOND for before, _ in moments], {})
-    now = skip.Look(120 * SECOND, 123 * SECOND, shapes[1], [after * SECOND for _, after in moments],
-                    {at and at * SECOND: left for at, left in compared.items()})
-    rehearsal.skip._skip(then, now, [now], 2 * HOUR)
-    return sum(gone) / SECOND
+@pytest.fixture
+def skipping(tmp_path: Path) -> Skip:
+    """What has seen two looks, and a pulse after them, that compared nothing."""
+    skip = Rehearsal(a_script(hours=2), config.defaults(), str(tmp_path), Nobody).skip
+    assert skip is not None
+    skip.last = a_look(120)
+    skip.steps = [Step(a_look(60), skip.last, Watch(), ())]
+    skip.pulse = Pulse(skip.last, 150 * SECOND, 150 * SECOND, Watch())
+    return skip
 
 
-# the moments then and now; what they were compared with, and how long that stays so; how long is skipped
-STRETCHES: Mapping[str, Tuple[Sequence[Tuple[int, int]], Mapping[Optional[int], float], float]] = {
-    "nothing was compared": (((10, 10), (61, 121)), {}, 7140),
-    "with what stands still": (((10, 10), (61, 121)), {10: 300.0}, 240),
-    "with what was set in the first look and stands still": (((61, 61), (62, 122)), {61: 300.0}, 240),
-    "with what was set in the first look and is set again": (((61, 121), (62, 122)), {61: 300.0}, 7140),
-    "with what was set since": (((61, 121),), {120: 300.0}, 7140),
-    "with what was worked out": (((61, 121),), {None: 300.0}, 240),
-    "with what nobody remembers": (((61, 121),), {20: 300.0}, 240),
-    "one comes to stand where another stands still": (((61, 121), (400, 400)), {}, 240),
-    "one has passed another that stands still": (((61, 121), (90, 90)), {}, 0),
-    "one stood where another still stands": (((61, 121), (61, 61)), {}, 0),
-    "one of long before passes another that stands still": (((0, 60), (30, 30)), {}, 7140),
-    "one has moved by less": (((61, 120),), {}, 0),
-}
+def a_look(began: int, shape: List[Any] = SHAPE, every: int = 60 * SECOND) -> Look:
+    return Look(began * SECOND, began * SECOND + 3 * SECOND, began * SECOND + every, shape, [NEVER])
 
 
-@pytest.mark.parametrize("name", STRETCHES)
-def test_a_stretch_is_repeated_as_often_as_all_stays_as_it_was(
-        name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    moments, compared, seconds = STRETCHES[name]
-
-    assert passed(tmp_path, monkeypatch, moments, compared) == seconds
+def followed(skipping: Skip, look: Look) -> int:
+    """Where the last look began of those that are over by then."""
+    return skipping._followed(look, 600 * SECOND).began // SECOND
 
 
-def test_no_stretch_ends_with_something_else_than_it_began_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    assert passed(tmp_path, monkeypatch, [(61, 121)], {}, (["link-down", 3], ["link-down", 4])) == 0
+def test_looks_that_are_known_follow_each_other(skipping: Skip):
+    assert followed(skipping, a_look(120)) == 540
+
+
+def test_no_look_is_known_after_which_something_else_was_remembered(skipping: Skip):
+    skipping.pulse = Pulse(a_look(120, OTHER), 150 * SECOND, 150 * SECOND, Watch())
+
+    assert followed(skipping, a_look(120, OTHER)) == 120
+
+
+@pytest.mark.parametrize("pulse", [None, OTHER])
+def test_none_follows_where_it_is_not_known_that_no_pulse_before_it_finds_anything(
+        pulse: Any, skipping: Skip) -> None:
+    skipping.pulse = pulse and Pulse(a_look(120, pulse), 150 * SECOND, 150 * SECOND, Watch())
+
+    assert followed(skipping, a_look(120)) == 120
+
+
+def test_nor_where_one_might(skipping: Skip):
+    found = Watch()
+    found.flips.append((FIXED, 20.0))
+    skipping.pulse = Pulse(a_look(120), 150 * SECOND, 150 * SECOND, found)
+
+    assert followed(skipping, a_look(120)) == 120
+
+
+def test_there_is_no_pulse_before_a_look_that_is_due_at_once(skipping: Skip):
+    skipping.pulse = None
+    skipping.steps = [Step(a_look(117, every=NO_PULSE), a_look(120, every=NO_PULSE), Watch(), ())]
+
+    assert followed(skipping, a_look(120, every=NO_PULSE)) == 597
+
+
+def test_where_something_else_is_seen_all_is_learned_anew(skipping: Skip):
+    steps, pulse, seen = skipping.steps, skipping.pulse, skipping.rehearsal.cycle.view
+    skipping.last = None
+    skipping._after_look(30.0, HOUR)
+    skipping.steps, skipping.pulse = steps, pulse
+
+    skipping._after_look(30.0, HOUR)
+    assert skipping.steps is steps and skipping.pulse is pulse
+    skipping.rehearsal.cycle.view = replace(seen, verdict=f"not {seen.verdict}")
+    skipping._after_look(30.0, HOUR)
+
+    assert skipping.steps == [] and skipping.pulse is None
 
 
 # -- by name

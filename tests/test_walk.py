@@ -10,7 +10,7 @@ from typing import Any, Dict, List, NamedTuple, Tuple
 import pytest
 
 from rmcagent import frozen
-from rmcagent.sim.moving import Ticks
+from rmcagent.sim.moving import FIXED, Moment, Ticks, Watch, apart, moving, plain, ticks
 from rmcagent.sim.walk import Noting, moved_on, number_of, walked
 
 BERLIN = timezone(timedelta(hours=2))
@@ -72,7 +72,7 @@ class Word(str, Enum):
 
 def seen(value: Any) -> Tuple[List[Any], List[int]]:
     shape: List[Any] = []
-    noting = Noting()
+    noting = Noting(Watch())
     walked(value, shape, noting)
     return shape, noting.times
 
@@ -151,3 +151,56 @@ def test_what_holds_something_that_changes_is_gone_through_each_time(kind: Any) 
 
     assert seen(value)[1] == [number_of(NOON), number_of(LATER)]
     assert seen(value)[0] != before[0]
+
+
+@pytest.mark.parametrize("kind", [Ours, Theirs, Box])
+def test_moments_that_are_noted_are_told_apart_from_any_other(kind: Any) -> None:
+    value = Box([NOON, (LATER, 1)], {"told": kind(*(("a",) if kind is not Box else ()), NOON, (LATER, "2031-05-04T12:07:00+00:00"))})
+    noting = Noting(Watch())
+
+    after = walked(value, [], noting)
+
+    assert after == value
+    inner = vars(after)["right"]["told"]
+    found = [after.left[0], after.left[1][0], *(getattr(inner, name) for name in ("at", "left") if hasattr(inner, name))]
+    assert [type(moment) for moment in found] == [Moment] * 3
+    assert noting.times == list(map(number_of, (NOON, LATER, NOON, LATER, LATER)))
+    assert [type(moment) for moment in noting.found] == [datetime] * 4 + [str]
+    assert [type(moment) for moment in noting.left] == [Moment] * 4 + [str]
+
+
+@pytest.mark.parametrize("kind", [Ours, Theirs])
+def test_a_moment_that_two_hold_is_left_as_two(kind: Any) -> None:
+    shared, noting = moving(NOON, Watch()), Noting(Watch())
+    held = kind("a", shared)
+    value = [shared, held, held, kind("b", shared, shared)]
+
+    after = walked(value, [], noting)
+
+    assert noting.times == [number_of(NOON)] * 5 and all(moment is shared for moment in noting.found)
+    assert len(set(map(id, noting.left))) == 5
+    assert noting.left == [after[0], after[1].at, after[2].at, after[3].at, after[3].held]
+    assert [id(moment) for moment in noting.left] == list(map(id, (after[0], after[1].at, after[2].at, after[3].at, after[3].held)))
+
+
+def test_what_is_left_as_another_object_is_the_same_otherwise() -> None:
+    watch = Watch()
+    watch.begin()
+    now = moving(NOON, watch)
+    later, seconds = now + timedelta(minutes=7), ticks(5.0, watch)
+
+    copies = [apart(moment, watch) for moment in (now, later, seconds, "2031-05-04T12:07:00+00:00")]
+
+    assert [(copy.slope, copy.derived, copy.anchor) for copy in copies[:2]] == [(1.0, False, None), (1.0, True, None)]
+    assert copies[0] is not now and copies[2] is not seconds and (copies[2].slope, copies[2].anchor) == (1.0, FIXED)
+    assert [*map(plain, copies[:2]), float(copies[2]), copies[3]] == [NOON, LATER, 5.0, "2031-05-04T12:07:00+00:00"]
+
+
+def test_one_that_moves_stands_still_as_one_that_was_told_apart_once_it_is_moved_on() -> None:
+    watch = Watch()
+    watch.begin()
+    now = moving(NOON, watch)
+
+    later = moved_on(now, 7 * 60_000_000)
+
+    assert later == LATER and type(later) is Moment and later.slope == 0.0 and not later.derived

@@ -163,7 +163,7 @@ class Observer:
 
     def _subsystems(self) -> Tuple[Rows, float]:
         """The first question of a look; those that should run are watched from then on."""
-        self._silent = set()
+        self._silent, self._took = set(), 0.0
         rows: Rows = self._ask("lssrc", ("-a",), parse.lssrc)
         took = self._took
         self._watch(rows.value or {}, expected(rows.value or {}, self.settings.expect.subsystems))

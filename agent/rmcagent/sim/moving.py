@@ -16,20 +16,38 @@ from rmcagent.clock import Steady
 
 LEAST = 1e-6                    # seconds: no two times are nearer to each other
 Anchor = Union[datetime, float, None]
+FIXED = datetime.min            # an anchor that nothing the agent does will move: the boot, and what was read
+MIXED = datetime.max            # of a moment that moves, and counts from something besides
 
 
 class Watch:
-    """The comparisons of one turn: (what stood still, if it was remembered, and the seconds until it comes out otherwise)."""
+    """The comparisons of one turn.
+
+    `flips`, of what moves with what stands still: (that, if it was remembered; the seconds until it comes out otherwise). `past`:
+    the same of those that never do, with the seconds since they did, none above 0. `pairs`, of two that stand still: (both, and the
+    seconds from one to the other); `apart`: two of which it was worked out how far apart they are.
+    """
 
     def __init__(self) -> None:
         self.on = True                  # nothing moves while it does not look
         self.turn = 0
-        self.flips: List[Tuple[Anchor, float]] = []
+        self._nothing()
 
     def begin(self) -> None:
         """Another turn: what moved in the last one stands still."""
         self.turn += 1
-        self.flips = []
+        self._nothing()
+
+    def at_once(self, anchor: Anchor) -> None:
+        """It is otherwise as soon as time passes, and was before."""
+        self.flips.append((anchor, LEAST))
+        self.past.append((anchor, 0.0))
+
+    def _nothing(self) -> None:
+        self.flips: List[Tuple[Anchor, float]] = []
+        self.past: List[Tuple[Anchor, float]] = []
+        self.pairs: List[Tuple[Anchor, Anchor, float]] = []
+        self.apart: List[Tuple[Anchor, Anchor]] = []
 
 
 class Moving:
@@ -43,31 +61,39 @@ class Moving:
 
 
 class Moment(Moving, datetime):
-    """A datetime that moves. `derived`: it was worked out in its turn, and no clock told it."""
+    """A datetime that moves. `derived`: it was worked out in its turn, and no clock told it; from `anchor`, where not from now."""
 
-    __slots__ = ("watch", "turn", "slope", "derived")
+    __slots__ = ("watch", "turn", "slope", "derived", "anchor")
     derived: bool
 
     def __sub__(self, other: Any) -> Any:
-        found = datetime.__sub__(self, other)
-        if type(other) is datetime:
-            slope = self.slope if self.turn == self.watch.turn else 0.0
-            return _span(found, self.watch, slope, other) if slope else found
+        found, watch = datetime.__sub__(self, other), self.watch
+        if type(found) is timedelta and self.turn == watch.turn and self.slope and self.anchor is None and (
+                type(other) is datetime or other.turn != watch.turn):
+            return _span(found, watch, self.slope, other)       # as _difference() would tell, and mostly asked
         return _difference(self, other, found)
 
     def __rsub__(self, other: Any) -> Any:
         return _difference(other, self, datetime.__sub__(other, self))
 
     def __add__(self, other: timedelta) -> Any:
-        return _moment(datetime.__add__(self, other), self.watch, slope_of(self) + slope_of(other), derived=True)
+        return _worked_out(datetime.__add__(self, other), self, other, slope_of(self) + slope_of(other))
 
     __radd__ = __add__
 
     def replace(self, *parts: Any, **named: Any) -> Any:
-        return _moment(plain(self).replace(*parts, **named), self.watch, slope_of(self), self.derived)
+        """What is left of one that stands still, where something is cut off, depends on nothing while that stays where it is."""
+        replaced, slope = plain(self).replace(*parts, **named), slope_of(self)
+        if not parts and named.keys() == {"tzinfo"}:
+            return _moment(replaced, self.watch, slope, self.derived, self.anchor)
+        if slope:
+            self.watch.at_once(None)
+        else:
+            self.watch.apart.append((_itself(self), FIXED))
+        return _moment(replaced, self.watch, 0.0, True, FIXED)
 
     def astimezone(self, tz: Optional[tzinfo] = None) -> Any:
-        return _moment(plain(self).astimezone(tz), self.watch, slope_of(self), self.derived)
+        return _moment(plain(self).astimezone(tz), self.watch, slope_of(self), self.derived, self.anchor)
 
 
 class Span(Moving, timedelta):
@@ -77,7 +103,7 @@ class Span(Moving, timedelta):
 
     def __add__(self, other: Any) -> Any:
         if isinstance(other, datetime):
-            return _moment(datetime.__add__(other, self), self.watch, slope_of(self) + slope_of(other), derived=True)
+            return _worked_out(datetime.__add__(other, self), other, self, slope_of(self) + slope_of(other))
         return _span(timedelta.__add__(self, other), self.watch, slope_of(self) + slope_of(other), _origin(self, other))
 
     __radd__ = __add__
@@ -148,22 +174,51 @@ def moving(moment: datetime, watch: Watch) -> datetime:
     return _moment(moment, watch, 1.0)
 
 
-def ticks(seconds: float, watch: Watch, slope: float = 1.0, anchor: Anchor = None) -> Ticks:
+def standing(moment: datetime, watch: Watch) -> datetime:
+    """A moment that was remembered, so that what is worked out from it is known to be."""
+    return _moment(moment, watch, 0.0)
+
+
+def apart(moment: Any, watch: Watch) -> Any:
+    """The same, as another object."""
+    if isinstance(moment, str):
+        return moment
+    if isinstance(moment, Ticks):
+        return ticks(float(moment), watch, slope_of(moment), moment.anchor)
+    if type(moment) is Moment and moment.turn == watch.turn:
+        return _moment(plain(moment), watch, moment.slope, moment.derived, moment.anchor)
+    return standing(plain(moment), watch)
+
+
+def ticks(seconds: float, watch: Watch, slope: float = 1.0, anchor: Anchor = FIXED) -> Ticks:
+    """Seconds that a clock tells are counted from the boot."""
     made = Ticks(seconds)
     made.watch, made.turn, made.slope, made.anchor = watch, watch.turn, slope, anchor
     return made
 
 
 def span(length: timedelta, watch: Watch, slope: float = 1.0) -> timedelta:
-    """How long something has lasted, and goes on to."""
-    return _span(length, watch, slope, None)
+    """How long something that the agent does not move has lasted, and goes on to."""
+    return _span(length, watch, slope, FIXED)
 
 
-def _moment(moment: datetime, watch: Watch, slope: float, derived: bool = False) -> Moment:
+def _moment(moment: datetime, watch: Watch, slope: float, derived: bool = False, anchor: Anchor = None) -> Moment:
     """`moment` is one that nobody else holds, or that stands still."""
     made = moment if type(moment) is Moment else Moment.combine(moment.date(), moment.timetz())
-    made.watch, made.turn, made.slope, made.derived = watch, watch.turn, slope, derived
+    made.watch, made.turn, made.slope, made.derived, made.anchor = watch, watch.turn, slope, derived, anchor
     return made
+
+
+def _worked_out(found: datetime, moment: Any, length: Any, slope: float) -> Moment:
+    """A moment and a length, or less it: `found`. Now, less how long ago something was, is that."""
+    watch, moves = (moment if isinstance(moment, Moving) else length).watch, slope_of(moment)
+    if not slope_of(length):
+        anchor = moment.anchor if moves else _itself(moment)
+    elif slope:
+        anchor = MIXED
+    else:
+        anchor = None if moment.anchor is MIXED else length.anchor
+    return _moment(found, watch, slope, True, anchor)
 
 
 def _span(length: timedelta, watch: Watch, slope: float, anchor: Anchor) -> timedelta:
@@ -175,33 +230,45 @@ def _span(length: timedelta, watch: Watch, slope: float, anchor: Anchor) -> time
 
 
 def _difference(left: Any, right: Any, found: Any) -> Any:
-    watch = (left if isinstance(left, Moving) else right).watch
     slope = slope_of(left) - slope_of(right)
     if isinstance(found, datetime):
-        return _moment(found, watch, slope, derived=True)
-    return _span(found, watch, slope, _remembered(left, right)) if slope else found
+        return _worked_out(found, left, right, slope)
+    watch = (left if isinstance(left, Moving) else right).watch
+    if slope:
+        return _span(found, watch, slope, _remembered(left, right))
+    if slope_of(left):
+        _alike(left, right, watch)
+    else:
+        watch.apart.append((_itself(left), _itself(right)))
+    return found
 
 
-def _remembered(left: datetime, right: datetime) -> Optional[datetime]:
-    """The one that stands still, unless it was only worked out: what is left of an earlier turn was remembered."""
-    if bool(slope_of(left)) is bool(slope_of(right)):
-        return None
-    still = right if slope_of(left) else left
-    worked_out = isinstance(still, Moment) and still.derived and still.turn == still.watch.turn
-    return None if worked_out else still
+def _remembered(left: datetime, right: datetime) -> Anchor:
+    """The one that stands still, or what it was worked out from; unknown where the other counts from something as well."""
+    moves, still = (left, right) if slope_of(left) else (right, left)
+    return None if slope_of(still) or moves.anchor is not None else _itself(still)
+
+
+def _itself(still: datetime) -> Anchor:
+    """What is left of an earlier turn was remembered; what was worked out in this one counts from something that was, if known."""
+    worked_out = type(still) is Moment and still.derived and still.turn == still.watch.turn
+    return still.anchor if worked_out else still        # type: ignore[attr-defined]
 
 
 def _origin(left: Any, right: Any) -> Anchor:
-    """What the one that moves is counted from; unknown where both do."""
-    if slope_of(left):
-        return None if slope_of(right) else left.anchor
-    return right.anchor if slope_of(right) else None
+    """What the one that moves is counted from; unknown where both do, and what is left of them may stand still."""
+    if not slope_of(left):
+        return right.anchor if slope_of(right) else None
+    if not slope_of(right):
+        return left.anchor
+    _alike(left, right, left.watch)
+    return None
 
 
 def _since(left: Any, right: Any) -> Anchor:
     """Now, less seconds that a clock once told, is counted from these."""
     moves, other = (left, right) if slope_of(left) else (right, left)
-    if slope_of(moves) and moves.anchor is None and isinstance(other, Ticks) and not slope_of(other):
+    if slope_of(moves) and moves.anchor is FIXED and isinstance(other, Ticks) and not slope_of(other):
         return other
     return _origin(left, right)
 
@@ -210,21 +277,42 @@ def _comparing(kind: Any, name: str, gap: Callable[[Any, Any], float],
                anchor: Callable[[Any, Any], Anchor]) -> Callable[..., Any]:
     compare = getattr(kind, name)
     late_ahead, late_behind = name in ("__le__", "__gt__"), name in ("__lt__", "__ge__")
+    equals = name in ("__eq__", "__ne__")
 
     def compared(self: Any, other: Any) -> Any:
         """`late`: being equal is as being apart was."""
         answer = compare(self, other)
-        slope = self.slope if self.turn == self.watch.turn else 0.0
+        if answer is NotImplemented:
+            return answer
+        watch = self.watch
+        own = slope = self.slope if self.turn == watch.turn else 0.0
         if type(other) not in NEVER_MOVING:
             slope -= slope_of(other)
-        if slope and answer is not NotImplemented:
+        if slope:
             late = late_ahead if slope > 0 else late_behind
             seconds = gap(self, other) / slope + (LEAST if late else 0.0)
-            if seconds > 0:
-                self.watch.flips.append((anchor(self, other), seconds))
+            if equals and not seconds:
+                watch.at_once(anchor(self, other))
+            else:
+                (watch.flips if seconds > 0 else watch.past).append((anchor(self, other), seconds))
+        elif own:
+            _alike(self, other, watch)
+        elif kind is datetime:
+            watch.pairs.append((_itself(self), _itself(other), gap(self, other)))
         return answer
 
     return compared
+
+
+def _alike(one: Any, other: Any, watch: Watch) -> None:
+    """Of two that move alike what lies between them stays as long as what they are counted from is as far apart."""
+    anchor = one.anchor
+    if anchor is other.anchor and anchor is not MIXED and (anchor is not None or isinstance(one, datetime)):
+        return
+    if any(each is None or each is MIXED for each in (anchor, other.anchor)):
+        watch.at_once(None)
+    else:
+        watch.apart.append((anchor, other.anchor))
 
 
 def _opaque(kind: Any, name: str) -> Callable[..., Any]:
@@ -233,7 +321,7 @@ def _opaque(kind: Any, name: str) -> Callable[..., Any]:
 
     def worked_out(self: Any, *others: Any) -> Any:
         if slope_of(self) and not (others == (0,) and name == "__rtruediv__"):
-            self.watch.flips.append((self.anchor, LEAST))
+            self.watch.at_once(self.anchor)
         return work_out(self, *others)
 
     return worked_out
@@ -255,8 +343,9 @@ for _kind, _made, _gap, _anchor in (
     (datetime, Moment, _between_moments, _remembered), (timedelta, Span, _between_spans, _origin),
     (float, Ticks, _between_ticks, _origin),
 ):
-    for _name in ("lt", "le", "gt", "ge"):
+    for _name in ("lt", "le", "gt", "ge", "eq", "ne"):
         setattr(_made, f"__{_name}__", _comparing(_kind, f"__{_name}__", _gap, _anchor))
+    _made.__hash__ = _kind.__hash__     # type: ignore[method-assign, assignment]
     for _name in ("mul", "truediv", "floordiv", "mod", "divmod", "neg", "abs"):
         for _side in (f"__{_name}__", f"__r{_name}__"):
             if _made is not Moment and hasattr(_kind, _side):

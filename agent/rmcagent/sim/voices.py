@@ -264,15 +264,21 @@ STORM_PERIOD = 60     # entries after which a storm repeats itself: each kind an
 
 def log_lines(kind: str, count: int, now: datetime, address: str) -> bytes:
     """`count` entries of IBM.MgmtDomainRM's log; each begins with a stamp, and some go on in a second line."""
+    stamp = f"{now:%a %b} {now.day} {now:%H:%M:%S} UTC {now:%Y}".encode()
+    return _unstamped(kind, count, address).replace(b"\0", stamp)
+
+
+@lru_cache(maxsize=16)
+def _unstamped(kind: str, count: int, address: str) -> bytes:
+    """The same with a NUL where each stamp belongs: a month of storms is written in virtual time."""
     entries = _entries(kind, address)
     rounds, rest = divmod(count, STORM_PERIOD)
-    stamp = f"{now:%a %b} {now.day} {now:%H:%M:%S} UTC {now:%Y}".encode()
-    return (b"".join(entries) * rounds + b"".join(entries[:rest])).replace(b"\0", stamp)
+    return b"".join(entries) * rounds + b"".join(entries[:rest])
 
 
 @lru_cache(maxsize=16)
 def _entries(kind: str, address: str) -> Tuple[bytes, ...]:
-    """A period of entries, a NUL where the stamp belongs: a month of storms is written in virtual time."""
+    """A period of entries."""
     folder = "../../../../../src/rsct/rm/MgmtDomainRM/"
     texts = (STORMS[kind][number % len(STORMS[kind])] for number in range(STORM_PERIOD))
     return tuple(f"\0({number:06d}) {folder}{where} {text.format(slot=number % 6, address=address)}\n".encode()

@@ -14,15 +14,15 @@ from datetime import datetime, timedelta, timezone
 from enum import Enum
 from functools import lru_cache
 from types import BuiltinFunctionType, FunctionType, MethodType
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, FrozenSet, List, Optional, Set, Tuple
 
 from rmcagent import frozen
 from rmcagent.sim.clock import MICRO
-from rmcagent.sim.moving import Span, Ticks, plain
+from rmcagent.sim.moving import Moment, Span, Ticks, Watch, apart, standing
 
 # What leads out of the agent, is asked afresh in every look, or only saves work.
 LEFT_OUT = frozenset(("host", "place", "settings", "ledger", "steady", "clock", "emit", "ask", "_ask", "seen", "view", "vitals",
-                      "_understood", "_file", "on_time", "decisions"))
+                      "_understood", "_file", "on_time", "decisions", "_took", "_silent", "_caught_up_at"))
 LEAVES = (str, bytes, int, float, type(None), timedelta, Enum)
 STILL = frozenset((bytes, int, type(None), timedelta, Span))       # of these no more is told: none equals one of another kind
 MOMENTS = (datetime, Ticks)
@@ -36,14 +36,34 @@ Visit = Callable[[Any, List[Any], Time], Any]
 
 
 class Noting:
-    """A walk that notes moments, and leaves them."""
+    """A walk that notes moments, and leaves each as an object of its own: where one is found again later, it was kept or copied
+    from there. `found` are those that were there, `left` those that are now."""
 
-    def __init__(self) -> None:
+    def __init__(self, watch: Watch) -> None:
+        self.watch = watch
+        self.found: List[Any] = []
+        self.left: List[Any] = []
         self.times: List[int] = []
+        self.seen: Set[int] = set()
 
     def __call__(self, time: Any) -> Any:
+        self.found.append(time)
         self.times.append(number_of(time))
+        if type(time) is datetime or id(time) in self.seen:
+            time = apart(time, self.watch)
+        self.seen.add(id(time))
+        self.left.append(time)
         return time
+
+    def note(self, known: Known) -> bool:
+        """The moments of something that never changes; False: some are to be made objects of their own."""
+        if not (known.apart and self.seen.isdisjoint(known.ids)):
+            return False
+        self.found += known.times
+        self.left += known.times
+        self.times += known.numbers
+        self.seen |= known.ids
+        return True
 
 
 def walked(value: Any, shape: List[Any], time: Time) -> Any:
@@ -182,8 +202,7 @@ def _frozen(kind: type) -> Visit:
         if known.shape is None:
             return into(value, shape, time)
         shape.append(known.shape)
-        if type(time) is Noting:
-            time.times += known.numbers
+        if type(time) is Noting and time.note(known):
             return value
         after = list(map(time, known.times))
         if all(map(operator.is_, after, known.times)):
@@ -216,13 +235,17 @@ class Known:
     shape: Optional[Tuple[Any, ...]]
     times: List[Any]
     numbers: List[int]
+    ids: FrozenSet[int]
+    apart: bool
 
 
 def _known(value: Any) -> Known:
     shape: List[Any] = []
     times: List[Any] = []
     lasting = _leaves(value, shape, times)
-    return Known(value, tuple(shape) if lasting else None, times, list(map(number_of, times)))
+    ids = frozenset(map(id, times))
+    apart = len(ids) == len(times) and all(type(time) is not datetime for time in times)
+    return Known(value, tuple(shape) if lasting else None, times, list(map(number_of, times)), ids, apart)
 
 
 def _leaves(value: Any, shape: List[Any], times: List[Any]) -> bool:
@@ -269,7 +292,10 @@ def moved_on(time: Any, micro: int) -> Any:
     """That many microseconds later, told as it was told."""
     if isinstance(time, str):
         return (datetime.fromisoformat(time) + timedelta(microseconds=micro)).isoformat()
-    return time + micro / MICRO if isinstance(time, Ticks) else plain(time) + timedelta(microseconds=micro)
+    if isinstance(time, Ticks):
+        return time + micro / MICRO
+    later = datetime.__add__(time, timedelta(microseconds=micro))
+    return standing(later, time.watch) if isinstance(time, Moment) else later
 
 
 def micro_of(seconds: float) -> int:

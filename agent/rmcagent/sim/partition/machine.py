@@ -289,7 +289,6 @@ class Machine:
         self.var_free -= len(text)
         self.logs.setdefault(f"{self.log_folder}/{LOG}", SimLog(self.inode())).append(text)
         self.on_log(self.log_folder, text)
-        self.changed()
 
     def inode(self) -> int:
         return 1000 + self.random.getrandbits(20)

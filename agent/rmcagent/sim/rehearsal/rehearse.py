@@ -1,6 +1,7 @@
 """The verb: which rehearsals are asked for, played one after the other, and what is told of them."""
 from __future__ import annotations
 
+import gc
 import json
 import os
 import shlex
@@ -30,6 +31,7 @@ from rmcagent.whole import written
 
 LONGEST_SCRIPT = 1 << 20
 IN_MEMORY = "/dev/shm"          # where there is one, a rehearsed ledger need not wait for a disk
+GARBAGE = 50_000                # objects made before those are sought that only hold each other: a rehearsal makes hardly any
 WIDE, EVERY = 30, 0.2           # columns of a bar, seconds
 NAMES = tuple(invariant.__name__ for invariant in INVARIANTS)
 # What is rehearsed, by the option that says so, and which others go with it; the first that was given counts.
@@ -62,6 +64,7 @@ def main(options: Mapping[str, str], loaded: Loaded, path: str, columns: int, ou
          err: TextIO) -> int:
     """Rehearse the policy loaded from `path` as asked, and return the exit code; on a terminal `err` shows a bar. Raises Mistaken
     or OSError."""
+    gc.set_threshold(GARBAGE)
     mode = _mode(options)
     playbill = Playbill(options, loaded, path, Bar(err.write if err.isatty() else None), columns, out)
     if mode == "--list":

@@ -123,7 +123,8 @@ class Rehearsal:
         else:
             self.skip.begin()
             asked = self.life.step()
-            self._after()
+            if self.skip.worth_a_look():
+                self._after()
             seconds = self.skip.after_step(asked, end - self.now)
             if seconds > asked:
                 self.clock.sleep(min(seconds, end - self.now))

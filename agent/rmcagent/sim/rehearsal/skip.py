@@ -1,50 +1,27 @@
-"""Skipping: when a stretch of looks has left the agent as it was but for the time, the same stretch follows until time alone
-makes one comparison come out otherwise, or something happens; those that follow need not be looked at one by one.
+"""Skipping: looks that would only do what one has done before need not be looked at one by one, until time alone makes one
+comparison come out otherwise, or something happens.
 
-What the agent remembers is walked through, leaf by leaf. Between two looks every leaf must be the same, or a moment that has
-moved on by just the time between them. Of what stood still no comparison may come out otherwise (moving.py tells when), and no
-moment that moves on may overtake one that stands still.
+What the agent remembers is walked through, leaf by leaf, after each look. sim/repeat.py tells from two of them what the second
+look did, and on what it depended; where the next goes the same way, and no pulse before it finds anything, what it would leave
+behind is worked out, and so on.
 """
 from __future__ import annotations
 
-import operator
-from bisect import bisect_left
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Dict, FrozenSet, Iterable, Iterator, List, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Tuple
 
 from rmcagent.ledger import CATCH_UP_SECONDS
 from rmcagent.sim.clock import MICRO
-from rmcagent.sim.moving import MovingSteady, Watch, plain
+from rmcagent.sim.moving import FIXED, MovingSteady, Watch, plain, standing, ticks
+from rmcagent.sim.repeat import NEVER, Look, Pulse, Step, Unclear
 from rmcagent.sim.walk import Noting, Time, micro_of, moved_on, number_of, walked
 
 if TYPE_CHECKING:
     from rmcagent.sim.rehearsal.run import Rehearsal
 
 FAR = 10 * 366 * 86400.0
+MOST_STEPS = 64
 CLOCKS_CHANGE = 7 * 86400.0     # seconds: local time does not change its offset and change it back within this
-REMEMBERED = 200                # looks since something happened, among which one like the last is sought
-# To compare is dear: soon after something happened it is tried now and then, of two looks in a row, and later always.
-TRIED, ALWAYS = frozenset((2, 3, 6, 7, 11, 12, 13)), 16
-
-
-@dataclass
-class Look:
-    """The agent after a look: what it remembers but for moments, the moments, and what the look compared with the time. Moments
-    are numbers of microseconds."""
-
-    began: int
-    ended: int
-    shape: List[Any]
-    times: List[int]
-    flips: Dict[Optional[int], float]       # what was compared with; the least seconds until it comes out otherwise
-    _known: Optional[FrozenSet[int]] = None
-
-    def known(self) -> FrozenSet[int]:
-        """The moments, each once."""
-        if self._known is None:
-            self._known = frozenset(self.times)
-        return self._known
 
 
 class Skip:
@@ -56,7 +33,7 @@ class Skip:
         self.windows = [policy.window for policy in rehearsal.settings.remedies.values() if policy.window]
         self.skipped = 0.0              # seconds, in all
         self.next_look: Optional[datetime] = None
-        self.due_at: Optional[datetime] = None
+        self.own: Tuple[Any, ...] = ()          # moments that only tell when the next step is due
         self._nothing_known()
 
     def watch_agent(self) -> None:
@@ -72,41 +49,55 @@ class Skip:
         self._nothing_known()
 
     def _nothing_known(self) -> None:
-        self.looks: List[Look] = []
         self.disturbed = True
         self.glance: Any = None
-        self.alike = 0
-        self.in_step = False            # something was skipped since something happened
-        self.odd = -1                   # the number of the time by which two looks differed last
-        self.held: Optional[Tuple[float, int, int]] = None      # what kept a stretch from being repeated: seconds, anchor, look
+        self.undisturbed = False        # nothing has happened since the last look
+        self.last: Optional[Look] = None
+        self.steps: List[Step] = []
+        self.after: Dict[int, Step] = {}        # of each step which came next the last time
+        self.pulse: Optional[Pulse] = None
 
     def begin(self) -> None:
         """The agent is about to take a step."""
-        cycle = self.rehearsal.cycle
-        self.watch.on = plain(cycle.steady.now()) < cycle.next_look or self._worth_it(self.alike + 1)
+        cycle, ledger = self.rehearsal.cycle, self.rehearsal.ledger
         self.watch.begin()
+        self.watch.on = self.rehearsal.clock.until_next() > cycle.settings.cadence.pulse.total_seconds()
         self.disturbed = False
-        self.next_look, self.due_at = self.rehearsal.cycle.next_look, self.rehearsal.cycle.due_at
+        if self.watch.on:
+            # Told apart from what else was set at the same time.
+            cycle.next_look = standing(plain(cycle.next_look), self.watch)
+            cycle.due_at = cycle.due_at and standing(plain(cycle.due_at), self.watch)
+            ledger._caught_up_at = ticks(float(ledger._caught_up_at), self.watch, 0.0)
+        else:
+            self.last = None            # something happens too soon for anything to be skipped
+        self.next_look, self.own = cycle.next_look, (cycle.next_look, cycle.due_at, ledger._caught_up_at)
 
-    def _worth_it(self, alike: int) -> bool:
-        """Whether the look that comes is to be compared, should it be like the last."""
-        return alike in TRIED or alike >= ALWAYS or (self.in_step and alike >= min(TRIED))
+    def worth_a_look(self) -> bool:
+        """Whether the step was more than a pulse that found nothing."""
+        rehearsal = self.rehearsal
+        return self.disturbed or rehearsal.cycle.next_look is not self.next_look or len(rehearsal.partition.did) > len(rehearsal.did)
 
     def after_step(self, seconds: float, left: float) -> float:
         """The agent has taken a step, and would sleep so long, of a rehearsal that lasts so many seconds more: how long it may
         sleep, after what could be skipped."""
-        if self.rehearsal.cycle.next_look != self.next_look:
-            self._after_look(left)
-            return seconds
-        return seconds if self.disturbed else self._pulses(seconds)
+        if self.rehearsal.cycle.next_look is not self.next_look:
+            return self._after_look(seconds, left)
+        return self._pulses() if self.watch.on and not self.disturbed else seconds
 
-    def _pulses(self, seconds: float) -> float:
+    def _pulses(self) -> float:
         """A pulse found nothing, and so will those until the next look, or until something happens or is due."""
         rehearsal, cycle = self.rehearsal, self.rehearsal.cycle
         now = plain(cycle.steady.now())
+        if self.last is None and self.undisturbed:
+            self.last = self._taken()
+        if self.last is not None and (self.pulse is None or self.pulse.shape is not self.last.shape):
+            try:
+                self.pulse = Pulse(self.last, number_of(now), number_of(now), self.watch, self.own)
+            except Unclear:
+                pass
         until_look = (plain(cycle.next_look) - now).total_seconds()
         until = min([rehearsal.clock.until_next(), *(left for anchor, left in self.watch.flips
-                                                     if anchor is not self.due_at and anchor is not self.next_look)])
+                                                     if anchor is not self.own[0] and anchor is not self.own[1])])
         if rehearsal.file.behind:
             until = min(until, CATCH_UP_SECONDS)        # it may have been tried just now
         if until <= until_look:
@@ -115,98 +106,104 @@ class Skip:
         cycle.due_at = now + timedelta(seconds=until_look)
         return until_look
 
-    def _after_look(self, left: float) -> None:
-        """Skip what would only repeat this look, or the stretch that ends with it."""
+    def _after_look(self, seconds: float, left: float) -> float:
+        """Skip the looks that follow, as far as it is known what they do."""
         view, now = self.rehearsal.cycle.view, plain(self.rehearsal.clock.now())
         glance = (view.verdict, [(decision.kind, decision.remedy) for decision in view.decisions],
                   _offset(now), [window.open_at(_local(now)) for window in self.windows])
-        self.alike = self.alike + 1 if glance == self.glance else 0
-        self.glance = glance
-        if not (self.watch.on and self.alike):
-            self.looks = []             # nor is what lies on both sides of a window's edge a stretch
-            return
-        look, self.held = self._taken(), None
-        self.looks = [*self.looks[-REMEMBERED:], look]
-        room = min(left, self.rehearsal.clock.until_next())
-        for number in range(len(self.looks) - 2, -1, -1):
-            room = min(room, self.looks[number + 1].flips.get(None, FAR))
-            period = look.began - self.looks[number].began
-            if period >= room * MICRO:
-                return                  # and any longer stretch repeats itself less
-            if self._differs_as_before(self.looks[number], look, period):
-                continue
-            if self._skip(self.looks[number], look, self.looks[number + 1:], left):
-                return
+        if glance != self.glance:
+            self.glance, self.steps, self.after, self.pulse = glance, [], {}, None
+        self.undisturbed, before = True, self.last
+        cycle = self.rehearsal.cycle
+        pulse_comes = plain(cycle.steady.now()) + timedelta(seconds=seconds) < plain(cycle.next_look)
+        if before is None and (pulse_comes or not self.watch.on):
+            return seconds              # what it left is looked at by the pulse that follows, unless something happens before
+        look = self.last = self._taken()
+        if before is None:
+            return seconds
+        if before.shape == look.shape:
+            look.shape = before.shape
+        try:
+            self.steps.insert(0, Step(before, look, self.watch, self.own))
+        except Unclear:
+            return seconds
+        del self.steps[MOST_STEPS:]
+        self.last = self._followed(look, look.ended + micro_of(self._room(left)) - 1)
+        if self.last is look:
+            return seconds
+        self._pass(look, self.last)
+        return (plain(cycle.due_at) - plain(cycle.steady.now())).total_seconds()
+
+    def _followed(self, look: Look, until: int) -> Look:
+        """The last look that goes a way that is known, and is over by then."""
+        step: Optional[Step] = None
+        pulse = micro_of(self.rehearsal.cycle.settings.cadence.pulse.total_seconds())
+        while look.due - look.ended <= pulse or (
+                self.pulse is not None and self.pulse.shape is look.shape and self.pulse.goes_on(look)):
+            found = self._next(step, look, until)
+            if found is None:
+                break
+            step, after = found
+            if self.rehearsal.file.behind:
+                self._catch_up(look, after)
+            look = after
+        return look
+
+    def _next(self, last: Optional[Step], look: Look, until: int) -> Optional[Tuple[Step, Look]]:
+        """The step that comes after that one, and where it leads; what came after it the last time is tried first."""
+        likely = self.after.get(id(last))
+        for step in self.steps if likely is None else (likely, *self.steps):
+            after = step.follow(look, until) if step.shape is look.shape else None
+            if after is not None:
+                self.after[id(last)] = step
+                return step, after
+        return None
+
+    def _room(self, left: float) -> float:
+        """Seconds until something may happen that no comparison tells."""
+        room = min(left, self.rehearsal.clock.until_next(), *self._until_windows(), FAR)
+        return min(room, self._until_clocks_change(room))
 
     def _taken(self) -> Look:
         shape: List[Any] = []
-        noting = Noting()
+        noting = Noting(self.watch)
         _walk(self.rehearsal, shape, noting)
-        began = plain(self.rehearsal.cycle.next_look) - self.rehearsal.cycle.settings.cadence.look
-        flips: Dict[Optional[int], float] = {}
-        for anchor, seconds in self.watch.flips:
-            number = number_of(anchor) if anchor is not None else None
-            flips[number] = min(seconds, flips.get(number, FAR))
-        return Look(number_of(began), number_of(self.rehearsal.cycle.steady.now()), shape, noting.times, flips)
+        cycle = self.rehearsal.cycle
+        ended, next_look = number_of(cycle.steady.now()), number_of(cycle.next_look)
+        began = next_look - micro_of(cycle.settings.cadence.look.total_seconds())
+        return Look(began, ended, max(next_look, ended), shape, [*noting.times, NEVER], [*noting.found, FIXED], [*noting.left, FIXED])
 
-    def _skip(self, earlier: Look, look: Look, between: Sequence[Look], left: float) -> bool:
-        """Skip as often as that stretch repeats itself, if it does."""
-        period = look.began - earlier.began
-        if len(earlier.times) != len(look.times) or self._is_held(earlier, look, period) or self._differ(earlier, look, period):
-            return False
-        if earlier.shape != look.shape:
-            return False
-        slid = list(map(operator.ne, look.times, earlier.times))
-        still = {time for time, moved in zip(look.times, slid) if not moved}
-        moving = set(earlier.times) - still
-        # What lags behind are the log's tallies, which are compared with now alone unless they hold noise, and none repeats.
-        room = _room(sorted(still), {time for time, moved in zip(earlier.times, slid) if moved and time + period > earlier.began})
-        ahead = [left, self.rehearsal.clock.until_next(), *self._until_windows(), (room - period) / MICRO]
-        # What was set within the stretch will be set again; an anchor in the future was worked out from something older.
-        flips = [(seconds, anchor, one.ended) for one in between for anchor, seconds in one.flips.items()
-                 if anchor is None or anchor in still or not (anchor in moving or earlier.began < anchor <= one.ended)]
-        ahead += [seconds for seconds, _, _ in flips]
-        times = _times(min(ahead), period)
-        if times > 0:
-            times = min(times, _times(self._until_clocks_change(times * period / MICRO), period))
-        if times < 1:
-            self.held = min(((seconds, anchor, ended) for seconds, anchor, ended in flips if anchor is not None), default=None)
-            return False
-        self._pass(times * period, iter(slid))
-        self.in_step = True
-        return True
+    def _catch_up(self, look: Look, last: Look) -> None:
+        """Note when it would have been tried last to write what could not be written: by pulses between them, or by looks of one
+        kind that follow the first."""
+        ledger, cycle, every = self.rehearsal.ledger, self.rehearsal.cycle, micro_of(CATCH_UP_SECONDS)
+        pulse = micro_of(cycle.settings.cadence.pulse.total_seconds())
+        boot = number_of(cycle.steady.now()) - micro_of(float(ledger.steady.clock.monotonic()))
+        tried, ended, due = boot + micro_of(float(ledger._caught_up_at)), look.ended, look.due
+        while due <= last.began:
+            pulses = max(1, -((ended - tried - every) // pulse))
+            while ended + pulses * pulse < due:
+                tried = ended + pulses * pulse
+                pulses += -(-every // pulse)
+            tried = due if due - tried >= every else tried
+            ended, due = due + last.ended - last.began, due + last.due - last.began
+        ledger._caught_up_at = ticks((tried - boot) / MICRO, self.watch, 0.0)
 
-    def _differ(self, earlier: Look, look: Look, period: int) -> bool:
-        """Whether a time neither stood still nor moved with the looks."""
-        if {0, period}.issuperset(map(operator.sub, look.times, earlier.times)):
-            return False
-        self.odd = next(number for number, passed in enumerate(map(operator.sub, look.times, earlier.times))
-                        if passed not in (0, period))
-        return True
-
-    def _differs_as_before(self, earlier: Look, look: Look, period: int) -> bool:
-        """Whether the time by which two looks differed last is another here, too: that is asked first, for it mostly is."""
-        odd = self.odd
-        if odd < 0 or not odd < len(look.times) == len(earlier.times):
-            return False
-        passed = look.times[odd] - earlier.times[odd]
-        return passed != 0 and passed != period
-
-    def _is_held(self, earlier: Look, look: Look, period: int) -> bool:
-        """Whether what kept a shorter stretch to this look from being repeated keeps this one, too."""
-        if self.held is None or _times(self.held[0], period) >= 1:
-            return False
-        _, anchor, ended = self.held
-        if anchor in earlier.known():
-            return any(before == after == anchor for before, after in zip(earlier.times, look.times))
-        return not earlier.began < anchor <= ended
-
-    def _pass(self, micro: int, slid: Iterator[bool]) -> None:
-        """Let that time pass: what slid in the stretch that is repeated slides on."""
-        rehearsal = self.rehearsal
+    def _pass(self, before: Look, after: Look) -> None:
+        """Let the time between the two pass, and the agent remember what the second would have left."""
+        rehearsal, micro = self.rehearsal, after.ended - before.ended
         rehearsal.clock.sleep(micro / MICRO)
         self.skipped += micro / MICRO
-        _walk(rehearsal, [], lambda time: moved_on(time, micro) if next(slid) else time)
+        moved = iter([now - was for was, now in zip(before.times, after.times)])
+        left: List[Any] = []
+
+        def moved_on_each(time: Any) -> Any:
+            by = next(moved)
+            left.append(moved_on(time, by) if by else time)
+            return left[-1]
+
+        _walk(rehearsal, [], moved_on_each)
+        after.left = (*left, FIXED)
         rehearsal.file.skipped = rehearsal.file.skipped or not rehearsal.host.state_full
 
     def _until_windows(self) -> Iterator[float]:
@@ -233,17 +230,6 @@ class Skip:
                 same, other = (middle, other) if _offset(now + timedelta(seconds=middle)) == _offset(now) else (same, middle)
             return same
         return FAR
-
-
-def _times(seconds: float, period: int) -> int:
-    """How often a stretch may be repeated before so many seconds are over."""
-    return (micro_of(min(seconds, FAR)) - 1) // period
-
-
-def _room(still: Sequence[int], moved: Iterable[int]) -> float:
-    """How far those that moved may move in all before one of them meets one that stands still."""
-    places = ((time, bisect_left(still, time)) for time in moved)
-    return min((still[place] - time for time, place in places if place < len(still)), default=FAR * MICRO)
 
 
 def _local(moment: datetime) -> datetime:
