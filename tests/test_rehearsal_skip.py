@@ -207,6 +207,15 @@ def skipping(tmp_path: Path) -> Skip:
     return skip
 
 
+def test_what_a_look_left_is_otherwise_after_a_mistake(skipping: Skip) -> None:
+    before = skipping._taken().shape
+    assert skipping._taken().shape == before
+
+    skipping.rehearsal.mistakes.append("Traceback")
+
+    assert skipping._taken().shape != before
+
+
 def a_look(began: int, shape: List[Any] = SHAPE, every: int = 60 * SECOND) -> Look:
     return Look(began * SECOND, began * SECOND + 3 * SECOND, began * SECOND + every, shape, [NEVER])
 

@@ -267,7 +267,8 @@ def test_two_that_were_equal_and_stay_need_not_be_equal():
 def test_two_that_were_found_equal_or_not_must_be_so_again(now: int) -> None:
     step = learned(comparing(lambda now, one, other: one == other), now, 20 * SECOND)
 
-    assert [follows(step, 30 * SECOND + off, 30 * SECOND) for off in (-1, 0, 1)] == [False, now == 20 * SECOND, now != 20 * SECOND]
+    equal = now == 20 * SECOND
+    assert [follows(step, 30 * SECOND + off, 30 * SECOND) for off in (-1, 0, 1)] == [False, equal, not equal]
 
 
 # -- what a look does to moments
@@ -317,6 +318,14 @@ def test_what_is_copied_from_what_stays_is_followed_at_once():
     assert after is not None and after.ended > ALWAYS - EVERY and after.times[1:] == [2, 2 + 5 * SECOND, NEVER]
 
 
+def test_what_is_copied_from_what_is_set_lags_behind_it():
+    step = learned(lambda now, last, one_before: [now, last], 60 * SECOND, 10 * SECOND)
+
+    last = last_of(step, of(120 * SECOND, 60 * SECOND), 1000 * SECOND)
+
+    assert last.times == [last.began, last.began - EVERY, NEVER] and last.began > 900 * SECOND
+
+
 def text(micro: int) -> str:
     return at(micro).isoformat()
 
@@ -347,6 +356,7 @@ UNCLEAR = {
     "an earlier now": lambda now, moment: moving(at(110 * SECOND), Watch()),
     "now, standing still": lambda now, moment: plain(now),
     "moving twice as fast": lambda now, moment: now + (now - moment),
+    "running backwards": lambda now, moment: ticks(5.0, now.watch, slope=-1.0),
     "written, and before the look": lambda now, moment: text(120 * SECOND - 1),
     "written, and after the look": lambda now, moment: text(123 * SECOND + 1),
 }

@@ -24,8 +24,8 @@ class Watch:
     """The comparisons of one turn.
 
     `flips`, of what moves with what stands still: (that, if it was remembered; the seconds until it comes out otherwise). `past`:
-    the same of those that never do, with the seconds since they did, none above 0. `pairs`, of two that stand still: (both, and the
-    seconds from one to the other); `apart`: two of which it was worked out how far apart they are.
+    the same of those that never do, with the seconds since they did, none above 0. `pairs`, of two that stand still: (both, and
+    the seconds from one to the other); `apart`: two of which it was worked out how far apart they are.
     """
 
     def __init__(self) -> None:
@@ -61,7 +61,7 @@ class Moving:
 
 
 class Moment(Moving, datetime):
-    """A datetime that moves. `derived`: it was worked out in its turn, and no clock told it; from `anchor`, where not from now."""
+    """A datetime that moves. `derived`: it was worked out in its turn, and no clock told it: from `anchor`, or from now."""
 
     __slots__ = ("watch", "turn", "slope", "derived", "anchor")
     derived: bool
@@ -243,26 +243,27 @@ def _difference(left: Any, right: Any, found: Any) -> Any:
     return found
 
 
-def _remembered(left: datetime, right: datetime) -> Anchor:
+def _remembered(left: Any, right: Any) -> Anchor:
     """The one that stands still, or what it was worked out from; unknown where the other counts from something as well."""
     moves, still = (left, right) if slope_of(left) else (right, left)
     return None if slope_of(still) or moves.anchor is not None else _itself(still)
 
 
 def _itself(still: datetime) -> Anchor:
-    """What is left of an earlier turn was remembered; what was worked out in this one counts from something that was, if known."""
-    worked_out = type(still) is Moment and still.derived and still.turn == still.watch.turn
-    return still.anchor if worked_out else still        # type: ignore[attr-defined]
+    """What is left of an earlier turn was remembered; what was worked out in this one counts from something that was."""
+    if type(still) is Moment and still.derived and still.turn == still.watch.turn:
+        return still.anchor
+    return still
 
 
 def _origin(left: Any, right: Any) -> Anchor:
     """What the one that moves is counted from; unknown where both do, and what is left of them may stand still."""
-    if not slope_of(left):
-        return right.anchor if slope_of(right) else None
-    if not slope_of(right):
-        return left.anchor
-    _alike(left, right, left.watch)
-    return None
+    moves, other = (left, right) if slope_of(left) else (right, left)
+    if slope_of(other):
+        _alike(left, right, left.watch)
+        return None
+    anchor: Anchor = moves.anchor
+    return anchor
 
 
 def _since(left: Any, right: Any) -> Anchor:
@@ -345,7 +346,6 @@ for _kind, _made, _gap, _anchor in (
 ):
     for _name in ("lt", "le", "gt", "ge", "eq", "ne"):
         setattr(_made, f"__{_name}__", _comparing(_kind, f"__{_name}__", _gap, _anchor))
-    _made.__hash__ = _kind.__hash__     # type: ignore[method-assign, assignment]
     for _name in ("mul", "truediv", "floordiv", "mod", "divmod", "neg", "abs"):
         for _side in (f"__{_name}__", f"__r{_name}__"):
             if _made is not Moment and hasattr(_kind, _side):

@@ -74,8 +74,8 @@ class Skip:
 
     def worth_a_look(self) -> bool:
         """Whether the step was more than a pulse that found nothing."""
-        rehearsal = self.rehearsal
-        return self.disturbed or rehearsal.cycle.next_look is not self.next_look or len(rehearsal.partition.did) > len(rehearsal.did)
+        looked = self.rehearsal.cycle.next_look is not self.next_look
+        return looked or self.disturbed or len(self.rehearsal.partition.did) > len(self.rehearsal.did)
 
     def after_step(self, seconds: float, left: float) -> float:
         """The agent has taken a step, and would sleep so long, of a rehearsal that lasts so many seconds more: how long it may
@@ -132,7 +132,7 @@ class Skip:
         if self.last is look:
             return seconds
         self._pass(look, self.last)
-        return (plain(cycle.due_at) - plain(cycle.steady.now())).total_seconds()
+        return (plain(cycle.due_at or cycle.next_look) - plain(cycle.steady.now())).total_seconds()
 
     def _followed(self, look: Look, until: int) -> Look:
         """The last look that goes a way that is known, and is over by then."""
@@ -171,7 +171,8 @@ class Skip:
         cycle = self.rehearsal.cycle
         ended, next_look = number_of(cycle.steady.now()), number_of(cycle.next_look)
         began = next_look - micro_of(cycle.settings.cadence.look.total_seconds())
-        return Look(began, ended, max(next_look, ended), shape, [*noting.times, NEVER], [*noting.found, FIXED], [*noting.left, FIXED])
+        return Look(began, ended, max(next_look, ended), shape,
+                    [*noting.times, NEVER], [*noting.found, FIXED], [*noting.left, FIXED])
 
     def _catch_up(self, look: Look, last: Look) -> None:
         """Note when it would have been tried last to write what could not be written: by pulses between them, or by looks of one
