@@ -268,6 +268,17 @@ def test_seconds_are_counted_from_those_that_a_clock_told_earlier():
     assert watch.flips == [(then, 30.0), (FIXED, 30.0), (FIXED, 60.0)]
 
 
+def test_two_that_stand_still_are_worked_out_as_ever():
+    watch = Watch()
+    watch.begin()
+    then, lasted = ticks(100.0, watch), span(MINUTE, watch)
+    watch.begin()
+
+    assert then - 40.0 == 60.0 == 160.0 - then and then + 40.0 == 140.0
+    assert lasted - MINUTE == timedelta(0) == MINUTE - lasted and lasted + MINUTE == 2 * MINUTE
+    assert (watch.flips, watch.past, watch.pairs, watch.apart) == ([], [], [], [])
+
+
 def test_what_is_worked_out_otherwise_may_be_otherwise_at_once():
     now, watch = a_turn()
     asked = NOON - 10 * MINUTE

@@ -32,7 +32,7 @@ class Nobody:
     def look(self) -> None:
         pass
 
-    end = look
+    hear = end = look
 
 
 def at(when: float, do: str, **arguments: Any) -> Happening:

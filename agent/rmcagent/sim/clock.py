@@ -11,6 +11,7 @@ from rmcagent.sim.moving import Ticks, Watch, moving, span, ticks
 
 NEW_YEAR = datetime(2026, 1, 1, tzinfo=timezone.utc)
 MICRO = 1_000_000
+TOLD = object()                 # whoever wants to know what has happened knows
 
 
 class Timekeeper(Protocol):
@@ -22,7 +23,7 @@ class Timekeeper(Protocol):
     def monotonic(self) -> float:
         """Seconds since the boot."""
 
-    def at(self, seconds: float, callback: Callable[[], None]) -> None:
+    def at(self, seconds: float, callback: Callable[[], object]) -> None:
         """Call back `seconds` from now; of two that fall due together, the one asked for first."""
 
     def rebooted(self) -> None:
@@ -33,7 +34,7 @@ class VirtualClock:
     """A Clock in which a day takes no time: sleeping moves it on and runs what falls due on the way.
 
     It counts whole microseconds, so that a month slept at once ends where one slept by the minute does. `after` is called
-    when something that fell due has happened.
+    when something that fell due has happened, unless that returns TOLD.
     """
 
     def __init__(self, start: datetime = NEW_YEAR, monotonic: float = 3600.0) -> None:
@@ -75,11 +76,11 @@ class VirtualClock:
         end = self._since + max(0, _whole(seconds))
         while self._agenda.next_at is not None and self._agenda.next_at <= end:
             self._move_to(max(int(self._agenda.next_at), self._since))
-            self._agenda.pop()()
-            self.after()
+            if self._agenda.pop()() is not TOLD:
+                self.after()
         self._move_to(max(end, self._since))
 
-    def at(self, seconds: float, callback: Callable[[], None]) -> None:
+    def at(self, seconds: float, callback: Callable[[], object]) -> None:
         self._agenda.add(self._since + max(0, _whole(seconds)), callback)
 
     def jump(self, by: timedelta) -> None:
@@ -100,7 +101,7 @@ class FollowingClock(SystemClock):
     def __init__(self) -> None:
         self._agenda = Agenda()
 
-    def at(self, seconds: float, callback: Callable[[], None]) -> None:
+    def at(self, seconds: float, callback: Callable[[], object]) -> None:
         self._agenda.add(self.monotonic() + max(0.0, seconds), callback)
 
     def rebooted(self) -> None:
@@ -121,17 +122,17 @@ class Agenda:
     """What is to come, in order of time, then of asking."""
 
     def __init__(self) -> None:
-        self._entries: List[Tuple[float, int, Callable[[], None]]] = []
+        self._entries: List[Tuple[float, int, Callable[[], object]]] = []
         self._numbers = count()
 
     @property
     def next_at(self) -> Optional[float]:
         return self._entries[0][0] if self._entries else None
 
-    def add(self, at: float, callback: Callable[[], None]) -> None:
+    def add(self, at: float, callback: Callable[[], object]) -> None:
         heapq.heappush(self._entries, (at, next(self._numbers), callback))
 
-    def pop(self) -> Callable[[], None]:
+    def pop(self) -> Callable[[], object]:
         return heapq.heappop(self._entries)[2]
 
 

@@ -262,7 +262,7 @@ def _origin(left: Any, right: Any) -> Anchor:
     if slope_of(other):
         _alike(left, right, left.watch)
         return None
-    anchor: Anchor = moves.anchor
+    anchor: Anchor = moves.anchor if slope_of(moves) else None
     return anchor
 
 

@@ -129,11 +129,19 @@ class Step(Way):
         for place, (told, kept) in enumerate(zip(after.found, before.left)):
             if told is not kept:
                 self._changed(place, after.times[place], told, sources.get(id(told)), watch)
-        slides, copied = {place for place, _ in self.sets}, {place for place, _, _ in self.copies}
-        self.slides = slides
-        self.still = [bound for bound in self.bounds if bound[0] not in slides]
-        self.settles = not any(source in slides or source in copied for _, source, _ in self.copies)
         self.gaps = [(one, other, least, most) for (one, other), (least, most) in self._gaps.items()]
+        self.slides = {place for place, _ in self.sets}
+        self.still = [bound for bound in self.bounds if bound[0] not in self.slides]
+        self.sliding = [gap for gap in self.gaps if (gap[0] in self.slides) is not (gap[1] in self.slides)]
+        self.repeats = self._repeats(after)
+
+    def _repeats(self, after: Look) -> bool:
+        """Whether what it sets, and what it copies once it is the same, lets another one follow."""
+        copied, later = {place for place, _, _ in self.copies}, after.due - after.began
+        return not any(source in self.slides or source in copied for _, source, _ in self.copies) and all(
+            least < after.times[place] - later <= most for place, least, most in self.bounds if place in self.slides) and all(
+            least <= after.times[one] - after.times[other] <= most
+            for one, other, least, most in self.gaps if one in self.slides and other in self.slides)
 
     def _changed(self, place: int, now: int, told: Any, source: Optional[int], watch: Watch) -> None:
         """Set since it began, or copied from where it was before, or worked out from that."""
@@ -159,12 +167,12 @@ class Step(Way):
         self.copies.append((place, first, now - self._times[first]))
 
     def follow(self, look: Look, until: int) -> Optional[Look]:
-        """The look that follows, if it goes this way and is over by then; of those that go on so the last."""
+        """The look that follows, if it goes this way and is over by then; of those that go on so one that is later, or the last."""
         after = self._once(look, until)
-        again = after and self._once(after, until)
-        if again is None or after is None:
+        if after is None or not self.repeats or any(after.times[place] != look.times[place] for place, _, _ in self.copies):
             return after
-        return self._moved(again, min(self._more(again), (until - again.ended) // (again.due - again.began)))
+        period = after.due - after.began
+        return self._moved(after, min(self._more(after, period), (until - after.ended) // period))
 
     def _once(self, look: Look, until: int) -> Optional[Look]:
         later = look.due - self.began
@@ -177,17 +185,14 @@ class Step(Way):
             times[place] = time + later
         return Look(look.due, self.ended + later, self.due + later, look.shape, times)
 
-    def _more(self, look: Look) -> int:
-        """How often more, at least: what was copied from what stays is as it will be."""
-        if not self.settles:
-            return 0
-        period, later = look.due - look.began, look.due - self.began
-        times = [(look.times[place] - later - least - 1) // period for place, least, _ in self.still]
-        for one, other, least, most in self.gaps:
-            if (one in self.slides) is not (other in self.slides):
-                apart = look.times[one] - look.times[other]
-                times.append(((most - apart) if one in self.slides else (apart - least)) // period)
-        return min([FAR, *times])
+    def _more(self, look: Look, period: int) -> int:
+        """How often more."""
+        times, later = look.times, look.due - self.began - 1
+        more = [(times[place] - later - least - 2) // period for place, least, _ in self.still]
+        for one, other, least, most in self.sliding:
+            apart = times[one] - times[other]
+            more.append(((most - apart) if one in self.slides else (apart - least)) // period)
+        return min(more, default=FAR) + 1
 
     def _moved(self, look: Look, times: int) -> Look:
         micro = times * (look.due - look.began)

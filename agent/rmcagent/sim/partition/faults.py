@@ -174,11 +174,12 @@ class Partition(Machine):
         self.storming = kind
         seconds = BURST * self.pace
 
-        def burst() -> None:
+        def burst() -> object:
             if self._storm is token:
                 if self.active(self.handshaker):
                     self.write_log(kind, max(1, round(per_second * seconds)))
                 self.clock.at(seconds, burst)
+            return self.on_burst()
 
         burst()
 

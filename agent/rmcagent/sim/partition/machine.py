@@ -79,6 +79,7 @@ class Machine:
         self.errors: List[LogEntry] = [LogEntry("ERRLOG_ON", clock.now())]
         self.logs: Dict[str, SimLog] = {}
         self.on_log: Callable[[str, bytes], None] = lambda folder, text: None
+        self.on_burst: Callable[[], object] = lambda: None   # of a storm: nothing else has changed
         self.upon: Dict[str, Callable[[], None]] = {}        # what happens the moment a command is asked next
         self.on_change: List[Callable[[], None]] = []        # who is told first, before whoever waits for a command
         self.did: List[Tuple[datetime, str]] = []            # every changing command begun

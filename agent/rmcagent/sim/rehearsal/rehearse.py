@@ -252,6 +252,9 @@ class Crew:
         if self.film is not None:
             self.film.look()
 
+    def hear(self) -> None:
+        self.auditor.hear()
+
     def end(self) -> None:
         self.auditor.end()
 

@@ -15,7 +15,7 @@ from rmcagent.life import Life
 from rmcagent.partition.platform import place
 from rmcagent.records import RecordFile
 from rmcagent.report import Event
-from rmcagent.sim.clock import VirtualClock
+from rmcagent.sim.clock import TOLD, VirtualClock
 from rmcagent.sim.impossible import Impossible
 from rmcagent.sim.moving import plain
 from rmcagent.sim.partition import Partition, SimHost
@@ -63,6 +63,9 @@ class Audit(Protocol):
     def look(self) -> None:
         """Something has happened, or the agent has taken a step: is all as it must be?"""
 
+    def hear(self) -> None:
+        """Nothing has happened but that the log has grown."""
+
     def end(self) -> None:
         """It is over: was all as it had to be?"""
 
@@ -93,6 +96,7 @@ class Rehearsal:
         self._be_born()
         self.audit = audit(self)
         self.clock.after = self._fell_due
+        self.partition.on_burst = self._log_grew
         for happening in script.happenings:
             self.clock.at(happening.at, lambda happening=happening: self._happen(happening))  # type: ignore[misc]
 
@@ -136,6 +140,12 @@ class Rehearsal:
         if self.skip is not None:
             self.skip.forget()
         self._after()
+
+    def _log_grew(self) -> object:
+        if self.skip is not None:
+            self.skip.forget()
+        self.audit.hear()
+        return TOLD
 
     def _after(self) -> None:
         self.did += [Did(self.now, command) for _, command in self.partition.did[len(self.did):]]

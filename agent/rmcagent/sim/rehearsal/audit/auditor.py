@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Callable, Deque, Dict, Iterator, List, Op
 from rmcagent.model import Attempt, Fact, Remedy, Snapshot, View
 from rmcagent.sim.moving import plain
 from rmcagent.sim.rehearsal.audit import deeds, words
-from rmcagent.sim.rehearsal.audit.truth import DANGERS, Danger, ails
+from rmcagent.sim.rehearsal.audit.truth import DANGERS, OF_THE_LOG, Danger, ails
 
 if TYPE_CHECKING:
     from rmcagent.sim.partition import Partition, SimHmc
@@ -129,6 +129,17 @@ class Auditor:
         if self._take() or self.in_debt:
             self._judge()
 
+    def hear(self) -> None:
+        """Nothing has happened but that the log has grown: no danger comes of it but those that the log tells of."""
+        here, now = self.rehearsal.partition, self.now
+        self._note_noise(here, now)
+        self._note_wrong(here, now)
+        for danger in OF_THE_LOG:
+            if danger.there(self, here):
+                self.since.setdefault(danger.name, now)
+            else:
+                self.since.pop(danger.name, None)
+
     def end(self) -> None:
         self.over = True
         self._take()
@@ -173,16 +184,19 @@ class Auditor:
             self.noted = len(here.did)
             self.then = {name: at for name, at in self.since.items() if name not in OURS}
             self.then.update((name, at) for name, at in before.items() if name in UNDONE)
+        self._note_wrong(here, now)
+        if here.tricks or here.slowness > 1.0:
+            self.lied_at = now
+        if self.stopped_at is not None:
+            self._note_debt(here, now)
+
+    def _note_wrong(self, here: Partition, now: float) -> None:
         wrong = ails(here, self.rehearsal.settings)
         if wrong != self.wrong:
             self.wrong_since = now
         if self.wrong or wrong:
             self.right_since = now
         self.wrong = wrong
-        if here.tricks or here.slowness > 1.0:
-            self.lied_at = now
-        if self.stopped_at is not None:
-            self._note_debt(here, now)
 
     def _note_hmcs(self, here: Partition, now: float) -> None:
         for hmc in here.hmcs:

@@ -89,6 +89,7 @@ IN_VAIN = (
            ("subsystems",), EVERY, ours=True),
 )
 DANGERS = (*CLUSTERS, *CUTS, *HOLDS, *IN_VAIN)
+OF_THE_LOG = tuple(danger for danger in IN_VAIN if danger.asked in (("logs",), ("var",)))
 
 
 def _used(here: Partition) -> float:
