@@ -251,6 +251,14 @@ def test_nor_where_one_might(skipping: Skip):
     assert followed(skipping, a_look(120)) == 120
 
 
+def test_where_a_pulse_may_find_something_each_look_is_gone_over(skipping: Skip):
+    found = Watch()
+    found.flips.append((FIXED, 200.0))
+    skipping.pulse = Pulse(a_look(120), 150 * SECOND, 150 * SECOND, found)
+
+    assert followed(skipping, a_look(120)) == 300
+
+
 def test_there_is_no_pulse_before_a_look_that_is_due_at_once(skipping: Skip):
     skipping.pulse = None
     skipping.steps = [Step(a_look(117, every=NO_PULSE), a_look(120, every=NO_PULSE), Watch(), ())]

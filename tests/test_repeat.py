@@ -11,7 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from rmcagent.sim.moving import FIXED, Watch, moving, plain, span, standing, ticks
-from rmcagent.sim.repeat import NEVER, Look, Pulse, Step, Unclear
+from rmcagent.sim.repeat import NEVER, Look, Pulse, Step, Unclear, come_round
 from rmcagent.sim.walk import BEGINNING, Noting, number_of
 
 SECOND = 1_000_000
@@ -327,6 +327,19 @@ def test_what_is_copied_from_what_is_set_lags_behind_it():
     assert last.times == [last.began, last.began - EVERY, NEVER] and last.began > 900 * SECOND
 
 
+def test_even_where_both_were_the_same():
+    play = lambda now, last, one_before: [now, last]    # noqa: E731
+    step = learned(play, 60 * SECOND, 10 * SECOND)
+
+    assert last_of(step, of(70 * SECOND, 70 * SECOND), 1000 * SECOND).times[:-1] == one_by_one(play, [70 * SECOND] * 2, 14)
+
+
+def test_what_is_copied_is_compared_as_what_it_is_from_then_on():
+    step = learned(lambda now, one, other: [now - one >= seconds(100) and other, other], 10 * SECOND, 10 * SECOND)
+
+    assert last_of(step, of(10 * SECOND, 170 * SECOND)).began == NEXT
+
+
 def text(micro: int) -> str:
     return at(micro).isoformat()
 
@@ -408,6 +421,14 @@ def test_what_goes_on_alike_is_followed_at_once():
     assert after is not None and after.ended > ALWAYS // 2 - EVERY
 
 
+def test_each_is_gone_over_where_it_is_asked_for_once():
+    step = learned(lambda now, moment: [now], 10 * SECOND)
+
+    after = step.follow(of(120 * SECOND), ALWAYS, once=True)
+
+    assert after is not None and after.began == NEXT
+
+
 def test_what_the_first_of_several_sets_may_end_it():
     step = learned(lambda now, moment: [now - moment >= seconds(100) and now], 10 * SECOND)
 
@@ -484,6 +505,79 @@ def test_what_is_followed_leaves_what_a_look_would_have_left(
 
     assume(after is not None)
     assert after is not None and after.times == played(a_play(program), NEXT, others)[1].times
+
+
+def skipped(play: Play, times: Sequence[int], until: int) -> Look:
+    """The last look that is over by then, where only those are played of which it is not known what they do."""
+    look, steps, trail = of(*times), [], []     # type: ignore[var-annotated]
+    while look.due + LASTS <= until:
+        found = next(((step, after) for step in steps for after in [step.follow(look, until)] if after is not None), None)
+        if found is not None:
+            trail.append((found[0], look, found[1]))
+            come_round(trail, until)
+            look = trail[-1][2]
+            continue
+        before, look, watch = played(play, look.due, look.times[:-1])
+        trail = []
+        try:
+            steps.insert(0, Step(before, look, watch, ()))
+        except Unclear:
+            pass
+    return look
+
+
+def one_by_one(play: Play, times: Sequence[int], looks: int) -> Sequence[int]:
+    moments = list(times)
+    for number in range(looks):
+        moments = played(play, NEXT + number * EVERY, moments)[1].times[:-1]
+    return moments
+
+
+@given(PROGRAMS, MOMENTS, st.integers(1, 60))
+def test_what_is_skipped_comes_to_the_same_as_one_by_one(program: Sequence[Line], times: Sequence[int], looks: int) -> None:
+    last = skipped(a_play(program), times, SECOND_LOOK + LASTS + looks * EVERY)
+
+    assert last.times[:-1] == one_by_one(a_play(program), times, looks) and last.began == SECOND_LOOK + looks * EVERY
+
+
+def asking(*every: int) -> Play:
+    """A look that asks again what it has not asked for so many seconds."""
+    def play(now: datetime, *moments: Any) -> Sequence[Any]:
+        return [now if now - moment >= seconds(length) else moment for moment, length in zip(moments, every)]
+
+    return play
+
+
+HOURS = 3600 * SECOND
+# Looks that ask again every ten minutes, and do something else after some hours.
+ROUNDS: Mapping[str, Tuple[Play, Sequence[int]]] = {
+    "one is over": (lambda now, asked, limit: [*asking(600)(now, asked), now if now >= limit else limit], (0, 5 * HOURS)),
+    "what is asked passes another": (
+        lambda now, asked, limit: [*asking(600)(now, asked), now if limit < asked else limit], (0, 5 * HOURS + 300 * SECOND)),
+    "two are asked at other times": (asking(600, 1500), (0, 0)),
+    "three are asked at other times": (asking(600, 1500, 3600), (0, 60 * SECOND, 0)),
+}
+
+
+@pytest.mark.parametrize("name", ROUNDS)
+@pytest.mark.parametrize("looks", [250, 299, 300, 301, 347, 600])
+def test_what_comes_round_comes_to_the_same_as_one_by_one(name: str, looks: int) -> None:
+    play, times = ROUNDS[name]
+
+    assert skipped(play, times, SECOND_LOOK + LASTS + looks * EVERY).times[:-1] == one_by_one(play, times, looks)
+
+
+@pytest.mark.parametrize("every", [(600,), (600, 3600), (600, 1500, 3600)])
+def test_what_comes_round_is_followed_round_by_round(every: Sequence[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A month of minutes, of which few need to be gone over."""
+    month, followed, follow = 30 * 86400 * SECOND, [], Step.follow
+    monkeypatch.setattr(Step, "follow", lambda *given: followed.append(1) or follow(*given))
+
+    last = skipped(asking(*every), [0] * len(every), month)
+
+    assert last.ended > month - EVERY and len(followed) < 43200 / 20
+    for moment, length in zip(last.times, every):
+        assert last.began - length * SECOND < moment <= last.began
 
 
 # How a look goes, the moments when it is learned, and those from which it comes to something else than it seems to.

@@ -6,6 +6,7 @@ the others as they are. Moments are numbers of microseconds.
 """
 from __future__ import annotations
 
+import operator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Dict, List, Optional, Sequence, Tuple
@@ -16,6 +17,7 @@ from rmcagent.sim.walk import micro_of, number_of
 
 FAR = 10 * 366 * 86400 * MICRO
 NEVER = number_of(FIXED)
+MOST_WENT = 256                 # of the ways that looks went are remembered
 
 
 @dataclass
@@ -82,6 +84,7 @@ class Way:
         self._gaps[first, second] = max(before[0], apart + least), min(before[1], apart + most)
 
     def _places_of(self, anchor: Anchor) -> Sequence[int]:
+        """Where it was remembered; nowhere, if the step set it itself. Raises Unclear."""
         if anchor is None:
             raise Unclear
         number = number_of(anchor)
@@ -104,6 +107,21 @@ class Way:
             if not least <= times[one] - times[other] <= most:
                 return False
         return True
+
+
+    def turns(self, before: Look, after: Look, moved: Sequence[int], period: int) -> int:
+        """How often it may come again, each time so much later, when it went from the one to the other: what moves on with it is
+        as far away, and of what stands still no comparison may come out otherwise."""
+        later, found = after.began - self.began, [FAR]
+        for place, least, _ in self.bounds:
+            if not moved[place]:
+                found.append((min(before.times[place], after.times[place]) - later - least - 1) // period)
+        for one, other, least, most in self.gaps:
+            if bool(moved[one]) is not bool(moved[other]):
+                for times in (before.times, after.times):
+                    apart = times[one] - times[other]
+                    found.append(((most - apart) if moved[one] else (apart - least)) // period)
+        return min(found)
 
 
 class Pulse(Way):
@@ -166,10 +184,10 @@ class Step(Way):
             self._tied(first, other, 0, 0)
         self.copies.append((place, first, now - self._times[first]))
 
-    def follow(self, look: Look, until: int) -> Optional[Look]:
-        """The look that follows, if it goes this way and is over by then; of those that go on so one that is later, or the last."""
+    def follow(self, look: Look, until: int, once: bool = False) -> Optional[Look]:
+        """The look that follows, if it goes this way and is over by then; of those that go on so a later one, unless `once`."""
         after = self._once(look, until)
-        if after is None or not self.repeats or any(after.times[place] != look.times[place] for place, _, _ in self.copies):
+        if after is None or once or not self.repeats or any(after.times[place] != look.times[place] for place, _, _ in self.copies):
             return after
         period = after.due - after.began
         return self._moved(after, min(self._more(after, period), (until - after.ended) // period))
@@ -202,3 +220,30 @@ class Step(Way):
         for place, _ in self.sets:
             moved[place] += micro
         return Look(look.began + micro, look.ended + micro, look.due + micro, look.shape, moved)
+
+
+Went = Tuple[Step, Look, Look]          # the way it went, from the one to the other
+
+
+def come_round(trail: List[Went], until: int) -> None:
+    """Where looks go on as they went since one went the last one's way before, add the last such round that is over by then."""
+    step = trail[-1][0]
+    since = next((number for number in range(len(trail) - 2, -1, -1) if trail[number][0] is step), None)
+    if since is None:
+        return
+    went = trail[since + 1:]
+    first, last = went[0][1], went[-1][2]
+    period = last.due - first.due
+    moved = list(map(operator.sub, last.times, first.times))
+    if last.ended - first.ended != period or not {0, period}.issuperset(moved):
+        return
+    times = min((until - last.ended) // period, *(step.turns(before, after, moved, period) for step, before, after in went))
+    if times > 0:
+        trail += [(step, _later(before, moved, times * period), _later(after, moved, times * period))
+                  for step, before, after in went]
+        del trail[:-MOST_WENT]
+
+
+def _later(look: Look, moved: Sequence[int], micro: int) -> Look:
+    return Look(look.began + micro, look.ended + micro, look.due + micro, look.shape,
+                [time + micro if moves else time for time, moves in zip(look.times, moved)])

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Tuple
 from rmcagent.ledger import CATCH_UP_SECONDS
 from rmcagent.sim.clock import MICRO
 from rmcagent.sim.moving import FIXED, MovingSteady, Watch, plain, standing, ticks
-from rmcagent.sim.repeat import NEVER, Look, Pulse, Step, Unclear
+from rmcagent.sim.repeat import NEVER, Look, Pulse, Step, Unclear, Went, come_round
 from rmcagent.sim.walk import Noting, Time, micro_of, moved_on, number_of, walked
 
 if TYPE_CHECKING:
@@ -136,28 +136,34 @@ class Skip:
 
     def _followed(self, look: Look, until: int) -> Look:
         """The last look that goes a way that is known, and is over by then."""
-        step: Optional[Step] = None
+        trail: List[Went] = []
         pulse = micro_of(self.rehearsal.cycle.settings.cadence.pulse.total_seconds())
         while look.due - look.ended <= pulse or (
                 self.pulse is not None and self.pulse.shape is look.shape and self.pulse.goes_on(look)):
-            found = self._next(step, look, until)
+            found = self._next(trail[-1][0] if trail else None, look, until)
             if found is None:
                 break
-            step, after = found
+            trail.append((found[0], look, found[1]))
             if self.rehearsal.file.behind:
-                self._catch_up(look, after)
-            look = after
+                self._catch_up(look, found[1])
+            elif not self._pulses_may_find():
+                come_round(trail, until)
+            look = trail[-1][2]
         return look
 
     def _next(self, last: Optional[Step], look: Look, until: int) -> Optional[Tuple[Step, Look]]:
         """The step that comes after that one, and where it leads; what came after it the last time is tried first."""
         likely = self.after.get(id(last))
         for step in self.steps if likely is None else (likely, *self.steps):
-            after = step.follow(look, until) if step.shape is look.shape else None
+            after = step.follow(look, until, self._pulses_may_find()) if step.shape is look.shape else None
             if after is not None:
                 self.after[id(last)] = step
                 return step, after
         return None
+
+    def _pulses_may_find(self) -> bool:
+        """Whether a pulse between two looks depends on time, so that each is to be gone over."""
+        return self.pulse is not None and bool(self.pulse.bounds or self.pulse.gaps)
 
     def _room(self, left: float) -> float:
         """Seconds until something may happen that no comparison tells."""
