@@ -335,7 +335,7 @@ def test_even_where_both_were_the_same():
 
 
 def test_what_is_copied_is_compared_as_what_it_is_from_then_on():
-    step = learned(lambda now, one, other: [now - one >= seconds(100) and other, other], 10 * SECOND, 10 * SECOND)
+    step = learned(lambda now, one, other: [now - one >= seconds(100) and other, other], 10 * SECOND, 20 * SECOND)
 
     assert last_of(step, of(10 * SECOND, 170 * SECOND)).began == NEXT
 

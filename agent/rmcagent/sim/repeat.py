@@ -187,7 +187,9 @@ class Step(Way):
     def follow(self, look: Look, until: int, once: bool = False) -> Optional[Look]:
         """The look that follows, if it goes this way and is over by then; of those that go on so a later one, unless `once`."""
         after = self._once(look, until)
-        if after is None or once or not self.repeats or any(after.times[place] != look.times[place] for place, _, _ in self.copies):
+        if after is None or once or not self.repeats:
+            return after
+        if any(after.times[place] != look.times[place] for place, _, _ in self.copies):
             return after
         period = after.due - after.began
         return self._moved(after, min(self._more(after, period), (until - after.ended) // period))

@@ -129,7 +129,10 @@ class Rehearsal:
             asked = self.life.step()
             if self.skip.worth_a_look():
                 self._after()
+            skipped = self.skip.skipped
             seconds = self.skip.after_step(asked, end - self.now)
+            if self.skip.skipped > skipped:
+                self.audit.look()       # what was left by looks that need not be looked at one by one
             if seconds > asked:
                 self.clock.sleep(min(seconds, end - self.now))
                 self.audit.look()       # what is true by time alone, as pulses would have shown it

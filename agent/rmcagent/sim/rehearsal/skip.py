@@ -7,6 +7,7 @@ behind is worked out, and so on.
 """
 from __future__ import annotations
 
+from copy import copy
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Tuple
 
@@ -201,6 +202,7 @@ class Skip:
         rehearsal, micro = self.rehearsal, after.ended - before.ended
         rehearsal.clock.sleep(micro / MICRO)
         self.skipped += micro / MICRO
+        rehearsal.cycle.view = copy(rehearsal.cycle.view)       # a look has been made since
         moved = iter([now - was for was, now in zip(before.times, after.times)])
         left: List[Any] = []
 
