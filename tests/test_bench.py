@@ -7,7 +7,7 @@ from typing import List, Tuple
 
 import pytest
 
-from bench import curve, measure, peers, soak, tables
+from bench import curve, measure, peers, rehearsals, soak, tables
 
 BENCH = Path(measure.__file__).resolve().parent
 MEMORY = soak.Gauge("rss_mb", "resident", "MB", grows=0.25, share=0.02)
@@ -153,3 +153,16 @@ def test_commands_without_monit_are_compared_with_python_alone() -> None:
 
     assert shown[-1].split()[:3] == ["rmcagent", "status", "18.0"]
     assert [line.split()[-1] for line in told if "rmcagent status / " in line] == ["measured", "held"]
+
+
+# ---- rehearsals
+
+def test_a_month_and_a_day_that_cost_too_much_are_marked() -> None:
+    months = {rehearsals.START: measure.summary([200.0]), "quiet": measure.summary([230.0, 250.0]),
+              "just": measure.summary([1200.0]), "over": measure.summary([1201.0])}
+
+    lines = list(rehearsals.table({"month_ms": months, "day_ms": measure.summary([20.1])}))
+
+    assert [line.split()[0] for line in lines if "over 1000" in line] == ["over"]
+    held = list(rehearsals.table({"month_ms": months, "day_ms": measure.summary([20.0])}))
+    assert "over 20" in lines[-1] and "over 20" not in held[-1]
