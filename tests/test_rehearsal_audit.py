@@ -441,6 +441,22 @@ def test_a_mistake_of_ours(tmp_path: Path, monkeypatch: Patch) -> None:
     assert broken(rehearsal.audit) == {"no_mistake_of_ours"}    # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("skipping", [True, False])
+def test_a_danger_that_passes_while_a_log_storms_begins_anew_when_it_comes_again(tmp_path: Path, skipping: bool) -> None:
+    """An HMC that is back answers for long enough, RMC is recycled, and in that moment it is gone again: a race."""
+    policy = "cadence: {pulse: 10s}\nremedies: {refresh: {mode: 'off'}, recycle: {grace: 1m}}\nguards: {splay: 0s}\n"
+    happenings = (at(HOUR - 300, "storm", per_second=1.0, kind="slots"), at(HOUR, "hmc_down"),
+                  at(HOUR + 100, "stick_session", mended_by=None), at(2 * HOUR, "hmc_up"))
+    alone = played(tmp_path / "alone", *happenings, hours=3.0, policy=policy, skipping=skipping)
+    begun = next(did.at for did in alone.rehearsal.did if did.command == "rmcctrl -z")
+
+    gone = at(begun - 0.02, "hmc_unreachable")
+    audit = played(tmp_path / "race", *happenings, gone, hours=3.0, policy=policy, skipping=skipping)
+
+    assert broken(alone) == broken(audit) == set()
+    assert any(did.command == "rmcctrl -z" for did in audit.rehearsal.did)
+
+
 def test_a_fault_that_is_called_healthy(tmp_path: Path, monkeypatch: Patch) -> None:
     monkeypatch.setattr(cycle, "diagnose", lambda seen, history, settings: ())
 

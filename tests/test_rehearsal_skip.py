@@ -121,6 +121,9 @@ CASES: Mapping[str, Tuple[Sequence[Happening], float, str, float, str]] = {
     "no room in the state folder": (
         [at(1.7 * HOUR, "fill_state"), at(2 * HOUR, "hmc_down"), at(3.5 * HOUR, "kill_agent"), at(4 * HOUR, "free_state")], 6,
         RARE, 0.3, "2001 hmc-unreachable"),
+    "there is room again, and looks come often": (
+        [at(HOUR, "fill_state"), at(1.1 * HOUR, "hmc_down"), at(1.5 * HOUR + 41, "free_state")], 2,
+        "cadence: {pulse: 10s, look: 10s}\ntimeout: 5s\n", 0.3, "2001 hmc-unreachable"),
     "what could not be written is written between two looks": (
         [at(HOUR, "fill_state"), at(1.1 * HOUR, "hmc_down"), at(2 * HOUR + 280, "free_state"),
          at(2 * HOUR + 290, "kill_agent")], 3, "cadence: {pulse: 20s, look: 5m}", 0.1, "2001 hmc-unreachable"),

@@ -313,8 +313,7 @@ def test_what_is_counted_from_another_is_as_far_from_it(equal: bool) -> None:
 def test_what_is_copied_from_what_stays_is_followed_at_once():
     step = learned(lambda now, one, other, third: [now, other, other + seconds(5)], 10 * SECOND, 20 * SECOND, 30 * SECOND)
 
-    once = step.follow(of(1, 2, 3), ALWAYS)
-    after = once and step.follow(once, ALWAYS)
+    after = step.follow(of(1, 2, 3), ALWAYS)
 
     assert after is not None and after.ended > ALWAYS - EVERY and after.times[1:] == [2, 2 + 5 * SECOND, NEVER]
 
@@ -433,6 +432,12 @@ def test_what_the_first_of_several_sets_may_end_it():
     step = learned(lambda now, moment: [now - moment >= seconds(100) and now], 10 * SECOND)
 
     assert last_of(step, of(20 * SECOND)).began == NEXT
+
+
+def test_what_a_look_sets_back_may_end_it():
+    step = learned(lambda now, one, other: [one > other and now, other], 1000 * SECOND, 900 * SECOND)
+
+    assert last_of(step, of(1000 * SECOND, 900 * SECOND)).began == NEXT
 
 
 def test_what_was_compared_with_a_moment_that_is_copied_is_compared_anew_in_each_look():

@@ -11,7 +11,7 @@ from typing import Any, Dict, List, NamedTuple, Tuple
 import pytest
 
 from rmcagent import frozen
-from rmcagent.sim.moving import FIXED, Moment, Ticks, Watch, apart, moving, plain, ticks
+from rmcagent.sim.moving import FIXED, Moment, Ticks, Watch, another, moving, plain, ticks
 from rmcagent.sim.walk import Noting, moved_on, number_of, walked
 
 BERLIN = timezone(timedelta(hours=2))
@@ -202,7 +202,7 @@ def test_what_is_left_as_another_object_is_the_same_otherwise() -> None:
     now = moving(NOON, watch)
     later, seconds = now + timedelta(minutes=7), ticks(5.0, watch)
 
-    copies = [apart(moment, watch) for moment in (now, later, seconds, "2031-05-04T12:07:00+00:00")]
+    copies = [another(moment, watch) for moment in (now, later, seconds, "2031-05-04T12:07:00+00:00")]
 
     assert [(copy.slope, copy.derived, copy.anchor) for copy in copies[:2]] == [(1.0, False, None), (1.0, True, None)]
     assert copies[0] is not now and copies[2] is not seconds and (copies[2].slope, copies[2].anchor) == (1.0, FIXED)

@@ -179,7 +179,7 @@ def standing(moment: datetime, watch: Watch) -> datetime:
     return _moment(moment, watch, 0.0)
 
 
-def apart(moment: Any, watch: Watch) -> Any:
+def another(moment: Any, watch: Watch) -> Any:
     """The same, as another object."""
     if isinstance(moment, str):
         return moment

@@ -22,14 +22,14 @@ MOST_WENT = 256                 # of the ways that looks went are remembered
 
 @dataclass
 class Look:
-    """The agent after a look: what it remembers but for moments, the moments, and when the next look begins."""
+    """The agent after a look, or since: what it remembers but for moments, the moments, and when the next look begins."""
 
     began: int
     ended: int
     due: int
     shape: List[Any]
     times: List[int]
-    found: Sequence[Any] = field(default=(), repr=False)        # the moments themselves, as the look left them,
+    found: Sequence[Any] = field(default=(), repr=False)        # the moments themselves, as a look that was made left them,
     left: Sequence[Any] = field(default=(), repr=False)         # and as they are since, each an object of its own
 
 
@@ -59,7 +59,7 @@ class Way:
         for one, other in watch.apart:
             self._tie(one, other, 0, 0)
         self.bounds = [(place, least, most) for place, (least, most) in self._bounds.items()]
-        self.gaps = [(one, other, least, most) for (one, other), (least, most) in self._gaps.items()]
+        self.gaps = self._gaps_found()
 
     def _bind(self, anchor: Anchor, micro: int) -> None:
         """How much later each may be than it was, or earlier."""
@@ -82,6 +82,9 @@ class Way:
         apart = self._times[first] - self._times[second]
         before = self._gaps.get((first, second), (apart - FAR, apart + FAR))
         self._gaps[first, second] = max(before[0], apart + least), min(before[1], apart + most)
+
+    def _gaps_found(self) -> List[Tuple[int, int, int, int]]:
+        return [(one, other, least, most) for (one, other), (least, most) in self._gaps.items()]
 
     def _places_of(self, anchor: Anchor) -> Sequence[int]:
         """Where it was remembered; nowhere, if the step set it itself. Raises Unclear."""
@@ -107,7 +110,6 @@ class Way:
             if not least <= times[one] - times[other] <= most:
                 return False
         return True
-
 
     def turns(self, before: Look, after: Look, moved: Sequence[int], period: int) -> int:
         """How often it may come again, each time so much later, when it went from the one to the other: what moves on with it is
@@ -147,19 +149,12 @@ class Step(Way):
         for place, (told, kept) in enumerate(zip(after.found, before.left)):
             if told is not kept:
                 self._changed(place, after.times[place], told, sources.get(id(told)), watch)
-        self.gaps = [(one, other, least, most) for (one, other), (least, most) in self._gaps.items()]
+        self.gaps = self._gaps_found()
         self.slides = {place for place, _ in self.sets}
         self.still = [bound for bound in self.bounds if bound[0] not in self.slides]
         self.sliding = [gap for gap in self.gaps if (gap[0] in self.slides) is not (gap[1] in self.slides)]
-        self.repeats = self._repeats(after)
-
-    def _repeats(self, after: Look) -> bool:
-        """Whether what it sets, and what it copies once it is the same, lets another one follow."""
-        copied, later = {place for place, _, _ in self.copies}, after.due - after.began
-        return not any(source in self.slides or source in copied for _, source, _ in self.copies) and all(
-            least < after.times[place] - later <= most for place, least, most in self.bounds if place in self.slides) and all(
-            least <= after.times[one] - after.times[other] <= most
-            for one, other, least, most in self.gaps if one in self.slides and other in self.slides)
+        copied = {place for place, _, _ in self.copies}
+        self.settles = not any(source in self.slides or source in copied for _, source, _ in self.copies)
 
     def _changed(self, place: int, now: int, told: Any, source: Optional[int], watch: Watch) -> None:
         """Set since it began, or copied from where it was before, or worked out from that."""
@@ -187,9 +182,7 @@ class Step(Way):
     def follow(self, look: Look, until: int, once: bool = False) -> Optional[Look]:
         """The look that follows, if it goes this way and is over by then; of those that go on so a later one, unless `once`."""
         after = self._once(look, until)
-        if after is None or once or not self.repeats:
-            return after
-        if any(after.times[place] != look.times[place] for place, _, _ in self.copies):
+        if after is None or once or not self.settles or not self.fits(after.times, after.due - self.began):
             return after
         period = after.due - after.began
         return self._moved(after, min(self._more(after, period), (until - after.ended) // period))
@@ -243,7 +236,6 @@ def come_round(trail: List[Went], until: int) -> None:
     if times > 0:
         trail += [(step, _later(before, moved, times * period), _later(after, moved, times * period))
                   for step, before, after in went]
-        del trail[:-MOST_WENT]
 
 
 def _later(look: Look, moved: Sequence[int], micro: int) -> Look:

@@ -18,9 +18,9 @@ from typing import Any, Callable, Dict, FrozenSet, List, Optional, Set, Tuple
 
 from rmcagent import frozen
 from rmcagent.sim.clock import MICRO
-from rmcagent.sim.moving import Moment, Span, Ticks, Watch, apart, standing
+from rmcagent.sim.moving import Moment, Span, Ticks, Watch, another, standing
 
-# What leads out of the agent, is asked afresh in every look, or only saves work.
+# What leads out of the agent, is asked afresh in every look, only saves work, or is seen to by skip.py itself (_caught_up_at).
 LEFT_OUT = frozenset(("host", "place", "settings", "ledger", "steady", "clock", "emit", "ask", "_ask", "seen", "view", "vitals",
                       "_understood", "_file", "on_time", "decisions", "_took", "_silent", "_caught_up_at"))
 LEAVES = (str, bytes, int, float, type(None), timedelta, Enum)
@@ -50,14 +50,14 @@ class Noting:
         self.found.append(time)
         self.times.append(number_of(time))
         if type(time) is datetime or id(time) in self.seen:
-            time = apart(time, self.watch)
+            time = another(time, self.watch)
         self.seen.add(id(time))
         self.left.append(time)
         return time
 
     def note(self, known: Known) -> bool:
         """The moments of something that never changes; False: some are to be made objects of their own."""
-        if not (known.apart and self.seen.isdisjoint(known.ids)):
+        if not (known.separate and self.seen.isdisjoint(known.ids)):
             return False
         self.found += known.times
         self.left += known.times
@@ -236,7 +236,7 @@ class Known:
     times: List[Any]
     numbers: List[int]
     ids: FrozenSet[int]
-    apart: bool
+    separate: bool
 
 
 def _known(value: Any) -> Known:
@@ -244,8 +244,8 @@ def _known(value: Any) -> Known:
     times: List[Any] = []
     lasting = _leaves(value, shape, times)
     ids = frozenset(map(id, times))
-    apart = len(ids) == len(times) and all(type(time) is not datetime for time in times)
-    return Known(value, tuple(shape) if lasting else None, times, list(map(number_of, times)), ids, apart)
+    separate = len(ids) == len(times) and all(type(time) is not datetime for time in times)
+    return Known(value, tuple(shape) if lasting else None, times, list(map(number_of, times)), ids, separate)
 
 
 def _leaves(value: Any, shape: List[Any], times: List[Any]) -> bool:

@@ -64,12 +64,11 @@ def main(options: Mapping[str, str], loaded: Loaded, path: str, columns: int, ou
          err: TextIO) -> int:
     """Rehearse the policy loaded from `path` as asked, and return the exit code; on a terminal `err` shows a bar. Raises Mistaken
     or OSError."""
-    gc.set_threshold(GARBAGE)
     mode = _mode(options)
     playbill = Playbill(options, loaded, path, Bar(err.write if err.isatty() else None), columns, out)
     if mode == "--list":
         return playbill.list()
-    with _ended_by_signals():
+    with _ended_by_signals(), _seldom_collected():
         if mode == "--fleet":
             return playbill.fleet(_number(options, "--fleet", 1, 1_000_000), _number(options, "--hmcs", 1, fleet.MOST_HMCS, 1),
                                   "--stuck" in options)
@@ -344,6 +343,16 @@ def _text(path: str) -> str:
     if len(content) > LONGEST_SCRIPT:
         raise Mistaken(f"cannot read {path}: it is over {LONGEST_SCRIPT >> 20} MiB, write a shorter one", in_script=True)
     return content.decode("utf-8", "replace")
+
+
+@contextmanager
+def _seldom_collected() -> Iterator[None]:
+    before = gc.get_threshold()
+    gc.set_threshold(GARBAGE)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 @contextmanager

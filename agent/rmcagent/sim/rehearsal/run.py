@@ -64,7 +64,7 @@ class Audit(Protocol):
         """Something has happened, or the agent has taken a step: is all as it must be?"""
 
     def hear(self) -> None:
-        """Nothing has happened but that the log has grown."""
+        """Nothing has happened but that the log has grown, or time gone by."""
 
     def end(self) -> None:
         """It is over: was all as it had to be?"""
@@ -129,10 +129,9 @@ class Rehearsal:
             asked = self.life.step()
             if self.skip.worth_a_look():
                 self._after()
-            skipped = self.skip.skipped
+            else:
+                self.audit.hear()
             seconds = self.skip.after_step(asked, end - self.now)
-            if self.skip.skipped > skipped:
-                self.audit.look()       # what was left by looks that need not be looked at one by one
             if seconds > asked:
                 self.clock.sleep(min(seconds, end - self.now))
                 self.audit.look()       # what is true by time alone, as pulses would have shown it

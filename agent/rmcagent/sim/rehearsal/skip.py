@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Tuple
 from rmcagent.ledger import CATCH_UP_SECONDS
 from rmcagent.sim.clock import MICRO
 from rmcagent.sim.moving import FIXED, MovingSteady, Watch, plain, standing, ticks
-from rmcagent.sim.repeat import NEVER, Look, Pulse, Step, Unclear, Went, come_round
+from rmcagent.sim.repeat import MOST_WENT, NEVER, Look, Pulse, Step, Unclear, Went, come_round
 from rmcagent.sim.walk import Noting, Time, micro_of, moved_on, number_of, walked
 
 if TYPE_CHECKING:
     from rmcagent.sim.rehearsal.run import Rehearsal
 
-FAR = 10 * 366 * 86400.0
+LONGEST = 10 * 366 * 86400.0    # seconds
 MOST_STEPS = 64
 CLOCKS_CHANGE = 7 * 86400.0     # seconds: local time does not change its offset and change it back within this
 
@@ -52,10 +52,10 @@ class Skip:
     def _nothing_known(self) -> None:
         self.disturbed = True
         self.glance: Any = None
-        self.undisturbed = False        # nothing has happened since the last look
+        self.quiet_since_look = False
         self.last: Optional[Look] = None
         self.steps: List[Step] = []
-        self.after: Dict[int, Step] = {}        # of each step which came next the last time
+        self.after: Dict[Optional[Step], Step] = {}     # of each step which came next the last time
         self.pulse: Optional[Pulse] = None
 
     def begin(self) -> None:
@@ -71,7 +71,8 @@ class Skip:
             ledger._caught_up_at = ticks(float(ledger._caught_up_at), self.watch, 0.0)
         else:
             self.last = None            # something happens too soon for anything to be skipped
-        self.next_look, self.own = cycle.next_look, (cycle.next_look, cycle.due_at, ledger._caught_up_at)
+        self.next_look = cycle.next_look
+        self.own = (cycle.next_look, cycle.due_at or cycle.next_look, ledger._caught_up_at)
 
     def worth_a_look(self) -> bool:
         """Whether the step was more than a pulse that found nothing."""
@@ -89,13 +90,13 @@ class Skip:
         """A pulse found nothing, and so will those until the next look, or until something happens or is due."""
         rehearsal, cycle = self.rehearsal, self.rehearsal.cycle
         now = plain(cycle.steady.now())
-        if self.last is None and self.undisturbed:
+        if self.last is None and self.quiet_since_look:
             self.last = self._taken()
         if self.last is not None and (self.pulse is None or self.pulse.shape is not self.last.shape):
             try:
                 self.pulse = Pulse(self.last, number_of(now), number_of(now), self.watch, self.own)
             except Unclear:
-                pass
+                pass                    # the next one may tell
         until_look = (plain(cycle.next_look) - now).total_seconds()
         until = min([rehearsal.clock.until_next(), *(left for anchor, left in self.watch.flips
                                                      if anchor is not self.own[0] and anchor is not self.own[1])])
@@ -114,7 +115,7 @@ class Skip:
                   _offset(now), [window.open_at(_local(now)) for window in self.windows])
         if glance != self.glance:
             self.glance, self.steps, self.after, self.pulse = glance, [], {}, None
-        self.undisturbed, before = True, self.last
+        self.quiet_since_look, before = True, self.last
         cycle = self.rehearsal.cycle
         pulse_comes = plain(cycle.steady.now()) + timedelta(seconds=seconds) < plain(cycle.next_look)
         if before is None and (pulse_comes or not self.watch.on):
@@ -149,16 +150,17 @@ class Skip:
                 self._catch_up(look, found[1])
             elif not self._pulses_may_find():
                 come_round(trail, until)
+            del trail[:-MOST_WENT]
             look = trail[-1][2]
         return look
 
     def _next(self, last: Optional[Step], look: Look, until: int) -> Optional[Tuple[Step, Look]]:
         """The step that comes after that one, and where it leads; what came after it the last time is tried first."""
-        likely = self.after.get(id(last))
+        likely = self.after.get(last)
         for step in self.steps if likely is None else (likely, *self.steps):
             after = step.follow(look, until, self._pulses_may_find()) if step.shape is look.shape else None
             if after is not None:
-                self.after[id(last)] = step
+                self.after[last] = step
                 return step, after
         return None
 
@@ -167,8 +169,10 @@ class Skip:
         return self.pulse is not None and bool(self.pulse.bounds or self.pulse.gaps)
 
     def _room(self, left: float) -> float:
-        """Seconds until something may happen that no comparison tells."""
-        room = min(left, self.rehearsal.clock.until_next(), *self._until_windows(), FAR)
+        """Seconds until something no comparison tells of may happen. Where there is room again, what could not be written is."""
+        if self.rehearsal.file.behind and not self.rehearsal.host.state_full:
+            return 0.0
+        room = min(left, self.rehearsal.clock.until_next(), *self._until_windows(), LONGEST)
         return min(room, self._until_clocks_change(room))
 
     def _taken(self) -> Look:
@@ -226,7 +230,7 @@ class Skip:
                         yield (edge - local).total_seconds()
 
     def _until_clocks_change(self, most: float) -> float:
-        """Seconds until local time has another offset from UTC, by which windows and the error log go; FAR: not until then."""
+        """Seconds until local time has another offset from UTC, by which windows and the error log go; LONGEST: not so soon."""
         now = plain(self.rehearsal.clock.now())
         same = 0.0
         while same < most:
@@ -238,7 +242,7 @@ class Skip:
                 middle = (same + other) / 2
                 same, other = (middle, other) if _offset(now + timedelta(seconds=middle)) == _offset(now) else (same, middle)
             return same
-        return FAR
+        return LONGEST
 
 
 def _local(moment: datetime) -> datetime:

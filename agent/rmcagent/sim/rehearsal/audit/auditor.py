@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Callable, Deque, Dict, Iterator, List, Op
 from rmcagent.model import Attempt, Fact, Remedy, Snapshot, View
 from rmcagent.sim.moving import plain
 from rmcagent.sim.rehearsal.audit import deeds, words
-from rmcagent.sim.rehearsal.audit.truth import DANGERS, OF_THE_LOG, Danger, ails
+from rmcagent.sim.rehearsal.audit.truth import DANGERS, DRIFTING, Danger, ails
 
 if TYPE_CHECKING:
     from rmcagent.sim.partition import Partition, SimHmc
@@ -130,11 +130,11 @@ class Auditor:
             self._judge()
 
     def hear(self) -> None:
-        """Nothing has happened but that the log has grown: no danger comes of it but those that the log tells of."""
+        """Nothing has happened but that the log has grown, or time gone by."""
         here, now = self.rehearsal.partition, self.now
         self._note_noise(here, now)
         self._note_wrong(here, now)
-        for danger in OF_THE_LOG:
+        for danger in DRIFTING:
             if danger.there(self, here):
                 self.since.setdefault(danger.name, now)
             else:

@@ -32,7 +32,8 @@ class Danger:
     the facts that tell of it, () something that is asked for in every look.
 
     One that came up after it was asked for is nobody's fault; of what is asked for without an answer (None) none does.
-    `ours`: a deed's own command brings it on, so it counts only where it was there before.
+    `ours`: a deed's own command brings it on, so it counts only where it was there before. `drifts`: it comes or goes by time
+    alone, or as the log grows.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Danger:
     holds: FrozenSet[Optional[Remedy]]
     faults: Optional[FrozenSet[Fault]] = None
     ours: bool = False
+    drifts: bool = False
 
     def forbids(self, remedy: Optional[Remedy], attempt: Optional[Attempt]) -> bool:
         """Whether it holds this remedy, begun for what this attempt is for."""
@@ -70,26 +72,29 @@ CUTS = (
 HOLDS = (
     Danger("somebody else is at work", lambda audit, here: not OTHERS.isdisjoint(here.busy),
            ("busy.processes",), EVERY | {None}),
-    Danger("the agent is paused", lambda audit, here: audit.now < audit.paused_until, None, EVERY),
-    Danger("the agent crashes again and again", lambda audit, here: audit.now < audit.looping_until, None, EVERY),
+    Danger("the agent is paused", lambda audit, here: audit.now < audit.paused_until, None, EVERY,
+           drifts=True),
+    Danger("the agent crashes again and again", lambda audit, here: audit.now < audit.looping_until, None,
+           EVERY, drifts=True),
     Danger("a maintenance file is there", lambda audit, here:
            audit.rehearsal.cycle.maintenance in audit.rehearsal.host.state_files, None, EVERY),
     Danger("the partition has only just booted", lambda audit, here: here.boot != "boot-1" and audit.now - audit.booted_at
-           < audit.boot_grace, None, EVERY),
+           < audit.boot_grace, None, EVERY, drifts=True),
 )
 IN_VAIN = (
     Danger("no HMC has answered for long enough", lambda audit, here: bool(here.hmcs)
-           and not any(audit.answers(hmc) for hmc in here.hmcs), (), DISRUPTIVE, FOR_AN_HMC),
+           and not any(audit.answers(hmc) for hmc in here.hmcs), (), DISRUPTIVE, FOR_AN_HMC, drifts=True),
     Danger("the HMC itself answers with errors", lambda audit, here: here.storming == "hmc" and audit.hears_hmc_errors(),
-           ("logs",), DISRUPTIVE, FOR_AN_HMC - {Fault.IDENTITY_CLASH, Fault.CLONED_NODE, Fault.LOG_STORM}),
-    Danger("/var is full", lambda audit, here: _used(here) >= audit.rehearsal.settings.faults.var_full, ("var",), DISRUPTIVE),
+           ("logs",), DISRUPTIVE, FOR_AN_HMC - {Fault.IDENTITY_CLASH, Fault.CLONED_NODE, Fault.LOG_STORM}, drifts=True),
+    Danger("/var is full", lambda audit, here: _used(here) >= audit.rehearsal.settings.faults.var_full, ("var",), DISRUPTIVE,
+           drifts=True),
     Danger("RMC does not answer", lambda audit, here: here.hung or not here.active("ctrmc"), ("subsystems", "status"),
            frozenset((Remedy.RECFGCT,)), ours=True),
     Danger("RMC is starting or stopping", lambda audit, here: _moves(here),
            ("subsystems",), EVERY, ours=True),
 )
 DANGERS = (*CLUSTERS, *CUTS, *HOLDS, *IN_VAIN)
-OF_THE_LOG = tuple(danger for danger in IN_VAIN if danger.asked in (("logs",), ("var",)))
+DRIFTING = tuple(danger for danger in DANGERS if danger.drifts)
 
 
 def _used(here: Partition) -> float:
